@@ -1,0 +1,170 @@
+import type { BackboneCard, BackboneOrigin, InputSpec } from '../model/backbone.ts';
+import type { BackboneId, ExportId, FileGrant, JobId, RunId, SlideId } from '../model/ids.ts';
+import type { Job } from '../model/job.ts';
+import type { MapDescription, MapSpec, ScoredTile, TileRef } from '../model/map.ts';
+import type { AnalysisRequest, GridSpec, Run, TissueParams, TissueSummary } from '../model/run.ts';
+import type { Slide } from '../model/slide.ts';
+
+/** What this installation is and can do; fills About, the status bar and Settings. */
+export interface AboutInfo {
+  readonly version: string;
+  readonly notice: string;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly device: DeviceStatus;
+  readonly store: StoreStatus;
+  readonly host: 'electron' | 'web' | 'cli';
+  /** True where the renderer may list folders through the engine (web host); Electron has native dialogs. */
+  readonly canBrowse: boolean;
+}
+
+export interface DeviceStatus {
+  /** `CPU`, `CUDA`, … what inference runs on now. */
+  readonly name: string;
+  readonly detail: string;
+  readonly threads: number;
+  /** Why the devices ahead of this one are not used, a sentence each. */
+  readonly refused: readonly { readonly name: string; readonly reason: string }[];
+}
+
+export interface StoreStatus {
+  readonly folder: string;
+  readonly sizeBytes: number;
+  readonly readOnly: boolean;
+  readonly readOnlyReason: string;
+  readonly schemaVersion: number;
+  readonly featureBytes: number;
+}
+
+export interface FolderEntry {
+  readonly name: string;
+  readonly kind: 'folder' | 'slide' | 'model' | 'other';
+  readonly sizeBytes: number;
+  readonly grant: FileGrant;
+}
+
+export interface FolderListing {
+  readonly path: string;
+  readonly parent: string | null;
+  readonly entries: readonly FolderEntry[];
+}
+
+/** What the user may correct when a model file does not say it. */
+export interface CardEdits {
+  readonly name?: string;
+  readonly origin?: BackboneOrigin;
+  readonly licence?: string;
+  readonly method?: string;
+  readonly input?: InputSpec;
+  readonly defaultCut?: string;
+}
+
+export interface GridPreview {
+  readonly tissue: TissueSummary;
+  readonly tileCount: number;
+  readonly droppedCount: number;
+  readonly columns: number;
+  readonly rows: number;
+  /** Bytes the features will take in the store; null before a backbone is chosen. */
+  readonly featureBytes: number | null;
+}
+
+export interface ReportOptions {
+  /** Free text printed on the report as the case heading; empty = none. */
+  readonly heading: string;
+  /** File name and label of the slide stay out unless asked for. */
+  readonly includeSlideName: boolean;
+  readonly maps: readonly MapSpec[];
+  /** Free remarks of the user, printed as such. */
+  readonly remarks: string;
+}
+
+export interface ExportedFile {
+  readonly id: ExportId;
+  readonly fileName: string;
+  readonly mediaType: string;
+  readonly sizeBytes: number;
+}
+
+/**
+ * Everything a client may ask of the engine. All arguments and results are JSON-safe; bytes travel over routes
+ * (`routes.ts`). Long work returns a JobId; its progress comes as `job` events. Every method rejects with an AppError.
+ */
+export interface EngineApi {
+  about(): Promise<AboutInfo>;
+
+  /** Lists a folder of this machine (null: the home folder). Throws NotAllowed where the host has native dialogs. */
+  browseFolder(path: string | null): Promise<FolderListing>;
+  /** Opens a slide file and remembers it. Throws NotASlide, SlideDamaged, SlideFormatUnsupported, FileUnreadable. */
+  openSlide(grant: FileGrant): Promise<Slide>;
+  /** The demo slide: made once (a job), then opened; returns the slide when it is there already. */
+  openDemoSlide(): Promise<{ readonly slide: Slide | null; readonly jobId: JobId | null }>;
+  listSlides(): Promise<readonly Slide[]>;
+  getSlide(id: SlideId): Promise<Slide>;
+  /** Forgets the slide and everything computed from it; the file itself is never touched. */
+  forgetSlide(id: SlideId): Promise<void>;
+  /** Sets the user's pixel size (µm per level-0 pixel); null returns to the file's. */
+  setSlideMpp(id: SlideId, mppUm: number | null): Promise<Slide>;
+
+  /** Computes tissue mask and grid without storing anything; the mask image comes by `routes.tissue`. */
+  previewGrid(id: SlideId, tissue: TissueParams, grid: GridSpec, backboneId: BackboneId | null): Promise<GridPreview>;
+
+  listBackbones(): Promise<readonly BackboneCard[]>;
+  /** Registers an ONNX file. Throws BackboneUnreadable, BackboneShapeUnsupported. Nothing is registered by half. */
+  importBackbone(grant: FileGrant, edits: CardEdits): Promise<BackboneCard>;
+  editBackbone(id: BackboneId, edits: CardEdits): Promise<BackboneCard>;
+  /** Removes an imported backbone; its results stay, named as made by a removed backbone. */
+  removeBackbone(id: BackboneId): Promise<void>;
+
+  /** Starts, or continues, the extraction the request describes; an identical finished run is returned at once. */
+  startAnalysis(request: AnalysisRequest): Promise<{ readonly runId: RunId; readonly jobId: JobId | null }>;
+  listJobs(): Promise<readonly Job[]>;
+  cancelJob(id: JobId): Promise<void>;
+  resumeJob(id: JobId): Promise<void>;
+  listRuns(slideId: SlideId | null): Promise<readonly Run[]>;
+  removeRun(id: RunId): Promise<void>;
+
+  /** Describes a map of a finished run, computing it if it is not cached; values come by `routes.mapValues`. */
+  getMap(runId: RunId, spec: MapSpec): Promise<MapDescription>;
+  /** The tile at a place of the slide (level-0 pixels); null where the grid has none. */
+  tileAt(runId: RunId, x0Px: number, y0Px: number): Promise<TileRef | null>;
+  /** The tiles most like the given one by cosine similarity of features, best first, itself left out. */
+  similarTiles(runId: RunId, tileIndex: number, count: number): Promise<readonly ScoredTile[]>;
+
+  exportReport(runId: RunId, options: ReportOptions): Promise<ExportedFile>;
+  exportTilesCsv(runId: RunId, maps: readonly MapSpec[]): Promise<ExportedFile>;
+
+  getSetting(key: string): Promise<string | null>;
+  setSetting(key: string, value: string): Promise<void>;
+}
+
+/** The names a client may call: the allow-list of the RPC guard. A type error here means the list is incomplete. */
+const METHOD_TABLE: Readonly<Record<keyof EngineApi, true>> = {
+  about: true,
+  browseFolder: true,
+  openSlide: true,
+  openDemoSlide: true,
+  listSlides: true,
+  getSlide: true,
+  forgetSlide: true,
+  setSlideMpp: true,
+  previewGrid: true,
+  listBackbones: true,
+  importBackbone: true,
+  editBackbone: true,
+  removeBackbone: true,
+  startAnalysis: true,
+  listJobs: true,
+  cancelJob: true,
+  resumeJob: true,
+  listRuns: true,
+  removeRun: true,
+  getMap: true,
+  tileAt: true,
+  similarTiles: true,
+  exportReport: true,
+  exportTilesCsv: true,
+  getSetting: true,
+  setSetting: true,
+};
+
+export const ENGINE_METHODS = Object.keys(METHOD_TABLE) as readonly (keyof EngineApi)[];

@@ -1,0 +1,8 @@
+import type { Job } from '../model/job.ts';
+
+/** What the engine tells its clients without being asked. */
+export type EngineEvent =
+  | { readonly type: 'job'; readonly job: Job }
+  | { readonly type: 'library-changed' }
+  | { readonly type: 'backbones-changed' }
+  | { readonly type: 'runs-changed'; readonly slideId: string };

@@ -1,0 +1,51 @@
+import type { BackboneId } from './ids.ts';
+
+export type BackboneOrigin = 'imagenet' | 'histology' | 'random' | 'unknown';
+
+/** How 8-bit RGB becomes the network's input: value = (pixel * scale - mean) / std, per channel in the stated order. */
+export interface InputSpec {
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly layout: 'NCHW' | 'NHWC';
+  readonly channelOrder: 'RGB' | 'BGR';
+  /** Multiplies the 0..255 pixel before mean and std: 1/255 for torchvision nets, 1 for nets that take 0..255. */
+  readonly scale: number;
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
+}
+
+/** One place where a backbone can be cut: a named output of its graph, pooled to a vector. */
+export interface CutPoint {
+  readonly name: string;
+  /** Tensor in the graph. */
+  readonly tensor: string;
+  readonly pooling: 'none' | 'global-average' | 'cls' | 'mean-tokens';
+  readonly featureDim: number;
+  readonly cumulativeParameters: number;
+  readonly cumulativeFlops: number;
+}
+
+/** What is known of a backbone; travels with every result made by it. */
+export interface BackboneCard {
+  readonly id: BackboneId;
+  readonly name: string;
+  readonly architecture: string;
+  readonly origin: BackboneOrigin;
+  /** How the weights were made: `supervised`, `simclr`, `he-normal, seed 1`, … */
+  readonly method: string;
+  readonly licence: string;
+  readonly source: string;
+  readonly input: InputSpec;
+  /** Name of the graph input. */
+  readonly inputName: string;
+  readonly parameters: number;
+  readonly sizeBytes: number;
+  /** Micrometres per pixel the weights were trained at; null where unknown. */
+  readonly trainedMpp: number | null;
+  readonly cuts: readonly CutPoint[];
+  /** The cut used when none is named: the last feature layer. */
+  readonly defaultCut: string;
+  readonly builtIn: boolean;
+  /** Fields the user has to confirm because the file does not say: shown as such. */
+  readonly assumed: readonly string[];
+}

@@ -1,0 +1,31 @@
+import type { ErrorPayload } from '../errors.ts';
+import type { JobId, RunId, SlideId } from './ids.ts';
+
+export type JobKind = 'analyse' | 'demo-slide';
+export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'interrupted';
+
+export interface JobProgress {
+  /** What is going on, in a few words for the user: `Reading tiles`, `Computing the map`, … */
+  readonly stage: string;
+  readonly done: number;
+  /** 0 while unknown. */
+  readonly total: number;
+  /** Units (tiles) per second, smoothed; null before the first measurement. */
+  readonly perSecond: number | null;
+  readonly secondsLeft: number | null;
+}
+
+export interface Job {
+  readonly id: JobId;
+  readonly kind: JobKind;
+  readonly title: string;
+  readonly state: JobState;
+  readonly progress: JobProgress;
+  readonly slideId: SlideId | null;
+  readonly runId: RunId | null;
+  readonly error: ErrorPayload | null;
+  readonly createdAtMs: number;
+  readonly finishedAtMs: number | null;
+  /** True when `resumeJob` can continue it from what is stored. */
+  readonly resumable: boolean;
+}

@@ -1,0 +1,113 @@
+import type { BackboneId, GridId, JobId, RunId, SlideId } from './ids.ts';
+
+/** Parameters of the tissue mask; every number is visible to the user. */
+export interface TissueParams {
+  /** Resolution at which the mask is computed, micrometres per pixel. */
+  readonly maskMpp: number;
+  /** Saturation threshold in 0..1; null = Otsu's on this slide. */
+  readonly saturationThreshold: number | null;
+  /** Specks of tissue smaller than this are dropped, µm². */
+  readonly minTissueUm2: number;
+  /** Holes smaller than this are filled, µm². */
+  readonly maxHoleUm2: number;
+}
+
+export const DEFAULT_TISSUE: TissueParams = {
+  maskMpp: 8,
+  saturationThreshold: null,
+  minTissueUm2: 20_000,
+  maxHoleUm2: 20_000,
+};
+
+/** What a mask holds, for the preview. Areas in mm². */
+export interface TissueSummary {
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly maskMpp: number;
+  /** The thresholds in force (Otsu's where the parameter was null). */
+  readonly saturationThreshold: number;
+  readonly tissueMm2: number;
+  readonly slideMm2: number;
+  readonly penMm2: number;
+}
+
+/** The tile grid in micrometres; level-0 origin of tile (c, r) = round(c x strideLevel0Px), float stride. */
+export interface GridSpec {
+  /** Target resolution, micrometres per pixel. */
+  readonly mpp: number;
+  readonly tileUm: number;
+  readonly strideUm: number;
+  /** A tile is kept when at least this fraction of it is tissue. */
+  readonly minTissueFraction: number;
+}
+
+export const DEFAULT_GRID: GridSpec = { mpp: 0.5, tileUm: 112, strideUm: 112, minTissueFraction: 0.5 };
+
+/** A grid laid on one slide. */
+export interface TileGrid {
+  readonly id: GridId;
+  readonly slideId: SlideId;
+  readonly spec: GridSpec;
+  readonly tissue: TissueParams;
+  readonly columns: number;
+  readonly rows: number;
+  /** Side of a tile in level-0 pixels (float). */
+  readonly tileLevel0Px: number;
+  /** Distance between tile origins in level-0 pixels (float). */
+  readonly strideLevel0Px: number;
+  readonly tileCount: number;
+  /** Tiles that lie on the slide but hold too little tissue. */
+  readonly droppedCount: number;
+}
+
+/** What made a result: stored with it and printed in every report. */
+export interface Provenance {
+  readonly slideId: SlideId;
+  readonly slideReader: string;
+  readonly mppUm: number;
+  readonly mppSource: 'file' | 'user';
+  readonly backboneId: BackboneId;
+  readonly backboneName: string;
+  readonly backboneOrigin: string;
+  readonly cut: string;
+  readonly featureDim: number;
+  readonly gridId: GridId;
+  readonly grid: GridSpec;
+  readonly tissue: TissueParams;
+  readonly normalisation: 'none';
+  readonly precision: 'float32';
+  readonly batchSize: number;
+  readonly threads: number;
+  readonly device: string;
+  readonly deviceDetail: string;
+  readonly seed: number;
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+export type RunState = 'running' | 'paused' | 'done' | 'failed' | 'cancelled';
+
+export interface Run {
+  readonly id: RunId;
+  readonly slideId: SlideId;
+  readonly backboneId: BackboneId;
+  readonly backboneName: string;
+  readonly cut: string;
+  readonly state: RunState;
+  readonly tileCount: number;
+  readonly tilesDone: number;
+  readonly createdAtMs: number;
+  readonly finishedAtMs: number | null;
+  /** Seconds of extraction, pauses left out. */
+  readonly secondsSpent: number;
+  readonly provenance: Provenance;
+  readonly jobId: JobId | null;
+}
+
+export interface AnalysisRequest {
+  readonly slideId: SlideId;
+  readonly backboneId: BackboneId;
+  /** Null = the backbone's default cut. */
+  readonly cut: string | null;
+  readonly grid: GridSpec;
+  readonly tissue: TissueParams;
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+/** End-to-end tests: one file at a time, each with its own host, store and browser. */
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    include: ['e2e/web/**/*.test.ts', 'e2e/electron/**/*.test.ts'],
+    env: { ORT_DISABLE_TELEMETRY: '1' },
+    fileParallelism: false,
+    testTimeout: 300_000,
+    hookTimeout: 120_000,
+  },
+});
