@@ -1,0 +1,39 @@
+import type { EngineApi } from '../../src-shared/api/engine.ts';
+import type { EngineEvent } from '../../src-shared/api/events.ts';
+import type { FileGrant } from '../../src-shared/model/ids.ts';
+
+export interface EngineOptions {
+  /** Folder of the store: hyaline.db, backbones/, demo/, exports/, imported/. Made if it is not there. */
+  readonly storeFolder: string;
+  /** `resources/` of the installation: fonts, cards, icons. */
+  readonly resourcesFolder: string;
+  readonly host: 'electron' | 'web' | 'cli';
+  /** Threads of the inference session; 0 = all cores. */
+  readonly threads: number;
+}
+
+/** A route request: plain data, so that it crosses a thread or a process by structured clone. */
+export interface EngineRequest {
+  readonly method: string;
+  /** Path with its query: one of `routes`. */
+  readonly path: string;
+}
+
+export interface EngineResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/** A running engine. `api` is what clients call; the rest belongs to the host that runs it and never crosses RPC. */
+export interface Engine {
+  readonly api: EngineApi;
+  /** Answers a route; never rejects: an AppError becomes a JSON body (ErrorPayload) with a matching status. */
+  handle(request: EngineRequest): Promise<EngineResponse>;
+  /** Calls the listener for every event until the returned function is called. */
+  subscribe(listener: (event: EngineEvent) => void): () => void;
+  /** Gives out the right to read one file. Only hosts that have checked the user's intent call it. */
+  grant(path: string): FileGrant;
+  /** Cancels what runs (resumable), releases sessions and the store's lock. */
+  close(): Promise<void>;
+}
