@@ -1,4 +1,4 @@
-import type { ExportId, RunId, SlideId } from '../model/ids.ts';
+import { asId, type ExportId, type RunId, type SlideId } from '../model/ids.ts';
 import type { MapSpec } from '../model/map.ts';
 import type { TissueParams } from '../model/run.ts';
 
@@ -24,3 +24,111 @@ export const routes = {
   /** WebSocket of the engine (web host only). */
   socket: '/engine',
 } as const;
+
+/** A request path understood: what `routes` built, taken apart again. */
+export type RouteMatch =
+  | {
+      readonly route: 'tile';
+      readonly slideId: SlideId;
+      readonly level: number;
+      readonly column: number;
+      readonly row: number;
+    }
+  | { readonly route: 'thumbnail'; readonly slideId: SlideId; readonly maxPx: number }
+  | { readonly route: 'associated'; readonly slideId: SlideId; readonly name: string }
+  | {
+      readonly route: 'region';
+      readonly slideId: SlideId;
+      readonly x0Px: number;
+      readonly y0Px: number;
+      readonly sizeLevel0Px: number;
+      readonly outPx: number;
+    }
+  | { readonly route: 'tissue'; readonly slideId: SlideId; readonly params: TissueParams }
+  | { readonly route: 'mapValues'; readonly runId: RunId; readonly spec: MapSpec }
+  | { readonly route: 'download'; readonly exportId: ExportId };
+
+/** Largest side in pixels that a thumbnail or region may be asked for. */
+const MAX_SIDE_PX = 2048;
+
+const numberIn = (text: string | null, low: number, high: number): number | null => {
+  if (text === null || text === '') return null;
+  const value = Number(text);
+  return Number.isFinite(value) && value >= low && value <= high ? value : null;
+};
+
+const jsonIn = (text: string | null): unknown => {
+  if (text === null) return null;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
+  }
+};
+
+const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
+
+/** The tissue parameters in a JSON value, or null where one is missing, of the wrong type or out of bounds. */
+export function parseTissueParams(value: unknown): TissueParams | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { maskMpp, saturationThreshold, minTissueUm2, maxHoleUm2 } = value as Partial<Record<string, unknown>>;
+  if (!isNumber(maskMpp) || maskMpp < 0.1 || maskMpp > 100) return null;
+  if (saturationThreshold !== null && (!isNumber(saturationThreshold) || saturationThreshold < 0)) return null;
+  if (!isNumber(minTissueUm2) || minTissueUm2 < 0 || !isNumber(maxHoleUm2) || maxHoleUm2 < 0) return null;
+  return { maskMpp, saturationThreshold, minTissueUm2, maxHoleUm2 };
+}
+
+/** The map specification in a JSON value, or null. */
+export function parseMapSpec(value: unknown): MapSpec | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { kind, k, seed, tileIndex } = value as Partial<Record<string, unknown>>;
+  const whole = (n: unknown, low: number, high: number): n is number =>
+    Number.isInteger(n) && (n as number) >= low && (n as number) <= high;
+  if (kind === 'pca') return { kind };
+  if (kind === 'clusters' && whole(k, 2, 12) && whole(seed, 0, 2 ** 31)) return { kind, k, seed };
+  if (kind === 'similarity' && whole(tileIndex, 0, 2 ** 31)) return { kind, tileIndex };
+  return null;
+}
+
+/** Takes a request path (with its query) apart; null for what is not a route or not within bounds. */
+export function parseRoute(path: string): RouteMatch | null {
+  const url = new URL(path, 'route://engine');
+  const [name, id, ...rest] = url.pathname.slice(1).split('/');
+  if (name === undefined || id === undefined || !/^[\w-]{1,128}$/.test(id)) return null;
+  const slideId = asId<SlideId>(id);
+  const query = url.searchParams;
+  if (name === 'tile') return tileRoute(slideId, rest);
+  if (name === 'associated' && rest.length === 1) {
+    return { route: 'associated', slideId, name: decodeURIComponent(rest[0] ?? '') };
+  }
+  if (rest.length > 0) return null;
+  if (name === 'thumbnail') {
+    const maxPx = numberIn(query.get('max'), 1, MAX_SIDE_PX);
+    return maxPx === null ? null : { route: 'thumbnail', slideId, maxPx };
+  }
+  if (name === 'region') return regionRoute(slideId, query);
+  if (name === 'tissue') {
+    const params = parseTissueParams(jsonIn(query.get('params')));
+    return params === null ? null : { route: 'tissue', slideId, params };
+  }
+  if (name === 'map') {
+    const spec = parseMapSpec(jsonIn(query.get('spec')));
+    return spec === null ? null : { route: 'mapValues', runId: asId<RunId>(id), spec };
+  }
+  return name === 'download' ? { route: 'download', exportId: asId<ExportId>(id) } : null;
+}
+
+function tileRoute(slideId: SlideId, rest: readonly string[]): RouteMatch | null {
+  const match = /^(\d{1,2})\/(\d{1,7})_(\d{1,7})$/.exec(rest.join('/'));
+  if (match === null) return null;
+  return { route: 'tile', slideId, level: Number(match[1]), column: Number(match[2]), row: Number(match[3]) };
+}
+
+function regionRoute(slideId: SlideId, query: URLSearchParams): RouteMatch | null {
+  const x0Px = numberIn(query.get('x'), -1e7, 1e7);
+  const y0Px = numberIn(query.get('y'), -1e7, 1e7);
+  const sizeLevel0Px = numberIn(query.get('size'), 1, 1e6);
+  const outPx = numberIn(query.get('out'), 1, MAX_SIDE_PX);
+  if (x0Px === null || y0Px === null || sizeLevel0Px === null || outPx === null) return null;
+  return { route: 'region', slideId, x0Px, y0Px, sizeLevel0Px, outPx: Math.round(outPx) };
+}
