@@ -1,0 +1,182 @@
+import type { StoreStatus } from '../../../src-shared/api/engine.ts';
+import type { BackboneCard } from '../../../src-shared/model/backbone.ts';
+import type { BackboneId, GridId, JobId, RunId, SlideId } from '../../../src-shared/model/ids.ts';
+import type { Job } from '../../../src-shared/model/job.ts';
+import type { MapDescription, MapSpec } from '../../../src-shared/model/map.ts';
+import type { Provenance, Run, RunState } from '../../../src-shared/model/run.ts';
+import type { SlideInfo } from '../../../src-shared/model/slide.ts';
+import type { LaidGrid } from '../grid/laid-grid.ts';
+
+/** A slide file the user has opened, as the store remembers it. */
+export interface SlideRecord {
+  readonly id: SlideId;
+  /** Where the file was last seen. */
+  readonly path: string;
+  /** File name for display. */
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly mtimeMs: number;
+  readonly info: SlideInfo;
+  /** The user's pixel size at level 0, µm; null = the file's own is in force. */
+  readonly userMppUm: number | null;
+  readonly openedAtMs: number;
+  readonly isDemo: boolean;
+}
+
+/** A registered backbone and the file that holds its graph. */
+export interface BackboneRecord {
+  readonly card: BackboneCard;
+  /** Name of the ONNX file inside the backbone folder (built-in backbones: what their registry understands). */
+  readonly fileName: string;
+}
+
+/** What makes two extractions the same: one run exists per identity. */
+export interface RunIdentity {
+  readonly slideId: SlideId;
+  readonly gridId: GridId;
+  readonly backboneId: BackboneId;
+  readonly cut: string;
+  readonly normalisation: Provenance['normalisation'];
+  readonly precision: Provenance['precision'];
+}
+
+/** The part of a run that changes while it is made. `tilesDone` is not here: it follows the stored chunks. */
+export interface RunPatch {
+  readonly state?: RunState;
+  /** Seconds of extraction so far, pauses left out. */
+  readonly secondsSpent?: number;
+  readonly finishedAtMs?: number | null;
+  readonly jobId?: JobId | null;
+  readonly provenance?: Provenance;
+}
+
+/** Features of consecutive tiles of a run. */
+export interface FeatureChunk {
+  readonly runId: RunId;
+  /** Index of the first tile in the grid's tile list; must equal `nextTile(runId)`. */
+  readonly firstTile: number;
+  readonly tileCount: number;
+  /** Length of one feature vector. */
+  readonly dim: number;
+  /** tileCount x dim, row-major. Copied before the call returns: the caller may reuse the buffer at once. */
+  readonly values: Float32Array;
+}
+
+/** A range of tiles of a run. */
+export interface TileRange {
+  readonly firstTile: number;
+  readonly tileCount: number;
+}
+
+/** A computed map: rows x columns x channels float32, NaN where the grid has no tile (see MapDescription). */
+export interface StoredMap {
+  readonly description: MapDescription;
+  readonly values: Float32Array;
+}
+
+/** A job and what its runner needs to do it again after a restart. */
+export interface JobRecord {
+  readonly job: Job;
+  /** JSON of the runner's own input; opaque to the store. */
+  readonly payloadJson: string;
+}
+
+/** What one backbone's results on one slide take. */
+export interface StoreUsage {
+  readonly slideId: SlideId;
+  readonly slideName: string;
+  readonly backboneId: BackboneId;
+  readonly backboneName: string;
+  readonly runCount: number;
+  readonly tileCount: number;
+  readonly featureBytes: number;
+  readonly mapBytes: number;
+}
+
+/**
+ * Everything Hyaline remembers, apart from how it is kept and reached. Each method is one transaction: it happens
+ * whole or not at all, also when the process is killed in the middle.
+ *
+ * Every method rejects with an AppError. All: StoreDamaged (the advice says where the backups lie). Methods that
+ * write: StoreReadOnly (a store of a newer version), DiskFull (nothing that was stored before is lost).
+ */
+export interface Store {
+  /** Where the store lies, how large it is, whether it may be written and why not. */
+  status(): Promise<StoreStatus>;
+
+  /** Adds the slide, or replaces all that is known of it; what was computed from it stays. */
+  putSlide(slide: SlideRecord): Promise<void>;
+  getSlide(id: SlideId): Promise<SlideRecord | null>;
+  /** Most recently opened first. */
+  listSlides(): Promise<readonly SlideRecord[]>;
+  /** Forgets the slide with its grids, runs, features, maps and jobs. Unknown ids are ignored. */
+  forgetSlide(id: SlideId): Promise<void>;
+
+  /** Adds a backbone, or replaces the card and file name kept under its id. */
+  putBackbone(record: BackboneRecord): Promise<void>;
+  getBackbone(id: BackboneId): Promise<BackboneRecord | null>;
+  /** By name. */
+  listBackbones(): Promise<readonly BackboneRecord[]>;
+  /** Removes the record only: runs made by it stay, with the name they were made under. Unknown ids are ignored. */
+  removeBackbone(id: BackboneId): Promise<void>;
+
+  /** Keeps a grid with its tiles. A grid of that id is already the same one (ids are content hashes): left alone. */
+  putGrid(laid: LaidGrid): Promise<void>;
+  getGrid(id: GridId): Promise<LaidGrid | null>;
+
+  /**
+   * Records a run before its first chunk; its slide and grid must be stored (else NotFound). InvalidRequest when the id
+   * or the identity is taken: ask `findRun` first.
+   */
+  createRun(run: Run): Promise<void>;
+  getRun(id: RunId): Promise<Run | null>;
+  findRun(identity: RunIdentity): Promise<Run | null>;
+  /** Newest first; null = of all slides. */
+  listRuns(slideId: SlideId | null): Promise<readonly Run[]>;
+  /** NotFound for an unknown run. */
+  updateRun(id: RunId, patch: RunPatch): Promise<Run>;
+  /** Removes the run with its features and maps. Unknown ids are ignored. */
+  removeRun(id: RunId): Promise<void>;
+
+  /**
+   * Appends features and moves the run's `tilesDone`, in one transaction; cached maps of the run are dropped.
+   * InvalidRequest where the chunk does not continue the run (`firstTile`), overruns its grid, has another `dim` than
+   * the run's provenance or another length than it says. Resolves to the new `tilesDone`.
+   */
+  appendFeatures(chunk: FeatureChunk): Promise<number>;
+  /** The first tile without features: where an extraction continues. NotFound for an unknown run. */
+  nextTile(runId: RunId): Promise<number>;
+  /**
+   * The features of a run (or of a range inside it) as one array, tiles x dim, row-major, in tile order. The array is
+   * the caller's own, on a SharedArrayBuffer where the store runs on another thread, so that it can be handed on
+   * without a copy. Holds `tilesDone` tiles when the run is unfinished.
+   * @throws AppError NotFound; StoreDamaged naming the run when a checksum does not fit; InvalidRequest (range).
+   */
+  readFeatures(runId: RunId, range?: TileRange): Promise<Float32Array>;
+
+  /** The cached map, or null. Specs are compared by content, whatever the order of their keys. */
+  getMap(runId: RunId, spec: MapSpec): Promise<StoredMap | null>;
+  /** Descriptions of all cached maps of a run. */
+  listMaps(runId: RunId): Promise<readonly MapDescription[]>;
+  /** Keeps a map under its description's run and spec, replacing one that is there. NotFound for an unknown run. */
+  putMap(map: StoredMap): Promise<void>;
+
+  /** Adds or replaces a job. */
+  putJob(record: JobRecord): Promise<void>;
+  getJob(id: JobId): Promise<JobRecord | null>;
+  /** Newest first. */
+  listJobs(): Promise<readonly JobRecord[]>;
+  removeJob(id: JobId): Promise<void>;
+
+  getSetting(key: string): Promise<string | null>;
+  setSetting(key: string, value: string): Promise<void>;
+
+  /** Sizes by slide and backbone, largest first. */
+  usage(): Promise<readonly StoreUsage[]>;
+}
+
+/** A store somebody opened and has to close. */
+export interface OpenedStore extends Store {
+  /** Finishes what is under way, checkpoints, releases the lock. Calls after it reject with Cancelled. */
+  close(): Promise<void>;
+}
