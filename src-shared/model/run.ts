@@ -10,7 +10,15 @@ export interface TissueParams {
   readonly minTissueUm2: number;
   /** Holes smaller than this are filled, µm². */
   readonly maxHoleUm2: number;
+  /** Mean optical density above which a pixel is tissue too; null or absent = Otsu's on this slide. */
+  readonly opticalDensityThreshold?: number | null;
+  /** Pens to set apart; absent = all. Leave blue out where the stain itself is blue. */
+  readonly penInks?: readonly PenInk[];
 }
+
+/** Inks of the pens with which slides are marked. */
+export type PenInk = 'blue' | 'green' | 'black';
+export const ALL_PEN_INKS: readonly PenInk[] = ['blue', 'green', 'black'];
 
 export const DEFAULT_TISSUE: TissueParams = {
   maskMpp: 8,
@@ -26,9 +34,11 @@ export interface TissueSummary {
   readonly maskMpp: number;
   /** The thresholds in force (Otsu's where the parameter was null). */
   readonly saturationThreshold: number;
+  readonly opticalDensityThreshold?: number;
   readonly tissueMm2: number;
   readonly slideMm2: number;
   readonly penMm2: number;
+  readonly borderMm2?: number;
 }
 
 /** The tile grid in micrometres; level-0 origin of tile (c, r) = round(c x strideLevel0Px), float stride. */

@@ -1,0 +1,128 @@
+import { AppError } from '../../../src-shared/errors.ts';
+import { ALL_PEN_INKS, type TissueParams, type TissueSummary } from '../../../src-shared/model/run.ts';
+import type { SlideSource } from '../slide/slide-source.ts';
+import { fillHoles, removeSmall } from './components.ts';
+import { findInk } from './ink.ts';
+import { TISSUE_CLASS, type TissueClass, type TissueMask } from './mask.ts';
+import { otsuThreshold } from './otsu.ts';
+import { type MaskPlanes, OD_STEPS, planeHistograms, readPlanes } from './planes.ts';
+
+export { TISSUE_CLASS, type TissueMask } from './mask.ts';
+
+/**
+ * Otsu's threshold splits whatever it is given: on an empty slide noise, on a field full of tissue the two stains.
+ * The glass of a white-balanced scan stays below the lower limits and stained tissue passes the upper ones.
+ */
+const SATURATION_RANGE = [0.05, 0.25] as const;
+const DENSITY_RANGE = [0.08, 0.3] as const;
+
+/**
+ * The tissue mask of a slide at `params.maskMpp`: a pixel is stained where its HSV saturation or its mean optical
+ * density is above its threshold (Otsu's within plausible limits, or the user's); pen strokes and black scanner
+ * borders are set apart; then specks are dropped and holes filled by area.
+ * @param mppUm micrometres per level-0 pixel in force.
+ * @throws AppError InvalidRequest for impossible parameters, Cancelled, and what the source throws.
+ */
+export async function computeTissueMask(
+  source: SlideSource,
+  mppUm: number,
+  params: TissueParams,
+  signal?: AbortSignal,
+): Promise<TissueMask> {
+  checkParams(params, mppUm);
+  return maskFromPlanes(await readPlanes(source, mppUm, params.maskMpp, signal), source.info, mppUm, params);
+}
+
+/** The mask from planes already read: what a slider's preview recomputes. */
+export function maskFromPlanes(
+  planes: MaskPlanes,
+  info: { readonly widthPx: number; readonly heightPx: number },
+  mppUm: number,
+  params: TissueParams,
+): TissueMask {
+  const { widthPx, heightPx } = planes;
+  const downsampleX = info.widthPx / widthPx;
+  const downsampleY = info.heightPx / heightPx;
+  const pixelUm2 = downsampleX * downsampleY * mppUm * mppUm;
+  const { saturationThreshold, opticalDensityThreshold } = thresholds(planes, params);
+  const { pen, border } = findInk(planes.ink, widthPx, heightPx, pixelUm2, params.penInks ?? ALL_PEN_INKS);
+
+  const tissue = new Uint8Array(widthPx * heightPx);
+  for (let at = 0; at < tissue.length; at++) {
+    if (pen[at] !== 0 || border[at] !== 0) continue;
+    const isStained =
+      (planes.saturation[at] ?? 0) > saturationThreshold * 255 ||
+      (planes.density[at] ?? 0) > opticalDensityThreshold * OD_STEPS;
+    if (isStained) tissue[at] = 1;
+  }
+  removeSmall(tissue, widthPx, heightPx, params.minTissueUm2 / pixelUm2);
+  fillHoles(tissue, widthPx, heightPx, params.maxHoleUm2 / pixelUm2, (at) => pen[at] === 0 && border[at] === 0);
+
+  const classes = tissue;
+  for (let at = 0; at < classes.length; at++) {
+    if (border[at] !== 0) classes[at] = TISSUE_CLASS.border;
+    else if (pen[at] !== 0) classes[at] = TISSUE_CLASS.pen;
+  }
+  return {
+    widthPx,
+    heightPx,
+    downsampleX,
+    downsampleY,
+    maskMpp: planes.maskMpp,
+    mppUm,
+    params,
+    saturationThreshold,
+    opticalDensityThreshold,
+    classes,
+  };
+}
+
+/** Areas of the mask in mm², and the thresholds in force. */
+export function summariseTissue(mask: TissueMask): TissueSummary {
+  const counts = new Float64Array(6);
+  for (const code of mask.classes) counts[code] = (counts[code] ?? 0) + 1;
+  const pixelMm2 = (mask.downsampleX * mask.downsampleY * mask.mppUm * mask.mppUm) / 1e6;
+  const areaMm2 = (code: TissueClass): number => (counts[code] ?? 0) * pixelMm2;
+  return {
+    widthPx: mask.widthPx,
+    heightPx: mask.heightPx,
+    maskMpp: mask.maskMpp,
+    saturationThreshold: mask.saturationThreshold,
+    opticalDensityThreshold: mask.opticalDensityThreshold,
+    tissueMm2: areaMm2(TISSUE_CLASS.tissue),
+    slideMm2: mask.classes.length * pixelMm2,
+    penMm2: areaMm2(TISSUE_CLASS.pen),
+    borderMm2: areaMm2(TISSUE_CLASS.border),
+  };
+}
+
+function thresholds(
+  planes: MaskPlanes,
+  params: TissueParams,
+): { saturationThreshold: number; opticalDensityThreshold: number } {
+  const histograms = planeHistograms(planes);
+  const saturation = otsuThreshold(histograms.saturation) / 255;
+  const density = otsuThreshold(histograms.density) / OD_STEPS;
+  return {
+    saturationThreshold: params.saturationThreshold ?? clamp(saturation, SATURATION_RANGE),
+    opticalDensityThreshold: params.opticalDensityThreshold ?? clamp(density, DENSITY_RANGE),
+  };
+}
+
+function clamp(value: number, [low, high]: readonly [number, number]): number {
+  return Math.min(high, Math.max(low, value));
+}
+
+function checkParams(params: TissueParams, mppUm: number): void {
+  const isFraction = (value: number | null | undefined): boolean => value == null || (value >= 0 && value <= 1);
+  const isValid =
+    [params.maskMpp, mppUm].every((value) => Number.isFinite(value) && value > 0) &&
+    [params.minTissueUm2, params.maxHoleUm2].every((value) => Number.isFinite(value) && value >= 0) &&
+    isFraction(params.saturationThreshold) &&
+    (params.opticalDensityThreshold == null || params.opticalDensityThreshold >= 0);
+  if (isValid) return;
+  throw new AppError('InvalidRequest', 'The tissue settings are not valid.', {
+    advice: 'Resolution must be above zero, areas zero or more, the saturation threshold between 0 and 1.',
+    detail: JSON.stringify({ params, mppUm }),
+  });
+}
