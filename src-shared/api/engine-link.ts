@@ -1,0 +1,41 @@
+import type { ErrorPayload } from '../errors.ts';
+import type { FileGrant, JobId } from '../model/ids.ts';
+import type { EngineEvent } from './events.ts';
+
+/**
+ * What the main process and the engine's utility process say to each other over the parent port. Clients never see
+ * this: they reach the engine through a MessagePort of their own (`connect`), behind the RPC guard.
+ */
+export type ToEngine =
+  /** Carries one MessagePort: serve the engine's API on it. */
+  | { readonly type: 'connect' }
+  | { readonly type: 'route'; readonly id: number; readonly method: string; readonly path: string }
+  /** The user has chosen this file: answer with a grant. Sent only for paths that the shell has checked. */
+  | { readonly type: 'grant'; readonly id: number; readonly path: string }
+  /** Go on with these jobs, which ran when an earlier engine died. */
+  | { readonly type: 'resume'; readonly jobIds: readonly JobId[] }
+  | { readonly type: 'close' };
+
+export type FromEngine =
+  | { readonly type: 'ready' }
+  /** The engine cannot start (store locked, too new, damaged…): starting again at once would not help. */
+  | { readonly type: 'failed'; readonly error: ErrorPayload }
+  | { readonly type: 'event'; readonly event: EngineEvent }
+  | { readonly type: 'routed'; readonly id: number; readonly response: RoutedResponse }
+  | { readonly type: 'granted'; readonly id: number; readonly grant: FileGrant }
+  | { readonly type: 'refused'; readonly id: number; readonly error: ErrorPayload }
+  | { readonly type: 'closed' };
+
+export interface RoutedResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/** Start options of the utility process: its only argument, as JSON. */
+export interface EngineStart {
+  readonly storeFolder: string;
+  readonly resourcesFolder: string;
+  /** Threads of the inference session; 0 = all cores. */
+  readonly threads: number;
+}
