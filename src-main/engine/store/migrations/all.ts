@@ -1,0 +1,5 @@
+import { first } from './0001-first.ts';
+import type { Migration } from './migration.ts';
+
+/** Every migration in order; index i holds version i + 1. */
+export const MIGRATIONS: readonly Migration[] = [first];
