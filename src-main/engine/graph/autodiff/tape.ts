@@ -1,0 +1,167 @@
+import { floatAttribute } from '../builder.ts';
+import type { GraphAttribute, GraphNode, GraphTensor, OnnxModel } from '../model.ts';
+import { ELEMENT, floatTensor, int64Tensor, intsOf } from '../model.ts';
+import { type Dims, inferShapes, type ShapeContext } from './shapes.ts';
+
+type PlainAttribute = number | string | readonly number[] | GraphAttribute;
+
+/**
+ * A graph being extended: every node that is added has its output shapes inferred at once, so that gradient rules can
+ * ask for the shape of anything. Names are made unique under one prefix.
+ */
+export class Tape implements ShapeContext {
+  readonly nodes: GraphNode[] = [];
+  readonly constants: GraphTensor[] = [];
+  readonly #prefix: string;
+  readonly #dims = new Map<string, Dims>();
+  readonly #ints = new Map<string, readonly number[]>();
+  readonly #scalars = new Map<number, string>();
+  #count = 0;
+
+  /**
+   * @param inputDims shapes of the graph's free inputs (numbers or symbols); those with none here take the graph's own.
+   * @throws Error naming the operator where a shape cannot be inferred.
+   */
+  constructor(model: OnnxModel, inputDims: Readonly<Record<string, Dims>>, prefix: string) {
+    this.#prefix = prefix;
+    const { graph } = model;
+    for (const value of graph.inputs) if (value.dims !== null) this.#dims.set(value.name, value.dims);
+    for (const [name, dims] of Object.entries(inputDims)) this.#dims.set(name, dims);
+    for (const tensor of graph.initializers) this.#declare(tensor);
+    for (const node of graph.nodes) this.#infer(node);
+  }
+
+  dimsOf(name: string): Dims | null {
+    return this.#dims.get(name) ?? null;
+  }
+
+  /** The shape of a value that is known to have one. */
+  shape(name: string): Dims {
+    const dims = this.#dims.get(name);
+    if (dims === undefined) throw new Error(`the shape of ${name} is not known`);
+    return dims;
+  }
+
+  intsOf(name: string): readonly number[] | null {
+    return this.#ints.get(name) ?? null;
+  }
+
+  /** Adds a node and returns its first output. `dims` is for operators whose shape only the caller knows. */
+  emit(
+    op: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, PlainAttribute>> = {},
+    dims?: Dims,
+  ): string {
+    const output = this.unique(op);
+    const entries = Object.entries(attributes).map(([key, value]) => [key, attributeOf(value)] as const);
+    const node: GraphNode = {
+      name: output,
+      op,
+      domain: '',
+      inputs,
+      outputs: [output],
+      attributes: Object.fromEntries(entries),
+    };
+    this.nodes.push(node);
+    if (dims === undefined) this.#infer(node);
+    else this.#dims.set(output, dims);
+    return output;
+  }
+
+  /** Adds a node with several outputs and returns their names. */
+  emitMany(
+    op: string,
+    inputs: readonly string[],
+    count: number,
+    attributes: Readonly<Record<string, GraphAttribute>> = {},
+  ): readonly string[] {
+    const outputs = Array.from({ length: count }, () => this.unique(op));
+    const node: GraphNode = { name: outputs[0] ?? op, op, domain: '', inputs, outputs, attributes };
+    this.nodes.push(node);
+    this.#infer(node);
+    return outputs;
+  }
+
+  /** A float constant with dimensions. */
+  floats(dims: readonly number[], values: Float32Array): string {
+    const tensor = floatTensor(this.unique('floats'), dims, values);
+    this.constants.push(tensor);
+    this.#declare(tensor);
+    return tensor.name;
+  }
+
+  /** A float constant without dimensions. */
+  scalar(value: number): string {
+    const known = this.#scalars.get(value);
+    if (known !== undefined) return known;
+    const tensor = floatTensor(this.unique('scalar'), [], Float32Array.of(value));
+    this.constants.push(tensor);
+    this.#declare(tensor);
+    this.#scalars.set(value, tensor.name);
+    return tensor.name;
+  }
+
+  /** A constant list of integers: a shape, axes, bounds. */
+  ints(values: readonly number[]): string {
+    const tensor = int64Tensor(this.unique('ints'), [values.length], values);
+    this.constants.push(tensor);
+    this.#declare(tensor);
+    return tensor.name;
+  }
+
+  unique(label: string): string {
+    return `${this.#prefix}/${label}_${this.#count++}`;
+  }
+
+  /** A value in the shape of another, whose size may only be known at run time. */
+  reshapeLike(value: string, like: string): string {
+    return this.emit('Reshape', [value, this.emit('Shape', [like])], {}, this.shape(like));
+  }
+
+  expandLike(value: string, like: string): string {
+    return this.emit('Expand', [value, this.emit('Shape', [like])], {}, this.shape(like));
+  }
+
+  /** Sums over axes; the axes are removed unless `keep`. */
+  sum(value: string, axes: readonly number[], keep: boolean): string {
+    return this.emit('ReduceSum', [value, this.ints(axes)], { keepdims: keep ? 1 : 0 });
+  }
+
+  /** Sums a gradient over the axes along which `target` was broadcast (the transpose of broadcasting). */
+  unbroadcast(gradient: string, target: string): string {
+    const from = this.shape(gradient);
+    const to = this.shape(target);
+    const lead = from.length - to.length;
+    const leading = Array.from({ length: lead }, (_, i) => i);
+    const value = lead > 0 ? this.sum(gradient, leading, false) : gradient;
+    const stretched = to.flatMap((dim, i) => (dim === 1 && from[i + lead] !== 1 ? [i] : []));
+    return stretched.length > 0 ? this.sum(value, stretched, true) : value;
+  }
+
+  #declare(tensor: GraphTensor): void {
+    this.#dims.set(tensor.name, tensor.dims);
+    if (tensor.elementType === ELEMENT.int64 || tensor.elementType === ELEMENT.int32) {
+      this.#ints.set(tensor.name, intsOf(tensor));
+    }
+  }
+
+  #infer(node: GraphNode): void {
+    if (node.op === 'Constant') {
+      const value = node.attributes.value;
+      if (value?.kind === 'tensor') this.#declare({ ...value.value, name: node.outputs[0] ?? '' });
+      return;
+    }
+    const shapes = inferShapes(node, this);
+    for (const [i, output] of node.outputs.entries()) {
+      const dims = shapes[i] ?? shapes[0];
+      if (dims !== undefined) this.#dims.set(output, dims);
+    }
+  }
+}
+
+function attributeOf(value: PlainAttribute): GraphAttribute {
+  if (typeof value === 'number') return Number.isInteger(value) ? { kind: 'int', value } : floatAttribute(value);
+  if (typeof value === 'string') return { kind: 'string', value };
+  return 'kind' in value ? value : { kind: 'ints', value };
+}
