@@ -1,0 +1,73 @@
+import createCodec, { type Codec } from '@cornerstonejs/codec-openjpeg/wasmjs';
+import { CodecError } from './codec-error.ts';
+import type { RasterImage } from './raster.ts';
+import { ycbcrToRgb } from './ycbcr.ts';
+
+const MAX_PIXELS = 1 << 26;
+
+let codec: Promise<Codec> | null = null;
+
+/** One instance per thread; its diagnostics would otherwise go to the console for every damaged tile. */
+function loadCodec(): Promise<Codec> {
+  codec ??= createCodec({ print: () => {}, printErr: () => {} });
+  return codec;
+}
+
+/**
+ * Decodes a JPEG 2000 codestream or .jp2 to 8-bit RGB with OpenJPEG. `colour` says what the components are when the
+ * codestream itself has no colour transform: Aperio's scheme 33003 stores YCbCr. Samples of more than 8 bits are
+ * scaled down. Throws CodecError for damaged streams.
+ */
+export async function decodeJpeg2000(stream: Uint8Array, colour: 'rgb' | 'ycbcr'): Promise<RasterImage> {
+  checkSize(stream);
+  const { J2KDecoder } = await loadCodec();
+  const decoder = new J2KDecoder();
+  try {
+    decoder.getEncodedBuffer(stream.length).set(stream);
+    decoder.decode();
+    const { width, height, componentCount, bitsPerSample, isSigned } = decoder.getFrameInfo();
+    const decoded = decoder.getDecodedBuffer();
+    const samples = width * height * componentCount;
+    if (samples === 0 || isSigned || decoded.length < samples * (bitsPerSample > 8 ? 2 : 1)) {
+      throw new CodecError('JPEG 2000 stream does not decode');
+    }
+    const data = toRgb8(decoded, width * height, componentCount, bitsPerSample);
+    if (colour === 'ycbcr' && componentCount >= 3) ycbcrToRgb(data);
+    return { widthPx: width, heightPx: height, data };
+  } catch (error) {
+    // A trap inside the WebAssembly instance leaves its heap in doubt: start afresh next time.
+    codec = null;
+    if (error instanceof CodecError) throw error;
+    throw new CodecError('JPEG 2000 stream does not decode', { cause: error });
+  } finally {
+    decoder.delete();
+  }
+}
+
+/** Refuses absurd sizes before the decoder allocates for them: the SIZ segment leads every codestream (T.800, A.5.1). */
+function checkSize(stream: Uint8Array): void {
+  const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength);
+  for (let at = 0; at + 40 < Math.min(stream.length, 4096); at++) {
+    if (view.getUint32(at) !== 0xff4fff51) continue;
+    const width = view.getUint32(at + 8) - view.getUint32(at + 16);
+    const height = view.getUint32(at + 12) - view.getUint32(at + 20);
+    if (width <= 0 || height <= 0 || width * height > MAX_PIXELS) {
+      throw new CodecError(`JPEG 2000 image of ${width} x ${height} px`);
+    }
+    return;
+  }
+  throw new CodecError('no JPEG 2000 codestream');
+}
+
+function toRgb8(decoded: Uint8Array, pixels: number, components: number, bits: number): Uint8Array {
+  if (bits === 8 && components === 3) return decoded.slice(0, pixels * 3);
+  const rgb = new Uint8Array(pixels * 3);
+  const wide = bits > 8 ? new Uint16Array(decoded.slice(0, pixels * components * 2).buffer) : decoded;
+  const shift = Math.max(bits - 8, 0);
+  for (let pixel = 0; pixel < pixels; pixel++) {
+    for (let channel = 0; channel < 3; channel++) {
+      rgb[pixel * 3 + channel] = (wide[pixel * components + (components < 3 ? 0 : channel)] ?? 0) >> shift;
+    }
+  }
+  return rgb;
+}

@@ -1,0 +1,168 @@
+const PRECISION_BITS = 22;
+const HALF = 1 << (PRECISION_BITS - 1);
+const ONE = 1 << PRECISION_BITS;
+
+/** Filter weights of one axis: output i sums `count` source samples from `start[i]`, weights in 1/2^22. */
+export interface AxisTaps {
+  readonly start: Int32Array;
+  readonly weights: Int32Array;
+  /** Weights per output sample (unused ones are 0). */
+  readonly count: number;
+}
+
+/**
+ * Weights of an antialiasing triangle filter along one axis, as Pillow's BILINEAR `Image.resize(box=…)` computes them
+ * (src/libImaging/Resample.c: support scaled by the reduction, weights normalised and rounded to 22 bits).
+ * Output sample i is centred on source coordinate `origin + (i + 0.5) * scale`. Source indices may be negative: what
+ * lies outside the level is white, not left out.
+ */
+export function axisTaps(outCount: number, origin: number, scale: number): AxisTaps {
+  const support = Math.max(1, scale);
+  const count = Math.ceil(support) * 2 + 1;
+  const start = new Int32Array(outCount);
+  const weights = new Int32Array(outCount * count);
+  const window = new Float64Array(count);
+  for (let out = 0; out < outCount; out++) {
+    const centre = origin + (out + 0.5) * scale;
+    const first = Math.floor(centre - support + 0.5);
+    const used = Math.min(Math.floor(centre + support + 0.5) - first, count);
+    let sum = 0;
+    for (let tap = 0; tap < used; tap++) {
+      const weight = Math.max(0, 1 - Math.abs((first + tap - centre + 0.5) / support));
+      window[tap] = weight;
+      sum += weight;
+    }
+    start[out] = first;
+    for (let tap = 0; tap < used; tap++) {
+      weights[out * count + tap] = Math.floor(0.5 + ((window[tap] ?? 0) / sum) * ONE);
+    }
+  }
+  return { start, weights, count };
+}
+
+/** First and one-past-last source index that outputs `from`..`to`-1 read with a weight other than 0. */
+export function sourceSpan(taps: AxisTaps, from: number, to: number): { first: number; end: number } {
+  let first = Number.MAX_SAFE_INTEGER;
+  let end = Number.MIN_SAFE_INTEGER;
+  for (let out = from; out < to; out++) {
+    const base = out * taps.count;
+    for (let tap = 0; tap < taps.count; tap++) {
+      if ((taps.weights[base + tap] ?? 0) === 0) continue;
+      const index = (taps.start[out] ?? 0) + tap;
+      if (index < first) first = index;
+      if (index + 1 > end) end = index + 1;
+    }
+  }
+  return { first, end };
+}
+
+/** A window of RGB source pixels whose top left pixel is (xPx, yPx) of the level. */
+export interface SourceWindow {
+  readonly xPx: number;
+  readonly yPx: number;
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly data: Uint8Array;
+}
+
+/** A rectangle of the output image. */
+export interface OutputBlock {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/**
+ * Resamples a block of an RGB output image, rows first, then columns, each rounded to 8 bits (as Pillow does).
+ * The window must hold every source pixel the block's weights touch. `outWidth` is the row length of `out` in pixels.
+ */
+export function resampleBlock(
+  source: SourceWindow,
+  xTaps: AxisTaps,
+  yTaps: AxisTaps,
+  block: OutputBlock,
+  out: Uint8Array,
+  outWidth: number,
+): void {
+  const rows = new Uint8Array(block.width * 3 * source.heightPx);
+  filterRows(source, xTaps, block, rows);
+  filterColumns(source, yTaps, block, rows, out, outWidth);
+}
+
+function filterRows(source: SourceWindow, taps: AxisTaps, block: OutputBlock, rows: Uint8Array): void {
+  const { data, widthPx, heightPx, xPx } = source;
+  const { count, weights } = taps;
+  const spans = trimmedSpans(taps, block.x, block.width, xPx);
+  for (let row = 0; row < heightPx; row++) {
+    const rowBase = row * widthPx * 3;
+    let at = row * block.width * 3;
+    for (let index = 0; index < block.width; index++) {
+      const weightBase = (block.x + index) * count + (spans[index * 3 + 2] as number);
+      const used = spans[index * 3 + 1] as number;
+      let pixel = rowBase + (spans[index * 3] as number) * 3;
+      let red = HALF;
+      let green = HALF;
+      let blue = HALF;
+      for (let tap = 0; tap < used; tap++) {
+        const weight = weights[weightBase + tap] as number;
+        red += (data[pixel] as number) * weight;
+        green += (data[pixel + 1] as number) * weight;
+        blue += (data[pixel + 2] as number) * weight;
+        pixel += 3;
+      }
+      rows[at] = clip(red);
+      rows[at + 1] = clip(green);
+      rows[at + 2] = clip(blue);
+      at += 3;
+    }
+  }
+}
+
+function filterColumns(
+  source: SourceWindow,
+  taps: AxisTaps,
+  block: OutputBlock,
+  rows: Uint8Array,
+  out: Uint8Array,
+  outWidth: number,
+): void {
+  const stride = block.width * 3;
+  const sums = new Int32Array(stride);
+  const spans = trimmedSpans(taps, block.y, block.height, source.yPx);
+  for (let index = 0; index < block.height; index++) {
+    const first = spans[index * 3] as number;
+    const used = spans[index * 3 + 1] as number;
+    const weightBase = (block.y + index) * taps.count + (spans[index * 3 + 2] as number);
+    sums.fill(HALF);
+    for (let tap = 0; tap < used; tap++) {
+      const weight = taps.weights[weightBase + tap] as number;
+      const base = (first + tap) * stride;
+      for (let at = 0; at < stride; at++) sums[at] = (sums[at] as number) + (rows[base + at] as number) * weight;
+    }
+    let to = ((block.y + index) * outWidth + block.x) * 3;
+    for (let at = 0; at < stride; at++) out[to++] = clip(sums[at] as number);
+  }
+}
+
+/** Per output: first source index within the window, number of weights from the first to the last that is not 0, and the index of that first weight. */
+function trimmedSpans(taps: AxisTaps, from: number, length: number, windowOrigin: number): Int32Array {
+  const spans = new Int32Array(length * 3);
+  for (let index = 0; index < length; index++) {
+    const base = (from + index) * taps.count;
+    let low = 0;
+    let high = taps.count;
+    while (high > low + 1 && taps.weights[base + high - 1] === 0) high--;
+    while (low < high - 1 && taps.weights[base + low] === 0) low++;
+    spans[index * 3] = (taps.start[from + index] ?? 0) + low - windowOrigin;
+    spans[index * 3 + 1] = high - low;
+    spans[index * 3 + 2] = low;
+  }
+  return spans;
+}
+
+/** Weights sum to 2^22 only up to rounding, so the result can leave 0..255 by one. */
+function clip(sum: number): number {
+  const value = sum >> PRECISION_BITS;
+  return value > 255 ? 255 : value < 0 ? 0 : value;
+}

@@ -1,0 +1,22 @@
+import type { ByteSource } from '../byte-source.ts';
+import type { SlideSource } from '../slide-source.ts';
+import { isAperio, readAperio } from './aperio.ts';
+import { readGeneric } from './generic.ts';
+import { TAG } from './tags.ts';
+import { readTiffFile, type TiffFile } from './tiff-file.ts';
+import { type TiffSlideLayout, TiffSource } from './tiff-source.ts';
+
+/**
+ * Opens a slide in a TIFF container with the reader of the vendor that wrote it.
+ * Throws NotASlide, SlideDamaged, SlideFormatUnsupported; the byte source stays open for the caller to close then.
+ */
+export async function openTiff(path: string, source: ByteSource): Promise<SlideSource> {
+  const file = await readTiffFile(source);
+  return new TiffSource(path, file, await readLayout(file));
+}
+
+async function readLayout(file: TiffFile): Promise<TiffSlideLayout> {
+  const description = (await file.ifds[0]?.text(TAG.imageDescription)) ?? null;
+  if (isAperio(description)) return readAperio(file);
+  return readGeneric(file);
+}
