@@ -50,7 +50,7 @@ export function acquireLock(options: LockOptions): StoreLock {
   const host = options.host ?? hostname();
   mkdirSync(dirname(path), { recursive: true });
   const guard = takeGuard(`${path}.guard`);
-  if (guard === null) throw storeLocked(readOwner(path), path);
+  if (guard === null) throw storeLocked(livingOwner(path, host), path);
   const previous = readOwner(path);
   if (previous !== null && previous.host !== host && heartbeatAgeMs(path) < (options.staleMs ?? STALE_MS)) {
     guard.close();
@@ -98,6 +98,26 @@ export function readOwner(path: string): LockOwner | null {
     return { pid, host, program: program ?? 'another program', startedAtMs: startedAtMs ?? 0 };
   } catch {
     return null;
+  }
+}
+
+/** The owner the lock file names. A winner of this very moment may not have written its name yet: it is given a while. */
+function livingOwner(path: string, host: string): LockOwner | null {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const owner = readOwner(path);
+    if (owner !== null && (owner.host !== host || isAlive(owner.pid))) return owner;
+    Atomics.wait(clock, 0, 0, 25);
+  }
+  return null;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }
 

@@ -50,8 +50,17 @@ const RECLAIM_PAGES = 1024;
  */
 export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
   const opened = openDatabase({ ...options, migrations: options.migrations ?? MIGRATIONS });
+  try {
+    if (options.maxPageCount !== undefined) opened.db.pragma(`max_page_count = ${options.maxPageCount}`);
+    return storeOn(opened, options);
+  } catch (error) {
+    opened.db.close();
+    throw error;
+  }
+}
+
+function storeOn(opened: OpenedDatabase, options: SqliteStoreOptions): SqliteStore {
   const { db } = opened;
-  if (options.maxPageCount !== undefined) db.pragma(`max_page_count = ${options.maxPageCount}`);
   const runs = runTable(db);
   const tables: SyncStore = {
     ...slideTable(db),

@@ -1,0 +1,76 @@
+import { rmSync } from 'node:fs';
+import type Database from 'better-sqlite3';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BACKBONE_SQL } from './backbone-table.ts';
+import { CHUNK_SQL } from './chunk-table.ts';
+import { GRID_SQL } from './grid-table.ts';
+import { JOB_SQL } from './job-table.ts';
+import { MAP_SQL } from './map-table.ts';
+import { MIGRATIONS } from './migrations/all.ts';
+import { openDatabase } from './open-database.ts';
+import { RUN_SQL } from './run-table.ts';
+import { SLIDE_SQL } from './slide-table.ts';
+import { temporaryFolder } from './testing/samples.ts';
+
+const STATEMENTS: readonly (readonly [string, string])[] = Object.entries({
+  slide: SLIDE_SQL,
+  backbone: BACKBONE_SQL,
+  grid: GRID_SQL,
+  run: RUN_SQL,
+  chunk: CHUNK_SQL,
+  map: MAP_SQL,
+  job: JOB_SQL,
+}).flatMap(([table, statements]) =>
+  Object.entries(statements).map(([name, sql]) => [`${table}.${name}`, sql] as const),
+);
+
+/** Whole-table reads that are meant: lists the user sees whole, and sizes over the runs. */
+const LISTS = new Set(['slide.list', 'backbone.list', 'run.list', 'job.list', 'run.featureBytes', 'run.usage']);
+
+describe('query plans', () => {
+  let folder: string;
+  let db: Database.Database;
+
+  const planOf = (sql: string): readonly string[] => {
+    const rows = db.prepare(`EXPLAIN QUERY PLAN ${sql}`);
+    const names = [...sql.matchAll(/@(\w+)/g)].map(([, name]) => [name, 1] as const);
+    const bound = names.length > 0 ? [Object.fromEntries(names)] : [...sql.matchAll(/\?/g)].map(() => 1);
+    return (rows.all(...bound) as { detail: string }[]).map(({ detail }) => detail);
+  };
+
+  beforeAll(() => {
+    folder = temporaryFolder();
+    db = openDatabase({ folder, fileName: 'plan.db', migrations: MIGRATIONS }).db;
+  });
+
+  afterAll(() => {
+    db.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  it.each(STATEMENTS)('%s reads no table from end to end and sorts nothing by hand', (name, sql) => {
+    const plan = planOf(sql).filter((step) => !step.startsWith('SCAN CONSTANT ROW'));
+    const whole = plan.filter((step) => /^SCAN (?!.* USING (COVERING )?INDEX)/.test(step));
+    const sorts = plan.filter((step) => step.includes('TEMP B-TREE'));
+    if (!LISTS.has(name)) expect(plan.filter((step) => step.startsWith('SCAN'))).toEqual([]);
+    if (name !== 'run.usage' && name !== 'run.featureBytes') expect([...whole, ...sorts]).toEqual([]);
+  });
+
+  it('finds the chunks of a run by run and tile', () => {
+    expect(planOf(CHUNK_SQL.read)[0]).toMatch(
+      /^SEARCH chunk USING INDEX sqlite_autoindex_chunk_1 \(run_key=\? AND first_tile>\? AND first_tile<\?\)$/,
+    );
+  });
+
+  it('finds every foreign key by an index, so that removing a slide does not scan what hangs on others', () => {
+    for (const [table, column] of [
+      ['grid', 'slide_id'],
+      ['run', 'slide_id'],
+      ['run', 'grid_id'],
+      ['chunk', 'run_key'],
+      ['map', 'run_key'],
+    ]) {
+      expect(planOf(`SELECT 1 FROM ${table} WHERE ${column} = ?`)[0]).toMatch(/^SEARCH .* USING (COVERING )?INDEX/);
+    }
+  });
+});
