@@ -1,0 +1,85 @@
+import type { EngineStart } from '../../src-shared/api/engine-link.ts';
+import { composeShell, type Shell } from './compose.ts';
+import type { ElectronParts } from './electron.ts';
+import { filesInArguments } from './open-files.ts';
+import { type ShellPaths, shellPaths } from './paths.ts';
+import { registerAppScheme } from './protocol.ts';
+import type { RestartLimits } from './restart-policy.ts';
+import { EngineSupervisor } from './supervisor.ts';
+
+/** The process around the shell, given from outside so that tests can be another. */
+export interface ShellEnvironment {
+  readonly platform: NodeJS.Platform;
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly workingFolder: string;
+  /** Electron's `process.resourcesPath`. */
+  readonly resourcesPath: string;
+  readonly restartLimits?: RestartLimits;
+}
+
+/**
+ * Starts the desktop application. What Electron wants before it is ready happens before this returns; the promise
+ * settles when the first window is on its way, or with null when another instance runs and has been told.
+ */
+export function startShell(parts: ElectronParts, environment: ShellEnvironment): Promise<Shell | null> {
+  const { app } = parts;
+  app.enableSandbox();
+  registerAppScheme(parts.protocol);
+  // Dumps stay on this machine: they may hold parts of a slide.
+  parts.crashReporter.start({ uploadToServer: false });
+  if (environment.platform === 'win32') app.setAppUserModelId('app.hyaline.workstation');
+  const skip = app.isPackaged ? 1 : 2;
+  const firstFiles = filesInArguments(environment.argv, environment.workingFolder, skip);
+  if (!app.requestSingleInstanceLock()) {
+    app.quit();
+    return Promise.resolve(null);
+  }
+  const paths = shellPaths(app, environment.resourcesPath, environment.env);
+  const shell = composeShell(parts, environment.platform, paths, createSupervisor(parts, environment, paths));
+  // macOS may send files before the application is ready.
+  app.on('open-file', (event, path) => {
+    event.preventDefault();
+    shell.openFromOutside([path]);
+  });
+  app.on('second-instance', (_event, argv, workingFolder) => {
+    shell.openFromOutside(filesInArguments(argv, workingFolder, skip));
+  });
+  return app.whenReady().then(() => {
+    shell.begin(firstFiles);
+    return shell;
+  });
+}
+
+function createSupervisor(parts: ElectronParts, environment: ShellEnvironment, paths: ShellPaths): EngineSupervisor {
+  const start: EngineStart = {
+    storeFolder: paths.store,
+    resourcesFolder: paths.resourcesFolder,
+    threads: 0,
+  };
+  return new EngineSupervisor({
+    ...(environment.restartLimits === undefined ? {} : { limits: environment.restartLimits }),
+    fork: () =>
+      parts.utilityProcess.fork(paths.engine, [JSON.stringify(start)], {
+        serviceName: 'Hyaline engine',
+        stdio: 'inherit',
+        env: engineEnvironment(environment.env, paths.cudaFolder),
+      }),
+  });
+}
+
+/** The engine's environment: no telemetry of the inference runtime, no way to inject code or to become a plain Node. */
+export function engineEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+  cudaFolder: string | null,
+): Record<string, string> {
+  const blocked = new Set(['NODE_OPTIONS', 'ELECTRON_RUN_AS_NODE']);
+  const kept = Object.entries(env).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && !blocked.has(entry[0]),
+  );
+  return {
+    ...Object.fromEntries(kept),
+    ORT_DISABLE_TELEMETRY: '1',
+    ...(cudaFolder === null ? {} : { HYALINE_CUDA_FOLDER: cudaFolder }),
+  };
+}

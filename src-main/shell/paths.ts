@@ -1,0 +1,63 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ShellApp } from './electron.ts';
+
+/** Where the parts of the installation and of the user's data lie. */
+export interface ShellPaths {
+  readonly rendererFolder: string;
+  readonly preload: string;
+  readonly engine: string;
+  readonly cli: string;
+  readonly resourcesFolder: string;
+  readonly icon: string;
+  readonly store: string;
+  readonly windowState: string;
+  readonly recentFiles: string;
+  readonly log: string;
+  readonly logFolder: string;
+  readonly crashDumps: string;
+  /** A folder with onnxruntime's CUDA provider that the user has added; null where there is none. */
+  readonly cudaFolder: string | null;
+}
+
+/** Folder name, beside the user's data or the installation, in which an added CUDA provider is looked for. */
+const CUDA_FOLDER = 'cuda';
+
+export function shellPaths(
+  app: Pick<ShellApp, 'getAppPath' | 'getPath' | 'isPackaged'>,
+  installationResources: string,
+  env: Readonly<Record<string, string | undefined>>,
+): ShellPaths {
+  const appFolder = app.getAppPath();
+  // The engine and what it loads lie beside the archive: worker threads and native libraries need real files.
+  const unpacked = app.isPackaged ? appFolder.replace(/app\.asar$/, 'app.asar.unpacked') : appFolder;
+  const resourcesFolder = app.isPackaged ? join(installationResources, 'hyaline') : join(appFolder, 'resources');
+  const userData = app.getPath('userData');
+  const logFolder = app.getPath('logs');
+  return {
+    rendererFolder: join(appFolder, 'dist', 'renderer'),
+    preload: join(appFolder, 'dist', 'preload', 'preload.cjs'),
+    engine: join(unpacked, 'dist', 'node', 'utility.mjs'),
+    cli: join(unpacked, 'dist', 'node', 'cli.mjs'),
+    resourcesFolder,
+    icon: join(resourcesFolder, 'icons', 'icon.png'),
+    store: env.HYALINE_STORE || join(userData, 'store'),
+    windowState: join(userData, 'window-state.json'),
+    recentFiles: join(userData, 'recent-files.json'),
+    log: join(logFolder, 'shell.log'),
+    logFolder,
+    crashDumps: app.getPath('crashDumps'),
+    cudaFolder: findCudaFolder([
+      env.HYALINE_CUDA_FOLDER,
+      join(userData, CUDA_FOLDER),
+      join(installationResources, CUDA_FOLDER),
+    ]),
+  };
+}
+
+function findCudaFolder(candidates: readonly (string | undefined)[]): string | null {
+  const hasProvider = (folder: string): boolean =>
+    existsSync(join(folder, 'libonnxruntime_providers_cuda.so')) ||
+    existsSync(join(folder, 'onnxruntime_providers_cuda.dll'));
+  return candidates.find((folder) => folder !== undefined && folder !== '' && hasProvider(folder)) ?? null;
+}
