@@ -1,0 +1,65 @@
+import { AppError, type ErrorPayload, toErrorPayload } from '../../../src-shared/errors.ts';
+import type { SlideSource } from './slide-source.ts';
+
+/** A rectangle of the slide in level-0 pixels (float). */
+export interface BatchRegion {
+  readonly x0Px: number;
+  readonly y0Px: number;
+  readonly widthLevel0Px: number;
+  readonly heightLevel0Px: number;
+}
+
+/** Regions to be written one after another as RGB bytes into shared memory, `outWidthPx * outHeightPx * 3` each. */
+export interface RegionBatch {
+  readonly regions: readonly BatchRegion[];
+  readonly outWidthPx: number;
+  readonly outHeightPx: number;
+  readonly output: SharedArrayBuffer;
+  /** Byte offset of the first region in `output`. */
+  readonly offset: number;
+}
+
+/** What a decode worker receives. */
+export interface DecodeRequest extends RegionBatch {
+  readonly id: number;
+}
+
+/** What a decode worker answers; `error` null means the bytes are in place. */
+export interface DecodeReply {
+  readonly id: number;
+  readonly error: ErrorPayload | null;
+}
+
+/**
+ * Reads the regions of a batch into its shared memory. Two regions are in flight at a time, so that one decodes while
+ * the other is resampled. Throws InvalidRequest where the batch does not fit its memory, else as `readRegion`.
+ */
+export async function readRegionBatch(source: SlideSource, batch: RegionBatch): Promise<void> {
+  const { regions, outWidthPx, outHeightPx, output, offset } = batch;
+  const regionBytes = outWidthPx * outHeightPx * 3;
+  if (offset < 0 || offset + regionBytes * regions.length > output.byteLength) {
+    throw new AppError('InvalidRequest', 'The regions do not fit the memory they were given.');
+  }
+  const bytes = new Uint8Array(output, offset, regionBytes * regions.length);
+  let next = 0;
+  const work = async (): Promise<void> => {
+    while (next < regions.length) {
+      const index = next++;
+      const region = regions[index];
+      if (region === undefined) return;
+      const image = await source.readRegion({ ...region, outWidthPx, outHeightPx });
+      bytes.set(image.data, index * regionBytes);
+    }
+  };
+  await Promise.all([work(), work()]);
+}
+
+/** `readRegionBatch` as a worker answers it: never rejects. */
+export async function answerBatch(source: Promise<SlideSource>, request: DecodeRequest): Promise<DecodeReply> {
+  try {
+    await readRegionBatch(await source, request);
+    return { id: request.id, error: null };
+  } catch (error) {
+    return { id: request.id, error: toErrorPayload(error) };
+  }
+}
