@@ -113,12 +113,11 @@ async function gradientsOf(name: string, shapes: readonly (readonly number[])[])
   const probing = await runtime.InferenceSession.create(encodeModel(probe));
   const dims = (await probing.run({ ...feeds, weight: one }))[out]?.dims ?? [];
   await probing.release();
-  const { model, gradients } = differentiate(plain, loss, inputs, { weight: dims });
-  const outputs = [...gradients.values()].map((gradient) => ({ name: gradient, elementType: 1, dims: null }));
+  const { tape, gradients } = differentiate(plain, loss, inputs, { weight: dims });
+  const model = tape.close([...gradients.values()]);
   const weighted = model.graph.inputs.map((input) => (input.name === 'weight' ? { ...input, dims: [...dims] } : input));
-  const session = await runtime.InferenceSession.create(
-    encodeModel({ ...model, graph: { ...model.graph, inputs: weighted, outputs } }),
-  );
+  const graph = { ...model.graph, inputs: weighted };
+  const session = await runtime.InferenceSession.create(encodeModel({ ...model, graph }));
   const results = await session.run({ ...feeds, weight: new runtime.Tensor('float32', values(9, dims), dims) });
   await session.release();
   return inputs.map((input) => results[gradients.get(input) ?? '']?.data ?? null);

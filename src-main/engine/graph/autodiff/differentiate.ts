@@ -17,14 +17,14 @@ const RULES: Readonly<Record<string, GradientRule>> = {
 const NO_GRADIENT = new Set('Constant Shape Size Greater Less Equal Not Cast ConstantOfShape'.split(' '));
 
 export interface Differentiated {
-  /** The model with the backward nodes behind the forward ones; outputs as before. */
-  readonly model: OnnxModel;
+  /** Forward and backward nodes with all shapes: add to it, then `close` it into a model. */
+  readonly tape: Tape;
   /** Name of the gradient of each value asked for; a value the loss does not depend on has none. */
   readonly gradients: ReadonlyMap<string, string>;
 }
 
 /**
- * Reverse-mode differentiation of an ONNX graph into more ONNX: appends the nodes that compute d loss / d value for
+ * Reverse-mode differentiation of an ONNX graph into more ONNX: adds the nodes that compute d loss / d value for
  * each of `values` (initialisers or inputs). Runs on whatever runs the graph; no other framework is involved.
  *
  * @param loss name of a value with one element.
@@ -37,7 +37,7 @@ export function differentiate(
   values: readonly string[],
   inputDims: Readonly<Record<string, Dims>> = {},
 ): Differentiated {
-  const tape = new Tape(model, inputDims, 'grad');
+  const tape = new Tape(model, inputDims);
   const needed = dependents(model.graph.nodes, values);
   const parts = new Map<string, string[]>([[loss, [seed(tape, loss)]]]);
   for (const node of model.graph.nodes.toReversed()) {
@@ -56,12 +56,7 @@ export function differentiate(
     const gradient = total(tape, parts, value);
     if (gradient !== null) gradients.set(value, gradient);
   }
-  const graph = {
-    ...model.graph,
-    nodes: [...model.graph.nodes, ...tape.nodes],
-    initializers: [...model.graph.initializers, ...tape.constants],
-  };
-  return { model: { ...model, graph }, gradients };
+  return { tape, gradients };
 }
 
 /** d loss / d loss = 1, in the loss's own shape. */

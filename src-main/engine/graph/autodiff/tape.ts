@@ -1,5 +1,5 @@
 import { floatAttribute } from '../builder.ts';
-import type { GraphAttribute, GraphNode, GraphTensor, OnnxModel } from '../model.ts';
+import type { Dimension, GraphAttribute, GraphNode, GraphTensor, GraphValue, OnnxModel } from '../model.ts';
 import { ELEMENT, floatTensor, int64Tensor, intsOf } from '../model.ts';
 import { type Dims, inferShapes, type ShapeContext } from './shapes.ts';
 
@@ -7,12 +7,13 @@ type PlainAttribute = number | string | readonly number[] | GraphAttribute;
 
 /**
  * A graph being extended: every node that is added has its output shapes inferred at once, so that gradient rules can
- * ask for the shape of anything. Names are made unique under one prefix.
+ * ask for the shape of anything.
  */
 export class Tape implements ShapeContext {
-  readonly nodes: GraphNode[] = [];
-  readonly constants: GraphTensor[] = [];
-  readonly #prefix: string;
+  readonly #model: OnnxModel;
+  readonly #nodes: GraphNode[] = [];
+  readonly #constants: GraphTensor[] = [];
+  readonly #inputs: GraphValue[] = [];
   readonly #dims = new Map<string, Dims>();
   readonly #ints = new Map<string, readonly number[]>();
   readonly #scalars = new Map<number, string>();
@@ -22,8 +23,8 @@ export class Tape implements ShapeContext {
    * @param inputDims shapes of the graph's free inputs (numbers or symbols); those with none here take the graph's own.
    * @throws Error naming the operator where a shape cannot be inferred.
    */
-  constructor(model: OnnxModel, inputDims: Readonly<Record<string, Dims>>, prefix: string) {
-    this.#prefix = prefix;
+  constructor(model: OnnxModel, inputDims: Readonly<Record<string, Dims>>) {
+    this.#model = model;
     const { graph } = model;
     for (const value of graph.inputs) if (value.dims !== null) this.#dims.set(value.name, value.dims);
     for (const [name, dims] of Object.entries(inputDims)) this.#dims.set(name, dims);
@@ -63,10 +64,39 @@ export class Tape implements ShapeContext {
       outputs: [output],
       attributes: Object.fromEntries(entries),
     };
-    this.nodes.push(node);
+    this.#nodes.push(node);
     if (dims === undefined) this.#infer(node);
     else this.#dims.set(output, dims);
     return output;
+  }
+
+  /** Adds a float input of the graph. */
+  input(name: string, dims: readonly Dimension[]): string {
+    this.#inputs.push({ name, elementType: ELEMENT.float, dims });
+    this.#dims.set(name, dims);
+    return name;
+  }
+
+  /** Gives a value a name of its own, for an output of the graph. */
+  rename(value: string, name: string): void {
+    const node = { name, op: 'Identity', domain: '', inputs: [value], outputs: [name], attributes: {} };
+    this.#nodes.push(node);
+    this.#infer(node);
+  }
+
+  /** The model with everything that was added, giving out the named values (floats). */
+  close(outputs: readonly string[]): OnnxModel {
+    const { graph } = this.#model;
+    return {
+      ...this.#model,
+      graph: {
+        ...graph,
+        nodes: [...graph.nodes, ...this.#nodes],
+        initializers: [...graph.initializers, ...this.#constants],
+        inputs: [...graph.inputs, ...this.#inputs],
+        outputs: outputs.map((name) => ({ name, elementType: ELEMENT.float, dims: null })),
+      },
+    };
   }
 
   /** Adds a node with several outputs and returns their names. */
@@ -78,7 +108,7 @@ export class Tape implements ShapeContext {
   ): readonly string[] {
     const outputs = Array.from({ length: count }, () => this.unique(op));
     const node: GraphNode = { name: outputs[0] ?? op, op, domain: '', inputs, outputs, attributes };
-    this.nodes.push(node);
+    this.#nodes.push(node);
     this.#infer(node);
     return outputs;
   }
@@ -86,7 +116,7 @@ export class Tape implements ShapeContext {
   /** A float constant with dimensions. */
   floats(dims: readonly number[], values: Float32Array): string {
     const tensor = floatTensor(this.unique('floats'), dims, values);
-    this.constants.push(tensor);
+    this.#constants.push(tensor);
     this.#declare(tensor);
     return tensor.name;
   }
@@ -96,7 +126,7 @@ export class Tape implements ShapeContext {
     const known = this.#scalars.get(value);
     if (known !== undefined) return known;
     const tensor = floatTensor(this.unique('scalar'), [], Float32Array.of(value));
-    this.constants.push(tensor);
+    this.#constants.push(tensor);
     this.#declare(tensor);
     this.#scalars.set(value, tensor.name);
     return tensor.name;
@@ -105,13 +135,13 @@ export class Tape implements ShapeContext {
   /** A constant list of integers: a shape, axes, bounds. */
   ints(values: readonly number[]): string {
     const tensor = int64Tensor(this.unique('ints'), [values.length], values);
-    this.constants.push(tensor);
+    this.#constants.push(tensor);
     this.#declare(tensor);
     return tensor.name;
   }
 
   unique(label: string): string {
-    return `${this.#prefix}/${label}_${this.#count++}`;
+    return `tape/${label}_${this.#count++}`;
   }
 
   /** A value in the shape of another, whose size may only be known at run time. */
