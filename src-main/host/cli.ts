@@ -1,0 +1,45 @@
+import './environment.ts';
+import { Command, CommanderError } from 'commander';
+import { AppError, fromErrorPayload, toErrorPayload } from '../../src-shared/errors.ts';
+import type { Finish } from './commands/command.ts';
+import { infoCommand } from './commands/info.ts';
+import { demoCommand, serveCommand } from './commands/serve.ts';
+import { EXIT, EXIT_CODE_HELP, exitCodeOf } from './exit-codes.ts';
+import { appVersion } from './installation.ts';
+import { formatError } from './terminal.ts';
+
+const COMMANDS: readonly ((finish: Finish) => Command)[] = [infoCommand, serveCommand, demoCommand];
+
+/** Runs the command line (arguments without node and script) and returns the exit code. Never rejects. */
+export async function main(argv: readonly string[]): Promise<number> {
+  let exitCode: number = EXIT.ok;
+  const program = new Command('hyaline')
+    .description('Reads whole-slide images on this machine and explains them without drawn annotations.')
+    .version(appVersion())
+    .addHelpText('after', `\n${EXIT_CODE_HELP}`)
+    .exitOverride();
+  for (const make of COMMANDS) {
+    const command = make((code) => {
+      exitCode = code;
+    });
+    program.addCommand(command.exitOverride());
+  }
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    }
+    return reportFailure(error, argv.includes('--json'));
+  }
+}
+
+function reportFailure(error: unknown, json: boolean): number {
+  const known = error instanceof AppError ? error : fromErrorPayload(toErrorPayload(error));
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ error: toErrorPayload(known) }, null, 2)}\n`);
+  }
+  process.stderr.write(`${formatError(known)}\n`);
+  return exitCodeOf(known);
+}
