@@ -1,0 +1,72 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { AppError } from '../../../src-shared/errors.ts';
+import type { InputSpec } from '../../../src-shared/model/backbone.ts';
+
+const triple = z.tuple([z.number(), z.number(), z.number()]);
+
+const inputSchema = z.object({
+  widthPx: z.number().int().positive().optional(),
+  heightPx: z.number().int().positive().optional(),
+  layout: z.enum(['NCHW', 'NHWC']).optional(),
+  channelOrder: z.enum(['RGB', 'BGR']).optional(),
+  scale: z.number().positive().optional(),
+  mean: triple.optional(),
+  std: triple.refine((values) => values.every((value) => value > 0)).optional(),
+});
+
+const cardSchema = z.object({
+  name: z.string().min(1).optional(),
+  architecture: z.string().optional(),
+  origin: z.enum(['imagenet', 'histology', 'random', 'unknown']).optional(),
+  method: z.string().optional(),
+  licence: z.string().optional(),
+  source: z.string().optional(),
+  trainedMpp: z.number().positive().nullable().optional(),
+  defaultCut: z.string().optional(),
+  input: inputSchema.optional(),
+});
+
+/** What a card file beside a model, or the model's own metadata, may say; everything is optional. */
+export type CardFile = z.infer<typeof cardSchema>;
+
+/** The input as far as a card gives it, without the fields it leaves out. */
+export function inputOf(card: { readonly input?: CardFile['input'] | InputSpec | undefined }): Partial<InputSpec> {
+  const given = Object.entries(card.input ?? {}).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given);
+}
+
+/**
+ * Reads the card beside a model: `NAME.json` for `NAME.onnx`. Null where there is none.
+ *
+ * @throws AppError BackboneUnreadable where the file is there but is no card.
+ */
+export async function readCardFile(modelPath: string): Promise<CardFile | null> {
+  const path = modelPath.replace(/\.[^./\\]+$/, '.json');
+  if (path === modelPath) return null;
+  const text = await readFile(path, 'utf8').catch(() => null);
+  return text === null ? null : parseCard(text, 'The card beside this model');
+}
+
+/** The card a model carries in its metadata, under the key `hyaline.card`; null where it has none. */
+export function cardInMetadata(metadata: Readonly<Record<string, string>>): CardFile | null {
+  const text = metadata['hyaline.card'];
+  return text === undefined ? null : parseCard(text, 'The card inside this model');
+}
+
+function parseCard(text: string, what: string): CardFile {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw refused(`${what} is not valid JSON.`, cause);
+  }
+  const parsed = cardSchema.safeParse(value);
+  if (!parsed.success) throw refused(`${what} has a field Hyaline does not understand.`, parsed.error.message);
+  return parsed.data;
+}
+
+function refused(message: string, cause: unknown): AppError {
+  const advice = 'Correct or remove the .json file beside the model.';
+  return new AppError('BackboneUnreadable', message, { advice, detail: String(cause) });
+}

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import type { BackboneCard, InputSpec } from '../../../src-shared/model/backbone.ts';
+import { asId, type BackboneId } from '../../../src-shared/model/ids.ts';
+import { encodeModel } from '../graph/proto.ts';
+import type { BuiltNetwork } from './architectures/network.ts';
+import { buildResNet } from './architectures/resnet.ts';
+import { randomWeights } from './random-weights.ts';
+
+/** Input of torchvision's ImageNet networks. */
+export const IMAGENET_INPUT: InputSpec = {
+  widthPx: 224,
+  heightPx: 224,
+  layout: 'NCHW',
+  channelOrder: 'RGB',
+  scale: 1 / 255,
+  mean: [0.485, 0.456, 0.406],
+  std: [0.229, 0.224, 0.225],
+};
+
+const SEED = 1;
+
+/** What the generator gives, on every machine: a test holds it to that. */
+const FILE = { id: '5f224ef7a093a4098edd72fa2dbcd0ce3f9461878d0bc421fa9e3e4bc2b65c20', sizeBytes: 44_757_113 };
+
+/** A network as a file's bytes, with the card that describes it. */
+export interface BackboneFile {
+  readonly bytes: Uint8Array;
+  readonly card: BackboneCard;
+}
+
+/** The card of the built-in random backbone, without making its weights. */
+export function randomResNet18Card(): BackboneCard {
+  return cardOf(
+    buildResNet('resnet18', () => new Float32Array(0)),
+    FILE.id,
+    FILE.sizeBytes,
+  );
+}
+
+/**
+ * The built-in backbone: a ResNet18 whose weights are drawn at random (He-normal, seed 1, BatchNorm defaults). It knows
+ * nothing of tissue: what it finds is colour and texture, the baseline every trained backbone has to beat.
+ * Its bytes, hence its id, are the same on every machine. Takes about a second: not for an event loop.
+ */
+export function makeRandomResNet18(): BackboneFile {
+  const network = buildResNet('resnet18', randomWeights(SEED));
+  const bytes = encodeModel(network.model);
+  return { bytes, card: cardOf(network, createHash('sha256').update(bytes).digest('hex'), bytes.byteLength) };
+}
+
+function cardOf(network: BuiltNetwork, sha256: string, sizeBytes: number): BackboneCard {
+  return {
+    id: asId<BackboneId>(sha256),
+    name: 'random-resnet18',
+    architecture: 'resnet18',
+    origin: 'random',
+    method: `he-normal, seed ${SEED}, BatchNorm defaults`,
+    licence: 'MIT',
+    source: 'built in',
+    input: IMAGENET_INPUT,
+    inputName: network.inputName,
+    parameters: network.parameters,
+    sizeBytes,
+    trainedMpp: null,
+    cuts: network.cuts,
+    defaultCut: 'layer4',
+    builtIn: true,
+    assumed: [],
+  };
+}

@@ -1,0 +1,176 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AppError } from '../../../src-shared/errors.ts';
+import { asId } from '../../../src-shared/model/ids.ts';
+import { DEFAULT_GRID, DEFAULT_TISSUE } from '../../../src-shared/model/run.ts';
+import { backbonePath, ensureBuiltIns } from '../backbone/registry.ts';
+import type { LaidGrid } from '../grid/laid-grid.ts';
+import type { RegionBatch } from '../slide/region-batch.ts';
+import { chunkTiles, type ExtractRequest, extractFeatures, type RegionDecoder } from './extract.ts';
+import { InferenceWorker } from './inference-worker.ts';
+
+/** A grid of 5 columns with `tileCount` tiles, 224 level-0 pixels each. */
+function gridOf(tileCount: number): LaidGrid {
+  return {
+    grid: {
+      id: asId('grid'),
+      slideId: asId('slide'),
+      spec: DEFAULT_GRID,
+      tissue: DEFAULT_TISSUE,
+      columns: 5,
+      rows: Math.ceil(tileCount / 5),
+      tileLevel0Px: 224,
+      strideLevel0Px: 224,
+      tileCount,
+      droppedCount: 0,
+    },
+    columns: Uint32Array.from({ length: tileCount }, (_, i) => i % 5),
+    rows: Uint32Array.from({ length: tileCount }, (_, i) => Math.floor(i / 5)),
+  };
+}
+
+/** Paints each region with stripes that depend on its place; keeps count of what is open. */
+class StripeDecoder implements RegionDecoder {
+  static open = 0;
+  reads = 0;
+
+  constructor() {
+    StripeDecoder.open += 1;
+  }
+
+  async readRegions(batch: RegionBatch): Promise<void> {
+    const { outWidthPx: width, outHeightPx: height, output, offset, regions } = batch;
+    this.reads += 1;
+    const size = width * height * 3;
+    regions.forEach((region, i) => {
+      const bytes = new Uint8Array(output, offset + i * size, size);
+      const period = 3 + region.x0Px / 224 + (region.y0Px / 224) * 5;
+      for (let p = 0; p < size; p += 1) bytes[p] = Math.floor(p / 3 / period) % 2 === 0 ? 40 + (p % 3) * 60 : 220;
+    });
+  }
+
+  async close(): Promise<void> {
+    StripeDecoder.open -= 1;
+  }
+}
+
+interface Chunk {
+  readonly first: number;
+  readonly features: Float32Array;
+}
+
+let folder = '';
+let worker: InferenceWorker;
+let base: Omit<ExtractRequest, 'laid' | 'onChunk' | 'firstTile'>;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'hyaline-extract-'));
+  worker = new InferenceWorker();
+  const [card] = await ensureBuiltIns(folder, worker);
+  const cut = card?.cuts[0];
+  if (!card || !cut) throw new Error('the built-in backbone has no cut');
+  base = {
+    slidePath: 'none',
+    modelPath: backbonePath(folder, card.id),
+    card,
+    cut,
+    threads: 0,
+    batchSize: 16,
+    worker,
+    openDecoder: () => new StripeDecoder(),
+  };
+});
+afterAll(async () => {
+  await worker.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function collect(laid: LaidGrid, firstTile: number, extra: Partial<ExtractRequest> = {}): Promise<Chunk[]> {
+  const chunks: Chunk[] = [];
+  const onChunk = async (first: number, features: Float32Array): Promise<void> => {
+    chunks.push({ first, features });
+  };
+  await extractFeatures({ ...base, laid, firstTile, onChunk, ...extra });
+  return chunks;
+}
+
+describe('extractFeatures', () => {
+  it('gives every tile once, in chunks of whole batches', async () => {
+    const done: number[] = [];
+    const chunks = await collect(gridOf(150), 0, { onProgress: (tiles) => done.push(tiles) });
+    expect(chunks.map((chunk) => [chunk.first, chunk.features.length / 64])).toEqual([
+      [0, 64],
+      [64, 64],
+      [128, 22],
+    ]);
+    expect(done.at(-1)).toBe(150);
+    expect(done).toEqual([...done].sort((a, b) => a - b));
+    const rows = new Set(chunks.flatMap(({ features }) => rowsOf(features).map((row) => row.join())));
+    expect(rows.size).toBeGreaterThan(100);
+  });
+
+  it('goes on at a chunk with bitwise the features of an uninterrupted run', async () => {
+    const laid = gridOf(150);
+    const whole = await collect(laid, 0);
+    const resumed = await collect(laid, chunkTiles(16));
+    expect(resumed.map((chunk) => chunk.first)).toEqual([64, 128]);
+    expect(resumed).toEqual(whole.slice(1));
+  });
+
+  it('refuses to go on in the middle of a chunk', async () => {
+    await expect(collect(gridOf(150), 10)).rejects.toMatchObject({ code: 'InvalidRequest' });
+  });
+
+  it('stops at a cancel, closes its decoder and leaves the worker usable', async () => {
+    const cancel = new AbortController();
+    const decoder = new StripeDecoder();
+    const chunks: number[] = [];
+    const running = extractFeatures({
+      ...base,
+      laid: gridOf(1_000),
+      firstTile: 0,
+      openDecoder: () => decoder,
+      signal: cancel.signal,
+      onChunk: async (first) => {
+        chunks.push(first);
+        cancel.abort();
+      },
+    });
+    await expect(running).rejects.toMatchObject({ code: 'Cancelled' });
+    expect(chunks).toEqual([0]);
+    expect(decoder.reads).toBeLessThan(10);
+    expect(StripeDecoder.open).toBe(0);
+    expect(await collect(gridOf(10), 0)).toHaveLength(1);
+  });
+
+  it.each([
+    ['decoding', { openDecoder: () => brokenDecoder }, 'SlideDamaged'],
+    ['storing', { onChunk: () => Promise.reject(new AppError('DiskFull', 'full')) }, 'DiskFull'],
+    ['loading', { modelPath: '/nowhere.onnx' }, 'FileUnreadable'],
+  ])('passes on a failure of %s', async (_, extra, code) => {
+    await expect(collect(gridOf(150), 0, extra)).rejects.toMatchObject({ code });
+    expect(StripeDecoder.open).toBe(0);
+  });
+
+  it('runs a thread of its own where none is given, and ends it', async () => {
+    const { worker: _shared, ...request } = base;
+    const chunks: number[] = [];
+    await extractFeatures({
+      ...request,
+      laid: gridOf(3),
+      firstTile: 0,
+      onChunk: async (first) => void chunks.push(first),
+    });
+    expect(chunks).toEqual([0]);
+  });
+});
+
+const brokenDecoder: RegionDecoder = {
+  readRegions: () => Promise.reject(new AppError('SlideDamaged', 'damaged')),
+  close: () => Promise.resolve(),
+};
+
+function rowsOf(features: Float32Array): Float32Array[] {
+  return Array.from({ length: features.length / 64 }, (_, i) => features.subarray(i * 64, (i + 1) * 64));
+}

@@ -1,0 +1,109 @@
+import { AppError } from '../../../src-shared/errors.ts';
+import type { CutPoint } from '../../../src-shared/model/backbone.ts';
+import { cutModel } from '../graph/cut.ts';
+import { freeInputs } from '../graph/model.ts';
+import { encodeModel } from '../graph/proto.ts';
+import { readModelFile } from './model-file.ts';
+import { Preprocessor } from './preprocess.ts';
+import type { LoadRequest, RunRequest } from './protocol.ts';
+import { loadRuntime, openSession, type Runtime, runFailure, type Session } from './runtime.ts';
+
+/** One network, cut and loaded on a device. Lives on the inference thread. */
+export class LoadedModel {
+  readonly fixedBatch: number | null;
+  private readonly runtime: Runtime;
+  private readonly session: Session;
+  private readonly request: LoadRequest;
+  private readonly preprocessor: Preprocessor;
+  private input = new Float32Array(0);
+
+  private constructor(runtime: Runtime, session: Session, request: LoadRequest, fixedBatch: number | null) {
+    this.runtime = runtime;
+    this.session = session;
+    this.request = request;
+    this.fixedBatch = fixedBatch;
+    this.preprocessor = new Preprocessor(request.input);
+  }
+
+  /** @throws AppError BackboneUnreadable, BackboneFailed, DeviceFailed. */
+  static async open(request: LoadRequest): Promise<LoadedModel> {
+    const model = await readModelFile(request.modelPath);
+    const cut = cutModel(
+      model,
+      request.cuts.map((point, index) => ({ tensor: point.tensor, pooling: point.pooling, output: outputName(index) })),
+    );
+    const batch = freeInputs(model.graph)[0]?.dims?.[0];
+    const session = await openSession({
+      model: encodeModel(cut),
+      provider: request.provider,
+      threads: request.threads,
+    });
+    return new LoadedModel(
+      await loadRuntime(),
+      session,
+      request,
+      typeof batch === 'number' && batch > 0 ? batch : null,
+    );
+  }
+
+  /** Computes `request.count` tiles; see RunRequest for the layout of both buffers. */
+  async run(request: RunRequest): Promise<void> {
+    const { valuesPerTile } = this.preprocessor;
+    const step = this.fixedBatch ?? request.count;
+    for (let first = 0; first < request.count; first += step) {
+      const count = Math.min(step, request.count - first);
+      const pixels = new Uint8Array(request.pixels, request.pixelOffset + first * valuesPerTile, count * valuesPerTile);
+      await this.runBatch(pixels, count, step, request, first);
+    }
+  }
+
+  async release(): Promise<void> {
+    await this.session.release();
+  }
+
+  private async runBatch(
+    pixels: Uint8Array,
+    count: number,
+    batch: number,
+    request: RunRequest,
+    first: number,
+  ): Promise<void> {
+    const values = batch * this.preprocessor.valuesPerTile;
+    if (this.input.length < values) this.input = new Float32Array(values);
+    // A network with a fixed batch gets zeros where the last tiles do not fill it.
+    this.input.fill(0, count * this.preprocessor.valuesPerTile, values);
+    this.preprocessor.fill(pixels, count, this.input);
+    const { widthPx, heightPx, layout } = this.request.input;
+    const dims = layout === 'NCHW' ? [batch, 3, heightPx, widthPx] : [batch, heightPx, widthPx, 3];
+    const tensor = new this.runtime.Tensor('float32', this.input.subarray(0, values), dims);
+    const results = await this.session.run({ [this.request.inputName]: tensor }).catch((cause: unknown) => {
+      throw runFailure(cause);
+    });
+    let offset = request.outputOffset;
+    this.request.cuts.forEach((cut, index) => {
+      const data = results[outputName(index)]?.data;
+      this.store(data, cut, count, new Float32Array(request.output, offset, request.count * cut.featureDim), first);
+      offset += request.count * cut.featureDim * Float32Array.BYTES_PER_ELEMENT;
+    });
+  }
+
+  private store(data: unknown, cut: CutPoint, count: number, out: Float32Array, first: number): void {
+    const wanted = count * cut.featureDim;
+    if (!(data instanceof Float32Array) || data.length < wanted || data.length % cut.featureDim !== 0) {
+      throw new AppError('BackboneFailed', `The cut "${cut.name}" does not give ${cut.featureDim} features a tile.`, {
+        advice: 'Import the backbone again, so that its card is made anew.',
+      });
+    }
+    const features = data.subarray(0, wanted);
+    if (!features.every(Number.isFinite)) {
+      throw new AppError('BackboneFailed', 'The backbone gives values that are not numbers.', {
+        advice: 'Check its normalisation and its weights.',
+      });
+    }
+    out.set(features, first * cut.featureDim);
+  }
+}
+
+function outputName(index: number): string {
+  return `hyaline.features${index}`;
+}

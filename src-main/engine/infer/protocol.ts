@@ -1,0 +1,67 @@
+import type { CardEdits } from '../../../src-shared/api/engine.ts';
+import type { ErrorPayload } from '../../../src-shared/errors.ts';
+import type { BackboneCard, CutPoint, InputSpec } from '../../../src-shared/model/backbone.ts';
+
+/** What onnxruntime calls its execution providers; the order of preference lies in `device.ts`. */
+export type ProviderName = 'cuda' | 'dml' | 'coreml' | 'webgpu' | 'cpu';
+
+/** Asks for a session on one network, cut at one or more places that all come out of one pass. */
+export interface LoadRequest {
+  readonly modelPath: string;
+  readonly cuts: readonly CutPoint[];
+  readonly input: InputSpec;
+  readonly inputName: string;
+  /** Threads of one operator; 0 = as many as there are cores. */
+  readonly threads: number;
+  readonly provider: ProviderName;
+}
+
+export interface LoadReply {
+  readonly session: number;
+  /** Images the network takes at once, where its file fixes that; null = any number. */
+  readonly fixedBatch: number | null;
+}
+
+/**
+ * Runs `count` tiles. Pixels are interleaved RGB in shared memory; features come back in shared memory as one block
+ * per cut, each `count` x featureDim, in the order the cuts were given.
+ */
+export interface RunRequest {
+  readonly session: number;
+  readonly pixels: SharedArrayBuffer;
+  readonly pixelOffset: number;
+  readonly count: number;
+  readonly output: SharedArrayBuffer;
+  readonly outputOffset: number;
+}
+
+export interface InspectRequest {
+  readonly modelPath: string;
+  readonly edits: CardEdits;
+  /** Where the network is written as one self-contained file; null = look only. */
+  readonly copyTo: string | null;
+}
+
+/** Every command of the inference worker with its argument and its reply. */
+export interface InferCommands {
+  load: { readonly request: LoadRequest; readonly reply: LoadReply };
+  run: { readonly request: RunRequest; readonly reply: null };
+  release: { readonly request: { readonly session: number }; readonly reply: null };
+  inspect: { readonly request: InspectRequest; readonly reply: BackboneCard };
+  makeBuiltIn: { readonly request: { readonly name: string; readonly path: string }; readonly reply: BackboneCard };
+  close: { readonly request: null; readonly reply: null };
+}
+
+export type InferCommand = keyof InferCommands;
+
+export type InferCall = {
+  readonly [K in InferCommand]: {
+    readonly id: number;
+    readonly command: K;
+    readonly request: InferCommands[K]['request'];
+  };
+}[InferCommand];
+
+export type InferAnswer =
+  | { readonly id: number; readonly ok: true; readonly reply: unknown }
+  | { readonly id: number; readonly ok: false; readonly error: ErrorPayload };

@@ -1,0 +1,75 @@
+import type { MessagePort } from 'node:worker_threads';
+import { AppError, toErrorPayload } from '../../../src-shared/errors.ts';
+import { analyseModelFile } from '../backbone/analyse-model.ts';
+import { makeBuiltIn } from '../backbone/built-in.ts';
+import { LoadedModel } from './loaded-model.ts';
+import { measureShapes } from './measure-shapes.ts';
+import type { InferAnswer, InferCall, InferCommand, InferCommands } from './protocol.ts';
+import { writeWhole } from './write-whole.ts';
+
+type Handlers = {
+  readonly [K in InferCommand]: (request: InferCommands[K]['request']) => Promise<InferCommands[K]['reply']>;
+};
+
+/** Answers inference commands, strictly one after the other, until `close`. */
+export function serveInference(port: MessagePort): void {
+  const handlers = makeHandlers();
+  let last = Promise.resolve();
+  port.on('message', (call: InferCall) => {
+    last = last.then(async () => {
+      const answer = await answerTo(handlers, call);
+      port.postMessage(answer);
+      if (call.command === 'close') port.close();
+    });
+  });
+}
+
+async function answerTo(handlers: Handlers, call: InferCall): Promise<InferAnswer> {
+  try {
+    const handler = handlers[call.command] as (request: unknown) => Promise<unknown>;
+    return { id: call.id, ok: true, reply: await handler(call.request) };
+  } catch (error) {
+    return { id: call.id, ok: false, error: toErrorPayload(error) };
+  }
+}
+
+function makeHandlers(): Handlers {
+  const models = new Map<number, LoadedModel>();
+  let nextSession = 1;
+  return {
+    async load(request) {
+      const model = await LoadedModel.open(request);
+      const session = nextSession;
+      nextSession += 1;
+      models.set(session, model);
+      return { session, fixedBatch: model.fixedBatch };
+    },
+    async run(request) {
+      const model = models.get(request.session);
+      if (!model) throw new AppError('Internal', 'This inference session is closed.');
+      await model.run(request);
+      return null;
+    },
+    async release({ session }) {
+      const model = models.get(session);
+      models.delete(session);
+      await model?.release();
+      return null;
+    },
+    async inspect({ modelPath, edits, copyTo }) {
+      const analysed = await analyseModelFile(modelPath, edits, measureShapes);
+      if (copyTo !== null) await writeWhole(copyTo, analysed.bytes);
+      return analysed.card;
+    },
+    async makeBuiltIn({ name, path }) {
+      const made = makeBuiltIn(name);
+      await writeWhole(path, made.bytes);
+      return made.card;
+    },
+    async close() {
+      for (const model of models.values()) await model.release();
+      models.clear();
+      return null;
+    },
+  };
+}
