@@ -23,7 +23,7 @@ export function translateSqliteError(error: unknown, advice: DamageAdvice): unkn
   if (error.code === 'SQLITE_FULL' || error.code === 'SQLITE_IOERR_WRITE' || error.code === 'SQLITE_IOERR_FSYNC') {
     return new AppError('DiskFull', 'The disk that holds the store is full: the last results could not be kept.', {
       ...options,
-      advice: 'Free some space or remove results you no longer need, then resume; nothing stored before is lost.',
+      advice: 'Free some space on that disk, then resume; nothing stored before is lost.',
     });
   }
   if (error.code.startsWith('SQLITE_CORRUPT') || error.code === 'SQLITE_NOTADB') {
