@@ -1,14 +1,22 @@
 import './environment.ts';
 import { Command, CommanderError } from 'commander';
 import { AppError, fromErrorPayload, toErrorPayload } from '../../src-shared/errors.ts';
+import { analyzeCommand } from './commands/analyze.ts';
 import type { Finish } from './commands/command.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { infoCommand } from './commands/info.ts';
 import { demoCommand, serveCommand } from './commands/serve.ts';
 import { EXIT, EXIT_CODE_HELP, exitCodeOf } from './exit-codes.ts';
 import { appVersion } from './installation.ts';
 import { formatError } from './terminal.ts';
 
-const COMMANDS: readonly ((finish: Finish) => Command)[] = [infoCommand, serveCommand, demoCommand];
+const COMMANDS: readonly ((finish: Finish) => Command)[] = [
+  infoCommand,
+  analyzeCommand,
+  serveCommand,
+  demoCommand,
+  doctorCommand,
+];
 
 /** Runs the command line (arguments without node and script) and returns the exit code. Never rejects. */
 export async function main(argv: readonly string[]): Promise<number> {

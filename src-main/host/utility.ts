@@ -1,8 +1,9 @@
 import './environment.ts';
-import type { EngineStart, ToEngine } from '../../src-shared/api/engine-link.ts';
+import { CLI_ARGUMENT, type ToEngine, type UtilityStart } from '../../src-shared/api/engine-link.ts';
 import { portEndpoint } from '../../src-shared/rpc/port-endpoint.ts';
 import { createEngine } from '../engine/create-engine.ts';
 import { type ParentLink, serveLink } from './engine/link-server.ts';
+import { storeFolder } from './store-folder.ts';
 
 /**
  * The parent port of an Electron utility process, in the words used here. Written out, because Electron's types belong
@@ -31,16 +32,29 @@ export function parentPortLink(port: UtilityParentPort): ParentLink {
   };
 }
 
-const { parentPort } = process as unknown as { readonly parentPort?: UtilityParentPort };
-const start = process.argv[2];
-
-if (parentPort === undefined || start === undefined) {
-  process.stderr.write('This file runs the engine for the desktop application; it is not started by hand.\n');
-  process.exit(2);
+async function runEngine(start: string): Promise<void> {
+  const { parentPort } = process as unknown as { readonly parentPort?: UtilityParentPort };
+  if (parentPort === undefined) {
+    process.stderr.write('This file runs the engine for the desktop application; it is not started by hand.\n');
+    process.exit(2);
+  }
+  const options = {
+    ...(JSON.parse(start) as UtilityStart),
+    storeFolder: storeFolder(undefined),
+    host: 'electron',
+  } as const;
+  await serveLink(
+    parentPortLink(parentPort),
+    () => createEngine(options),
+    () => process.exit(0),
+  );
 }
 
-await serveLink(
-  parentPortLink(parentPort),
-  () => createEngine({ ...(JSON.parse(start) as EngineStart), host: 'electron' }),
-  () => process.exit(0),
-);
+const [first = '', ...rest] = process.argv.slice(2);
+if (first === CLI_ARGUMENT) {
+  // The packaged application started with a command: the same command line as without Electron.
+  const { main } = await import('./cli.ts');
+  process.exit(await main(rest));
+} else {
+  await runEngine(first);
+}

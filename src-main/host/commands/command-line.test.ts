@@ -1,0 +1,100 @@
+import { describe, expect, it, vi } from 'vitest';
+import { main } from '../cli.ts';
+import { EXIT } from '../exit-codes.ts';
+import { storeFolder } from '../store-folder.ts';
+import { formatBytes, formatDuration } from '../terminal.ts';
+import { outputFolders } from './analyze.ts';
+
+/** Runs a command line in this process and returns what it wrote. */
+async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+  let out = '';
+  let err = '';
+  const stdout = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    out += String(text);
+    return true;
+  });
+  const stderr = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    err += String(text);
+    return true;
+  });
+  try {
+    return { code: await main(argv), out, err };
+  } finally {
+    stdout.mockRestore();
+    stderr.mockRestore();
+  }
+}
+
+describe('the command line', () => {
+  it('documents its exit codes and every command', async () => {
+    const { code, out } = await run('--help');
+    expect(code).toBe(EXIT.ok);
+    for (const [name, value] of Object.entries(EXIT)) {
+      expect(out, name).toMatch(new RegExp(`^ {2}${value} `, 'm'));
+    }
+    for (const name of ['info', 'analyze', 'serve', 'demo', 'doctor']) {
+      expect(out).toMatch(new RegExp(`^ {2}${name} `, 'm'));
+      const help = await run(name, '--help');
+      expect(help.code).toBe(EXIT.ok);
+      expect(help.out).toContain('--json');
+    }
+  });
+
+  it.each([
+    ['an unknown command', ['paint']],
+    ['an unknown option', ['info', 'a.svs', '--fast']],
+    ['a missing argument', ['info']],
+    ['a missing option', ['analyze', 'a.svs', '--out', 'x']],
+    ['a port out of range', ['serve', '--port', '70000']],
+    ['a number that is none', ['analyze', 'a.svs', '--backbone', 'b', '--out', 'x', '--mpp', 'fine']],
+  ])('answers %s with the exit code of wrong use', async (_name, argv) => {
+    const { code, err } = await run(...argv);
+    expect(code).toBe(EXIT.usage);
+    expect(err).toMatch(/^error: /);
+  });
+
+  it('says what is wrong with a file in one sentence, and as JSON where asked', async () => {
+    const plain = await run('info', import.meta.filename);
+    expect(plain).toMatchObject({ code: EXIT.failed, out: '' });
+    expect(plain.err).toContain('not a slide');
+    const json = await run('info', import.meta.filename, '--json');
+    expect(JSON.parse(json.out)).toMatchObject({ error: { code: 'NotASlide' } });
+  });
+});
+
+describe('storeFolder', () => {
+  it('takes the option, then the environment, then the data folder', () => {
+    expect(storeFolder('/a', { HYALINE_STORE: '/b' })).toBe('/a');
+    expect(storeFolder(undefined, { HYALINE_STORE: '/b' })).toBe('/b');
+    expect(storeFolder(undefined, {})).toMatch(/Hyaline/);
+  });
+
+  it('takes the database file for its folder', () => {
+    expect(storeFolder('/a/hyaline.db', {})).toBe('/a');
+  });
+});
+
+describe('outputFolders', () => {
+  it('writes one slide into the folder itself and several into folders that never meet', () => {
+    expect(outputFolders(['/x/a.svs'], '/out')).toEqual(['/out']);
+    expect(outputFolders(['/x/a.svs', '/y/a.svs', '/y/A.tif', '/z/b.svs'], '/out')).toEqual([
+      '/out/a',
+      '/out/a (2)',
+      '/out/A (3)',
+      '/out/b',
+    ]);
+  });
+});
+
+describe('what people read', () => {
+  it('gives times and sizes in fitting units', () => {
+    expect([0, 59, 60, 3599, 7500].map(formatDuration)).toEqual([
+      '0 s',
+      '59 s',
+      '1 min 0 s',
+      '59 min 59 s',
+      '2 h 5 min',
+    ]);
+    expect([0, 999, 1000, 1_938_955, 5e12].map(formatBytes)).toEqual(['0 B', '999 B', '1.0 kB', '1.9 MB', '5.0 TB']);
+  });
+});

@@ -1,0 +1,143 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, cpus, release, tmpdir, totalmem } from 'node:os';
+import { delimiter, join } from 'node:path';
+import type { Command } from 'commander';
+import type { DeviceStatus, StoreStatus } from '../../../src-shared/api/engine.ts';
+import { type ErrorPayload, toErrorPayload } from '../../../src-shared/errors.ts';
+import { EXIT } from '../exit-codes.ts';
+import { appVersion, electronExecutable, packageVersion } from '../installation.ts';
+import { findBrowser, onPath } from '../open-browser.ts';
+import { openEngine } from '../open-engine.ts';
+import { storeFolder } from '../store-folder.ts';
+import { formatBytes, formatTable } from '../terminal.ts';
+import { type Finish, newCommand, runs, STORE_OPTION } from './command.ts';
+
+const PACKAGES = ['onnxruntime-node', 'better-sqlite3', 'sharp', '@julusian/jpeg-turbo', 'openseadragon'];
+
+/** Everything a report of a fault should hold; no slide names, no paths but the store's. */
+interface Diagnosis {
+  readonly versions: Readonly<Record<string, string>>;
+  readonly machine: Readonly<Record<string, string>>;
+  readonly device: DeviceStatus | null;
+  readonly store: { readonly folder: string; readonly exists: boolean; readonly status: StoreStatus | null };
+  readonly libraries: Readonly<Record<string, string | null>>;
+  readonly browser: string | null;
+  /** What does not work, most important first. */
+  readonly problems: readonly ErrorPayload[];
+}
+
+export function doctorCommand(finish: Finish): Command {
+  const command = newCommand('doctor', 'what this installation is and what works').option(...STORE_OPTION);
+  return runs<{ store?: string }>(command, finish, async ({ store }, terminal) => {
+    const diagnosis = await diagnose(storeFolder(store));
+    terminal.printJson(diagnosis);
+    terminal.print(describe(diagnosis));
+    return diagnosis.problems.length === 0 ? EXIT.ok : EXIT.failed;
+  });
+}
+
+async function diagnose(folder: string): Promise<Diagnosis> {
+  const problems: ErrorPayload[] = [];
+  const exists = existsSync(join(folder, 'hyaline.db'));
+  let status: StoreStatus | null = null;
+  let device: DeviceStatus | null = null;
+  if (exists) {
+    const about = await aboutOf(folder).catch((error: unknown) => {
+      problems.push(toErrorPayload(error));
+      return null;
+    });
+    status = about?.store ?? null;
+    device = about?.device ?? null;
+  }
+  // The devices do not depend on the store: a locked or missing one is no reason to leave them out.
+  device ??= await deviceAlone().catch((error: unknown) => {
+    problems.push(toErrorPayload(error));
+    return null;
+  });
+  return {
+    versions: versions(),
+    machine: machine(),
+    device,
+    store: { folder, exists, status },
+    libraries: { openslide: findOpenSlide() },
+    browser: findBrowser()?.program ?? onPath(['chromium', 'google-chrome', 'firefox']),
+    problems,
+  };
+}
+
+async function aboutOf(folder: string) {
+  const engine = await openEngine(folder, 0);
+  try {
+    return await engine.api.about();
+  } finally {
+    await engine.close();
+  }
+}
+
+/** The device as a new store would see it; nothing is left behind. */
+async function deviceAlone(): Promise<DeviceStatus> {
+  const folder = await mkdtemp(join(tmpdir(), 'hyaline-doctor-'));
+  try {
+    return (await aboutOf(folder)).device;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function versions(): Record<string, string> {
+  const electron =
+    electronExecutable() === null ? 'not installed (npm run setup:electron)' : packageVersion('electron');
+  return {
+    hyaline: appVersion(),
+    node: process.versions.node,
+    electron: electron ?? 'unknown',
+    ...Object.fromEntries(PACKAGES.map((name) => [name, packageVersion(name) ?? 'missing'])),
+  };
+}
+
+function machine(): Record<string, string> {
+  return {
+    system: `${process.platform} ${process.arch} ${release()}`,
+    processor: `${cpus()[0]?.model ?? 'unknown'}, ${availableParallelism()} threads`,
+    memory: formatBytes(totalmem()),
+  };
+}
+
+/** Where libopenslide lies; null where it is not installed. */
+function findOpenSlide(): string | null {
+  const names = {
+    win32: ['libopenslide-1.dll', 'libopenslide-0.dll'],
+    darwin: ['libopenslide.1.dylib', 'libopenslide.dylib'],
+  };
+  const linux = ['libopenslide.so.1', 'libopenslide.so.0'];
+  const folders =
+    process.platform === 'win32'
+      ? (process.env.PATH ?? '').split(delimiter)
+      : ['/usr/local/lib', '/opt/homebrew/lib', '/usr/lib', '/usr/lib64', ...multiarchFolders()];
+  const wanted = process.platform === 'win32' || process.platform === 'darwin' ? names[process.platform] : linux;
+  return folders.flatMap((folder) => wanted.map((name) => join(folder, name))).find(existsSync) ?? null;
+}
+
+function multiarchFolders(): readonly string[] {
+  return ['x86_64', 'aarch64'].map((machineName) => `/usr/lib/${machineName}-linux-gnu`);
+}
+
+function describe({ versions: found, machine: host, device, store, libraries, browser, problems }: Diagnosis): string {
+  const rows: [string, string][] = [
+    ...Object.entries(found),
+    ...Object.entries(host),
+    ['device', device === null ? 'unknown' : `${device.name}: ${device.detail}, ${device.threads} threads`],
+    ...(device?.refused ?? []).map(({ name, reason }): [string, string] => [`  not ${name}`, reason]),
+    ['store', store.exists ? store.folder : `${store.folder} (not made yet)`],
+  ];
+  if (store.status !== null) {
+    const { sizeBytes, featureBytes, schemaVersion, readOnlyReason } = store.status;
+    rows.push(['  size', `${formatBytes(sizeBytes)}, of it features ${formatBytes(featureBytes)}`]);
+    rows.push(['  schema', `${schemaVersion}${readOnlyReason === '' ? '' : `, read-only: ${readOnlyReason}`}`]);
+  }
+  rows.push(['OpenSlide library', libraries.openslide ?? 'not found']);
+  rows.push(['browser', browser ?? 'none found']);
+  rows.push(...problems.map(({ message, advice }): [string, string] => ['PROBLEM', `${message} ${advice}`]));
+  return formatTable(rows);
+}
