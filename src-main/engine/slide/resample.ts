@@ -90,25 +90,82 @@ export function resampleBlock(
   filterColumns(source, yTaps, block, rows, out, outWidth);
 }
 
+// Indices below are kept inside by the spans, hence the casts; sums fit an int32: 255 * 2^22 + 2^21 < 2^31.
 function filterRows(source: SourceWindow, taps: AxisTaps, block: OutputBlock, rows: Uint8Array): void {
-  const { data, widthPx, heightPx, xPx } = source;
-  const { count, weights } = taps;
-  const spans = trimmedSpans(taps, block.x, block.width, xPx);
+  const spans = trimmedSpans(taps, block.x, block.width, source.xPx);
+  let most = 0;
+  for (let index = 0; index < block.width; index++) most = Math.max(most, spans[index * 3 + 1] as number);
+  if (most <= 3) filterRowsOfThree(source, taps, block, spans, rows);
+  else filterRowsOfMany(source, taps, block, spans, rows);
+}
+
+/** At most three weights a pixel: what resampling near 1:1 comes down to. */
+function filterRowsOfThree(
+  source: SourceWindow,
+  taps: AxisTaps,
+  block: OutputBlock,
+  spans: Int32Array,
+  rows: Uint8Array,
+): void {
+  const { data, widthPx, heightPx } = source;
+  const width = block.width;
+  // A span shorter than three is padded with weight 0 on its own first pixel, so that nothing outside is read.
+  const plan = new Int32Array(width * 6);
+  for (let index = 0; index < width; index++) {
+    const used = spans[index * 3 + 1] as number;
+    const weightBase = (block.x + index) * taps.count + (spans[index * 3 + 2] as number);
+    for (let tap = 0; tap < 3; tap++) {
+      const live = tap < used;
+      plan[index * 6 + tap] = ((spans[index * 3] as number) + (live ? tap : 0)) * 3;
+      plan[index * 6 + 3 + tap] = live ? (taps.weights[weightBase + tap] as number) : 0;
+    }
+  }
   for (let row = 0; row < heightPx; row++) {
-    const rowBase = row * widthPx * 3;
+    const base = row * widthPx * 3;
+    let at = row * width * 3;
+    for (let step = 0; step < width * 6; step += 6) {
+      const p0 = base + (plan[step] as number);
+      const p1 = base + (plan[step + 1] as number);
+      const p2 = base + (plan[step + 2] as number);
+      const w0 = plan[step + 3] as number;
+      const w1 = plan[step + 4] as number;
+      const w2 = plan[step + 5] as number;
+      rows[at] = clip((HALF + (data[p0] as number) * w0 + (data[p1] as number) * w1 + (data[p2] as number) * w2) | 0);
+      rows[at + 1] = clip(
+        (HALF + (data[p0 + 1] as number) * w0 + (data[p1 + 1] as number) * w1 + (data[p2 + 1] as number) * w2) | 0,
+      );
+      rows[at + 2] = clip(
+        (HALF + (data[p0 + 2] as number) * w0 + (data[p1 + 2] as number) * w1 + (data[p2 + 2] as number) * w2) | 0,
+      );
+      at += 3;
+    }
+  }
+}
+
+function filterRowsOfMany(
+  source: SourceWindow,
+  taps: AxisTaps,
+  block: OutputBlock,
+  spans: Int32Array,
+  rows: Uint8Array,
+): void {
+  const { data, widthPx, heightPx } = source;
+  const { count, weights } = taps;
+  for (let row = 0; row < heightPx; row++) {
+    const base = row * widthPx * 3;
     let at = row * block.width * 3;
     for (let index = 0; index < block.width; index++) {
       const weightBase = (block.x + index) * count + (spans[index * 3 + 2] as number);
       const used = spans[index * 3 + 1] as number;
-      let pixel = rowBase + (spans[index * 3] as number) * 3;
+      let pixel = base + (spans[index * 3] as number) * 3;
       let red = HALF;
       let green = HALF;
       let blue = HALF;
       for (let tap = 0; tap < used; tap++) {
         const weight = weights[weightBase + tap] as number;
-        red += (data[pixel] as number) * weight;
-        green += (data[pixel + 1] as number) * weight;
-        blue += (data[pixel + 2] as number) * weight;
+        red = (red + (data[pixel] as number) * weight) | 0;
+        green = (green + (data[pixel + 1] as number) * weight) | 0;
+        blue = (blue + (data[pixel + 2] as number) * weight) | 0;
         pixel += 3;
       }
       rows[at] = clip(red);
@@ -128,20 +185,48 @@ function filterColumns(
   outWidth: number,
 ): void {
   const stride = block.width * 3;
-  const sums = new Int32Array(stride);
   const spans = trimmedSpans(taps, block.y, block.height, source.yPx);
+  const sums = new Int32Array(stride);
   for (let index = 0; index < block.height; index++) {
-    const first = spans[index * 3] as number;
+    const first = (spans[index * 3] as number) * stride;
     const used = spans[index * 3 + 1] as number;
     const weightBase = (block.y + index) * taps.count + (spans[index * 3 + 2] as number);
+    const to = ((block.y + index) * outWidth + block.x) * 3;
+    if (used <= 3) {
+      filterThree(rows, first, stride, taps.weights, weightBase, used, out, to);
+      continue;
+    }
     sums.fill(HALF);
     for (let tap = 0; tap < used; tap++) {
       const weight = taps.weights[weightBase + tap] as number;
-      const base = (first + tap) * stride;
-      for (let at = 0; at < stride; at++) sums[at] = (sums[at] as number) + (rows[base + at] as number) * weight;
+      const base = first + tap * stride;
+      for (let at = 0; at < stride; at++)
+        sums[at] = (sums[at] as number) + (((rows[base + at] as number) * weight) | 0);
     }
-    let to = ((block.y + index) * outWidth + block.x) * 3;
-    for (let at = 0; at < stride; at++) out[to++] = clip(sums[at] as number);
+    for (let at = 0; at < stride; at++) out[to + at] = clip(sums[at] as number);
+  }
+}
+
+/** One output row from at most three source rows: what resampling near 1:1 comes down to. */
+function filterThree(
+  rows: Uint8Array,
+  first: number,
+  stride: number,
+  weights: Int32Array,
+  weightBase: number,
+  used: number,
+  out: Uint8Array,
+  to: number,
+): void {
+  const w0 = weights[weightBase] as number;
+  const w1 = used > 1 ? (weights[weightBase + 1] as number) : 0;
+  const w2 = used > 2 ? (weights[weightBase + 2] as number) : 0;
+  const b1 = used > 1 ? first + stride : first;
+  const b2 = used > 2 ? first + 2 * stride : first;
+  for (let at = 0; at < stride; at++) {
+    const sum =
+      (HALF + (rows[first + at] as number) * w0 + (rows[b1 + at] as number) * w1 + (rows[b2 + at] as number) * w2) | 0;
+    out[to + at] = clip(sum);
   }
 }
 
