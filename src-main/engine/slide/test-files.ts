@@ -1,0 +1,73 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { encodeJpeg } from '../codec/jpeg.ts';
+import { buildTiff, pageTags, type TestTiffOptions } from './tiff/test-tiff.ts';
+
+/** A scratch folder for a test file; `remove` at the end. */
+export function scratchFolder(): {
+  readonly path: string;
+  write(name: string, bytes: Uint8Array | string): string;
+  remove(): void;
+} {
+  const path = mkdtempSync(join(tmpdir(), 'hyaline-slide-'));
+  return {
+    path,
+    write(name, bytes) {
+      const file = join(path, name);
+      writeFileSync(file, bytes);
+      return file;
+    },
+    remove: () => rmSync(path, { recursive: true, force: true }),
+  };
+}
+
+/** Smooth coloured pixels that differ at every place: tests see swapped tiles, channels and off-by-one origins. */
+export function testPixels(widthPx: number, heightPx: number, x0Px = 0, y0Px = 0): Uint8Array {
+  const data = new Uint8Array(widthPx * heightPx * 3);
+  for (let y = 0; y < heightPx; y++) {
+    for (let x = 0; x < widthPx; x++) {
+      const at = (y * widthPx + x) * 3;
+      data[at] = (x0Px + x) & 255;
+      data[at + 1] = (y0Px + y) & 255;
+      data[at + 2] = ((x0Px + x) * 3 + (y0Px + y) * 5) & 255;
+    }
+  }
+  return data;
+}
+
+/** The tiles of an image of `testPixels`, in file order, each made to bytes by `encode`. */
+export async function testTiles(
+  width: number,
+  height: number,
+  tile: number,
+  encode: (data: Uint8Array) => Uint8Array | Promise<Uint8Array>,
+): Promise<readonly Uint8Array[]> {
+  const tiles: Uint8Array[] = [];
+  for (let y = 0; y < height; y += tile) {
+    for (let x = 0; x < width; x += tile) tiles.push(await encode(testPixels(tile, tile, x, y)));
+  }
+  return tiles;
+}
+
+/** A small generic pyramid with JPEG tiles. */
+export async function jpegPyramid(options: TestTiffOptions & { description?: string } = {}): Promise<Uint8Array> {
+  const encode = (data: Uint8Array): Promise<Uint8Array> => encodeJpeg({ widthPx: 64, heightPx: 64, data }, 90);
+  const { description } = options;
+  const pages = [];
+  for (const [index, side] of [200, 100].entries()) {
+    pages.push({
+      tags: pageTags({
+        width: side,
+        height: side,
+        tile: 64,
+        compression: 7,
+        photometric: 6,
+        ...(description === undefined || index > 0 ? {} : { description }),
+        extra: index === 0 ? [] : [{ tag: 254, type: 'long', values: [1] }],
+      }),
+      chunks: await testTiles(side, side, 64, encode),
+    });
+  }
+  return buildTiff(pages, options);
+}
