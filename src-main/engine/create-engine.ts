@@ -1,0 +1,76 @@
+import { join } from 'node:path';
+import type { EngineEvent } from '../../src-shared/api/events.ts';
+import type { RunId } from '../../src-shared/model/ids.ts';
+import type { Engine, EngineOptions } from './engine.ts';
+import { InferenceWorker } from './infer/inference-worker.ts';
+import { openJobQueue } from './job/queue.ts';
+import { AnalysisService } from './service/analysis.ts';
+import { BackboneService } from './service/backbones.ts';
+import { DemoService } from './service/demo-service.ts';
+import { DeviceService } from './service/device-service.ts';
+import { engineApi } from './service/engine-api.ts';
+import { Exports } from './service/exports.ts';
+import { Grants } from './service/grants.ts';
+import { MapService } from './service/map-service.ts';
+import { ReportService } from './service/report-service.ts';
+import { routeTable } from './service/route-table.ts';
+import { SlideLibrary } from './service/slide-library.ts';
+import { TissueService } from './service/tissue-service.ts';
+import { versions } from './service/versions.ts';
+import { openStore } from './store/open-store.ts';
+import { createHandler } from './tile/handler.ts';
+import { SlideImages } from './tile/slide-images.ts';
+
+/**
+ * Puts the engine together: store, services, job queue, API and routes. Runs on any thread of plain Node.
+ *
+ * @throws AppError StoreLocked (names the owner), StoreOnNetwork, StoreDamaged, StoreTooNew, DiskFull.
+ */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const store = await openStore({ folder: options.storeFolder, program: `hyaline (${options.host})` });
+  const listeners = new Set<(event: EngineEvent) => void>();
+  const emit = (event: EngineEvent): void => {
+    for (const listener of listeners) listener(event);
+  };
+  const worker = new InferenceWorker();
+  const grants = new Grants();
+  const images = new SlideImages();
+  const library = new SlideLibrary(store);
+  const tissue = new TissueService(library);
+  const backbones = new BackboneService(options.storeFolder, store, worker);
+  const device = new DeviceService(options.threads);
+  const maps = new MapService(store);
+  const exportsKept = new Exports(options.storeFolder);
+  const reports = new ReportService({ store, library, maps, images, exportsKept });
+  const demo = new DemoService(join(options.storeFolder, 'demo'), library, emit);
+  const analysis = new AnalysisService({
+    ...{ store, library, tissue, backbones, device, worker },
+    threads: options.threads,
+    versions: versions(),
+    drawFirstMap: async (runId: RunId) => {
+      await maps.get(runId, { kind: 'pca' });
+    },
+    onRunChanged: ({ slideId }) => emit({ type: 'runs-changed', slideId }),
+  });
+  const runners = { analyse: analysis.runner, 'demo-slide': demo.runner };
+  const queue = await openJobQueue({ store, runners, emit });
+  const services = { options, store, grants, library, tissue, backbones, device, analysis, demo, maps, reports, queue };
+  const api = engineApi({ ...services, emit, forgetImages: (id) => images.forget(id) });
+  return {
+    api,
+    handle: createHandler(routeTable({ library, tissue, maps, images, exportsKept })),
+    subscribe: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    grant: (path) => grants.give(path),
+    close: async () => {
+      await queue.close();
+      await maps.close();
+      await worker.close();
+      await library.close();
+      await exportsKept.close();
+      await store.close();
+    },
+  };
+}

@@ -1,0 +1,191 @@
+import { randomUUID } from 'node:crypto';
+import { AppError, hasCode } from '../../../src-shared/errors.ts';
+import { asId, type JobId, type RunId } from '../../../src-shared/model/ids.ts';
+import type { AnalysisRequest, Provenance, Run, RunState } from '../../../src-shared/model/run.ts';
+import type { LaidGrid } from '../grid/laid-grid.ts';
+import { extractFeatures } from '../infer/extract.ts';
+import type { InferenceWorker } from '../infer/inference-worker.ts';
+import type { JobContext, JobQueue, JobRunner } from '../job/queue.ts';
+import type { RunIdentity, Store } from '../store/store.ts';
+import type { BackboneService, UsableBackbone } from './backbones.ts';
+import type { DeviceService } from './device-service.ts';
+import { pixelSizeInForce, type SlideLibrary } from './slide-library.ts';
+import type { TissueService } from './tissue-service.ts';
+
+/** Tiles the network takes at once: enough to fill the cores, few enough for a moving progress bar. */
+const BATCH_SIZE = 16;
+
+export interface AnalysisParts {
+  readonly store: Store;
+  readonly library: SlideLibrary;
+  readonly tissue: TissueService;
+  readonly backbones: BackboneService;
+  readonly device: DeviceService;
+  readonly worker: InferenceWorker;
+  /** Threads of the inference session; 0 = all cores. */
+  readonly threads: number;
+  readonly versions: Readonly<Record<string, string>>;
+  /** Computes and keeps the map that is shown first. */
+  readonly drawFirstMap: (runId: RunId) => Promise<void>;
+  readonly onRunChanged: (run: Run) => void;
+}
+
+interface Payload {
+  readonly runId: RunId;
+}
+
+/** Extractions: from a request to a run whose features lie in the store, resumable at any chunk. */
+export class AnalysisService {
+  readonly #parts: AnalysisParts;
+
+  constructor(parts: AnalysisParts) {
+    this.#parts = parts;
+  }
+
+  /** How the queue does (and after a restart continues) an extraction. One at a time: they share the device. */
+  readonly runner: JobRunner = {
+    lane: 'inference',
+    resumable: true,
+    run: (payload, context) => this.#extract((payload as Payload).runId, context),
+  };
+
+  /** See EngineApi.startAnalysis. Throws MppUnknown, NoTissue, NotFound, InvalidRequest, SlideMoved. */
+  async start(
+    request: AnalysisRequest,
+    queue: JobQueue,
+  ): Promise<{ readonly runId: RunId; readonly jobId: JobId | null }> {
+    const run = await this.#findOrCreate(request);
+    if (run.state === 'done') return { runId: run.id, jobId: null };
+    const active = queue.activeJobOf(run.id);
+    if (active !== null) return { runId: run.id, jobId: active.id };
+    const payload: Payload = { runId: run.id };
+    const { slideId } = run;
+    const title = `${run.backboneName} at ${run.cut}`;
+    const job = await queue.enqueue({ kind: 'analyse', title, slideId, runId: run.id, payload });
+    return { runId: run.id, jobId: job.id };
+  }
+
+  async #findOrCreate(request: AnalysisRequest): Promise<Run> {
+    const { store, tissue, backbones } = this.#parts;
+    const backbone = await backbones.use(request.backboneId, request.cut);
+    const laid = await tissue.layGrid(request.slideId, request.tissue, request.grid);
+    if (laid.grid.tileCount === 0) {
+      throw new AppError('NoTissue', 'No tile of this slide holds enough tissue.', {
+        advice: 'Look at the tissue preview: lower the threshold, the tile size or the minimal tissue share.',
+      });
+    }
+    const identity: RunIdentity = {
+      slideId: request.slideId,
+      gridId: laid.grid.id,
+      backboneId: backbone.card.id,
+      cut: backbone.cut.name,
+      normalisation: 'none',
+      precision: 'float32',
+    };
+    const known = await store.findRun(identity);
+    if (known !== null) return known;
+    await store.putGrid(laid);
+    const run = newRun(await this.#provenance(identity, backbone, laid), laid);
+    await store.createRun(run);
+    this.#parts.onRunChanged(run);
+    return run;
+  }
+
+  async #provenance(identity: RunIdentity, backbone: UsableBackbone, laid: LaidGrid): Promise<Provenance> {
+    const { library, device, threads, versions } = this.#parts;
+    const record = await library.record(identity.slideId);
+    const mpp = pixelSizeInForce(record);
+    const status = await device.status();
+    return {
+      ...identity,
+      slideReader: record.info.reader,
+      mppUm: mpp === null ? Number.NaN : (mpp.xUm + mpp.yUm) / 2,
+      mppSource: mpp?.source ?? 'user',
+      backboneName: backbone.card.name,
+      backboneOrigin: backbone.card.origin,
+      featureDim: backbone.cut.featureDim,
+      grid: laid.grid.spec,
+      tissue: laid.grid.tissue,
+      batchSize: BATCH_SIZE,
+      threads: threads === 0 ? status.threads : threads,
+      device: status.name,
+      deviceDetail: status.detail,
+      seed: 0,
+      versions,
+    };
+  }
+
+  /** Runs what is left of a run; every chunk is stored before the next is asked for. */
+  async #extract(runId: RunId, context: JobContext): Promise<void> {
+    const { store, drawFirstMap } = this.#parts;
+    const run = await this.#patch(runId, { state: 'running', jobId: context.jobId });
+    const startedMs = performance.now();
+    const spent = (): number => run.secondsSpent + (performance.now() - startedMs) / 1000;
+    try {
+      await this.#computeMissing(run, context, spent);
+      context.report({ stage: 'Drawing the map', done: run.tileCount, total: run.tileCount });
+      await this.#patch(runId, { state: 'done', secondsSpent: spent(), finishedAtMs: Date.now() });
+      await drawFirstMap(runId);
+    } catch (error) {
+      const state: RunState = hasCode(error, 'Cancelled') ? 'paused' : 'failed';
+      if ((await store.getRun(runId)) !== null) await this.#patch(runId, { state, secondsSpent: spent() });
+      throw error;
+    }
+  }
+
+  async #computeMissing(run: Run, context: JobContext, spent: () => number): Promise<void> {
+    const { store, library, backbones, worker } = this.#parts;
+    const { provenance } = run;
+    const laid = await store.getGrid(provenance.gridId);
+    if (laid === null) throw new AppError('NotFound', 'The tile grid of this analysis no longer exists.');
+    const { card, cut, modelPath } = await backbones.use(run.backboneId, run.cut);
+    await library.source(run.slideId);
+    const { path } = await library.record(run.slideId);
+    const report = (done: number): void => {
+      context.report({ stage: 'Computing features', done, total: run.tileCount });
+    };
+    const firstTile = await store.nextTile(run.id);
+    report(firstTile);
+    await extractFeatures({
+      slidePath: path,
+      laid,
+      modelPath,
+      card,
+      cut,
+      threads: provenance.threads,
+      batchSize: provenance.batchSize,
+      firstTile,
+      worker,
+      signal: context.signal,
+      onProgress: report,
+      onChunk: async (first, values, tileCount) => {
+        await store.appendFeatures({ runId: run.id, firstTile: first, tileCount, dim: cut.featureDim, values });
+        await store.updateRun(run.id, { secondsSpent: spent() });
+      },
+    });
+  }
+
+  async #patch(runId: RunId, patch: Parameters<Store['updateRun']>[1]): Promise<Run> {
+    const run = await this.#parts.store.updateRun(runId, patch);
+    this.#parts.onRunChanged(run);
+    return run;
+  }
+}
+
+function newRun(provenance: Provenance, laid: LaidGrid): Run {
+  return {
+    id: asId<RunId>(randomUUID()),
+    slideId: provenance.slideId,
+    backboneId: provenance.backboneId,
+    backboneName: provenance.backboneName,
+    cut: provenance.cut,
+    state: 'paused',
+    tileCount: laid.grid.tileCount,
+    tilesDone: 0,
+    createdAtMs: Date.now(),
+    finishedAtMs: null,
+    secondsSpent: 0,
+    provenance,
+    jobId: null,
+  };
+}

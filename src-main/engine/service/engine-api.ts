@@ -1,0 +1,185 @@
+import type { EngineApi, GridPreview } from '../../../src-shared/api/engine.ts';
+import type { EngineEvent } from '../../../src-shared/api/events.ts';
+import { parseMapSpec, parseTissueParams } from '../../../src-shared/api/routes.ts';
+import { AppError } from '../../../src-shared/errors.ts';
+import type { MapSpec } from '../../../src-shared/model/map.ts';
+import type { GridSpec, TissueParams } from '../../../src-shared/model/run.ts';
+import type { EngineOptions } from '../engine.ts';
+import type { JobQueue } from '../job/queue.ts';
+import type { OpenedStore } from '../store/store.ts';
+import { summariseTissue } from '../tissue/tissue-mask.ts';
+import type { AnalysisService } from './analysis.ts';
+import type { BackboneService } from './backbones.ts';
+import { browseFolder } from './browse.ts';
+import type { DemoService } from './demo-service.ts';
+import type { DeviceService } from './device-service.ts';
+import type { Grants } from './grants.ts';
+import type { MapService } from './map-service.ts';
+import type { ReportService } from './report-service.ts';
+import type { SlideLibrary } from './slide-library.ts';
+import type { TissueService } from './tissue-service.ts';
+import { HYALINE_VERSION, NOTICE, versions } from './versions.ts';
+
+/** The services of one engine. */
+export interface Services {
+  readonly options: EngineOptions;
+  readonly store: OpenedStore;
+  readonly grants: Grants;
+  readonly library: SlideLibrary;
+  readonly tissue: TissueService;
+  readonly backbones: BackboneService;
+  readonly device: DeviceService;
+  readonly analysis: AnalysisService;
+  readonly demo: DemoService;
+  readonly maps: MapService;
+  readonly reports: ReportService;
+  readonly queue: JobQueue;
+  readonly emit: (event: EngineEvent) => void;
+  /** Lets go of what is kept in memory of a slide. */
+  readonly forgetImages: (id: Parameters<EngineApi['forgetSlide']>[0]) => void;
+}
+
+/** The API that clients call, over the services. Arguments come from outside: what matters is checked here. */
+export function engineApi(services: Services): EngineApi {
+  return { ...generalApi(services), ...slideApi(services), ...backboneApi(services), ...runApi(services) };
+}
+
+type Part<K extends keyof EngineApi> = Pick<EngineApi, K>;
+
+function generalApi({ options, store, device, grants }: Services) {
+  return {
+    about: async () => ({
+      version: HYALINE_VERSION,
+      notice: NOTICE,
+      versions: versions(),
+      device: await device.status(),
+      store: await store.status(),
+      host: options.host,
+      canBrowse: options.host === 'web',
+    }),
+    browseFolder: async (path) => {
+      if (options.host !== 'web') throw new AppError('NotAllowed', 'This window has its own open dialog.');
+      return await browseFolder(path, grants);
+    },
+    getSetting: (key) => store.getSetting(String(key)),
+    setSetting: (key, value) => store.setSetting(String(key), String(value)),
+  } satisfies Part<'about' | 'browseFolder' | 'getSetting' | 'setSetting'>;
+}
+
+function slideApi({ library, grants, demo, queue, tissue, backbones, emit, forgetImages }: Services) {
+  return {
+    openSlide: async (grant) => {
+      const slide = await library.add(grants.redeem(grant));
+      emit({ type: 'library-changed' });
+      return slide;
+    },
+    openDemoSlide: () => demo.open(queue),
+    listSlides: () => library.list(),
+    getSlide: (id) => library.get(id),
+    forgetSlide: async (id) => {
+      await queue.removeJobsOf(id);
+      await library.forget(id);
+      forgetImages(id);
+      emit({ type: 'library-changed' });
+    },
+    setSlideMpp: async (id, mppUm) => {
+      const slide = await library.setMpp(id, mppUm);
+      emit({ type: 'library-changed' });
+      return slide;
+    },
+    previewGrid: async (id, tissueParams, grid, backboneId) => {
+      const params = checkedTissue(tissueParams);
+      const laid = await tissue.layGrid(id, params, checkedGrid(grid));
+      const card = backboneId === null ? null : await backbones.get(backboneId);
+      const dim = card?.cuts.find(({ name }) => name === card.defaultCut)?.featureDim ?? null;
+      const { tileCount, droppedCount, columns, rows } = laid.grid;
+      const preview: GridPreview = {
+        tissue: summariseTissue(await tissue.mask(id, params)),
+        tileCount,
+        droppedCount,
+        columns,
+        rows,
+        featureBytes: dim === null ? null : tileCount * dim * Float32Array.BYTES_PER_ELEMENT,
+      };
+      return preview;
+    },
+  } satisfies Part<
+    'openSlide' | 'openDemoSlide' | 'listSlides' | 'getSlide' | 'forgetSlide' | 'setSlideMpp' | 'previewGrid'
+  >;
+}
+
+function backboneApi({ backbones, grants, emit }: Services) {
+  const changed = <T>(result: T): T => {
+    emit({ type: 'backbones-changed' });
+    return result;
+  };
+  return {
+    listBackbones: () => backbones.list(),
+    importBackbone: async (grant, edits) => changed(await backbones.import(grants.redeem(grant), edits)),
+    editBackbone: async (id, edits) => changed(await backbones.edit(id, edits)),
+    removeBackbone: async (id) => changed(await backbones.remove(id)),
+  } satisfies Part<'listBackbones' | 'importBackbone' | 'editBackbone' | 'removeBackbone'>;
+}
+
+function runApi({ analysis, queue, store, maps, reports, emit }: Services) {
+  return {
+    startAnalysis: (request) =>
+      analysis.start({ ...request, grid: checkedGrid(request.grid), tissue: checkedTissue(request.tissue) }, queue),
+    listJobs: async () => queue.list(),
+    cancelJob: (id) => queue.cancel(id),
+    resumeJob: async (id) => {
+      await queue.resume(id);
+    },
+    listRuns: (slideId) => store.listRuns(slideId),
+    removeRun: async (id) => {
+      const run = await store.getRun(id);
+      const job = queue.activeJobOf(id);
+      if (job !== null) await queue.cancel(job.id);
+      await store.removeRun(id);
+      if (run !== null) emit({ type: 'runs-changed', slideId: run.slideId });
+    },
+    getMap: async (runId, spec) => (await maps.get(runId, checkedSpec(spec))).description,
+    tileAt: (runId, x0Px, y0Px) => maps.tileAt(runId, x0Px, y0Px),
+    similarTiles: (runId, tileIndex, count) => maps.similar(runId, tileIndex, count),
+    exportReport: (runId, options) => reports.pdf(runId, options),
+    exportTilesCsv: (runId, specs) => reports.csv(runId, specs.map(checkedSpec)),
+  } satisfies Part<
+    | 'startAnalysis'
+    | 'listJobs'
+    | 'cancelJob'
+    | 'resumeJob'
+    | 'listRuns'
+    | 'removeRun'
+    | 'getMap'
+    | 'tileAt'
+    | 'similarTiles'
+    | 'exportReport'
+    | 'exportTilesCsv'
+  >;
+}
+
+function checkedTissue(value: unknown): TissueParams {
+  const params = parseTissueParams(value);
+  if (params === null) throw new AppError('InvalidRequest', 'These tissue settings are not complete.');
+  return params;
+}
+
+function checkedSpec(value: unknown): MapSpec {
+  const spec = parseMapSpec(value);
+  if (spec === null) throw new AppError('InvalidRequest', 'There is no such map.');
+  return spec;
+}
+
+/** Throws InvalidRequest where a number of the grid is missing or makes no sense. */
+function checkedGrid({ mpp, tileUm, strideUm, minTissueFraction }: GridSpec): GridSpec {
+  const within = (value: number, low: number, high: number) => value >= low && value <= high;
+  if (!within(mpp, 0.05, 64) || !within(tileUm, 1, 20_000) || !within(strideUm, tileUm / 16, tileUm * 16)) {
+    throw new AppError('InvalidRequest', 'The tile size, stride or resolution is out of bounds.', {
+      advice: 'Resolution 0.05 to 64 µm per pixel, tiles of 1 to 20,000 µm.',
+    });
+  }
+  if (!within(minTissueFraction, 0, 1)) {
+    throw new AppError('InvalidRequest', 'The minimal tissue share must lie between 0 and 1.');
+  }
+  return { mpp, tileUm, strideUm, minTissueFraction };
+}

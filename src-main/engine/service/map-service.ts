@@ -1,0 +1,132 @@
+import { AppError } from '../../../src-shared/errors.ts';
+import type { RunId } from '../../../src-shared/model/ids.ts';
+import type { MapSpec, ScoredTile, TileRef } from '../../../src-shared/model/map.ts';
+import type { Run } from '../../../src-shared/model/run.ts';
+import { type LaidGrid, tileRef } from '../grid/laid-grid.ts';
+import { MapWorker } from '../map/map-worker.ts';
+import type { Store, StoredMap } from '../store/store.ts';
+
+/** Bags kept in memory: the one being looked at and the one before. */
+const MAX_BAGS = 2;
+
+interface Bag {
+  readonly run: Run;
+  readonly laid: LaidGrid;
+  readonly features: Float32Array;
+}
+
+/** Maps of finished runs, drawn from stored features and kept: reopening a slide shows them at once. */
+export class MapService {
+  readonly #store: Store;
+  readonly #worker = new MapWorker();
+  readonly #bags = new Map<RunId, Promise<Bag>>();
+  readonly #grids = new Map<string, Promise<LaidGrid>>();
+  readonly #computing = new Map<string, Promise<StoredMap>>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Throws NotFound, InvalidRequest for a run that is not finished or a tile it does not have. */
+  async get(runId: RunId, spec: MapSpec): Promise<StoredMap> {
+    const known = await this.#store.getMap(runId, spec);
+    if (known !== null) return known;
+    const key = `${runId}${JSON.stringify(spec)}`;
+    const computing = this.#computing.get(key);
+    if (computing !== undefined) return await computing;
+    const made = this.#compute(runId, spec).finally(() => this.#computing.delete(key));
+    this.#computing.set(key, made);
+    return await made;
+  }
+
+  /** The tile whose square holds the point (level-0 pixels), or null. */
+  async tileAt(runId: RunId, x0Px: number, y0Px: number): Promise<TileRef | null> {
+    const laid = await this.#grid(await this.#run(runId));
+    const { strideLevel0Px, tileLevel0Px } = laid.grid;
+    const column = Math.floor(x0Px / strideLevel0Px);
+    const row = Math.floor(y0Px / strideLevel0Px);
+    for (let index = 0; index < laid.columns.length; index++) {
+      if (laid.columns[index] !== column || laid.rows[index] !== row) continue;
+      const tile = tileRef(laid, index);
+      const inside = x0Px - tile.x0Px < tileLevel0Px && y0Px - tile.y0Px < tileLevel0Px;
+      return inside ? tile : null;
+    }
+    return null;
+  }
+
+  /** The `count` tiles most like the query, best first, the query left out; ties by tile index. */
+  async similar(runId: RunId, tileIndex: number, count: number): Promise<readonly ScoredTile[]> {
+    const { values, description } = await this.get(runId, { kind: 'similarity', tileIndex });
+    const laid = await this.#grid(await this.#run(runId));
+    const scored: ScoredTile[] = [];
+    for (let index = 0; index < laid.columns.length; index++) {
+      if (index === tileIndex) continue;
+      const cell = (laid.rows[index] ?? 0) * description.columns + (laid.columns[index] ?? 0);
+      scored.push({ tile: tileRef(laid, index), score: values[cell] ?? Number.NaN });
+    }
+    scored.sort((a, b) => b.score - a.score || a.tile.index - b.tile.index);
+    return scored.slice(0, Math.max(0, Math.min(200, Math.floor(count))));
+  }
+
+  /** The grid of a run. Throws NotFound. */
+  async gridOf(runId: RunId): Promise<LaidGrid> {
+    return await this.#grid(await this.#run(runId));
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#computing.values());
+    await this.#worker.close();
+  }
+
+  async #compute(runId: RunId, spec: MapSpec): Promise<StoredMap> {
+    const { run, laid, features } = await this.#bag(runId);
+    if (spec.kind === 'similarity' && spec.tileIndex >= run.tileCount) {
+      throw new AppError('InvalidRequest', 'This run has no tile of that number.');
+    }
+    const { featureDim } = run.provenance;
+    const map = await this.#worker.compute({ spec, runId, features, featureDim, laid });
+    await this.#store.putMap(map);
+    return map;
+  }
+
+  async #bag(runId: RunId): Promise<Bag> {
+    const known = this.#bags.get(runId);
+    this.#bags.delete(runId);
+    const bag = known ?? this.#load(runId);
+    this.#bags.set(runId, bag);
+    bag.catch(() => this.#bags.delete(runId));
+    for (const oldest of [...this.#bags.keys()].slice(0, Math.max(0, this.#bags.size - MAX_BAGS))) {
+      this.#bags.delete(oldest);
+    }
+    return await bag;
+  }
+
+  async #load(runId: RunId): Promise<Bag> {
+    const run = await this.#run(runId);
+    if (run.state !== 'done') {
+      throw new AppError('InvalidRequest', 'This analysis is not finished yet.', {
+        advice: 'Let it finish, or resume it, before looking at its map.',
+      });
+    }
+    return { run, laid: await this.#grid(run), features: await this.#store.readFeatures(runId) };
+  }
+
+  async #run(runId: RunId): Promise<Run> {
+    const run = await this.#store.getRun(runId);
+    if (run === null) throw new AppError('NotFound', 'This analysis no longer exists.');
+    return run;
+  }
+
+  async #grid(run: Run): Promise<LaidGrid> {
+    const { gridId } = run.provenance;
+    const known = this.#grids.get(gridId);
+    if (known !== undefined) return await known;
+    const loading = this.#store.getGrid(gridId).then((laid) => {
+      if (laid === null) throw new AppError('NotFound', 'The tile grid of this analysis no longer exists.');
+      return laid;
+    });
+    this.#grids.set(gridId, loading);
+    loading.catch(() => this.#grids.delete(gridId));
+    return await loading;
+  }
+}

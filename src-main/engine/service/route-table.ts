@@ -1,0 +1,49 @@
+import type { EncodedImage } from '../slide/slide-source.ts';
+import type { RouteBody, RouteTable } from '../tile/handler.ts';
+import type { SlideImages } from '../tile/slide-images.ts';
+import { tissuePng } from '../tissue/tissue-png.ts';
+import type { Exports } from './exports.ts';
+import type { MapService } from './map-service.ts';
+import type { SlideLibrary } from './slide-library.ts';
+import type { TissueService } from './tissue-service.ts';
+
+export interface RouteServices {
+  readonly library: SlideLibrary;
+  readonly tissue: TissueService;
+  readonly maps: MapService;
+  readonly images: SlideImages;
+  readonly exportsKept: Exports;
+}
+
+/** An image that a slide's content hash makes unchangeable. */
+const fixed = ({ bytes, mediaType }: EncodedImage): RouteBody => ({ bytes, mediaType, immutable: true });
+
+/** What each route delivers. */
+export function routeTable({ library, tissue, maps, images, exportsKept }: RouteServices): RouteTable {
+  return {
+    tile: async ({ slideId, level, column, row }) =>
+      fixed(await images.tile(slideId, await library.source(slideId), level, column, row)),
+    thumbnail: async ({ slideId, maxPx }) =>
+      fixed(await images.thumbnail(slideId, await library.source(slideId), maxPx)),
+    associated: async ({ slideId, name }) => {
+      const { bytes, mediaType } = await (await library.source(slideId)).associated(name);
+      return { bytes, mediaType, immutable: false };
+    },
+    region: async ({ slideId, ...square }) =>
+      fixed(await images.region(slideId, await library.source(slideId), square)),
+    tissue: async ({ slideId, params }) => ({
+      bytes: await tissuePng(await tissue.mask(slideId, params)),
+      mediaType: 'image/png',
+      immutable: false,
+    }),
+    mapValues: async ({ runId, spec }) => {
+      const { values } = await maps.get(runId, spec);
+      const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+      return { bytes, mediaType: 'application/octet-stream', immutable: false };
+    },
+    download: async ({ exportId }) => {
+      const { file, bytes } = await exportsKept.read(exportId);
+      return { bytes, mediaType: file.mediaType, immutable: false, fileName: file.fileName };
+    },
+  };
+}

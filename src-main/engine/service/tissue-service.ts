@@ -1,0 +1,55 @@
+import { AppError } from '../../../src-shared/errors.ts';
+import type { SlideId } from '../../../src-shared/model/ids.ts';
+import type { GridSpec, TissueParams } from '../../../src-shared/model/run.ts';
+import type { LaidGrid } from '../grid/laid-grid.ts';
+import { layGrid } from '../grid/lay-grid.ts';
+import { computeTissueMask, type TissueMask } from '../tissue/tissue-mask.ts';
+import { pixelSizeInForce, type SlideLibrary } from './slide-library.ts';
+
+/** Masks kept in memory: a slider that is dragged back finds its mask again. */
+const MAX_MASKS = 16;
+
+/** Tissue masks and grids of the library's slides, each mask computed once. */
+export class TissueService {
+  readonly #library: SlideLibrary;
+  readonly #masks = new Map<string, Promise<TissueMask>>();
+
+  constructor(library: SlideLibrary) {
+    this.#library = library;
+  }
+
+  /** Throws MppUnknown, NotFound, SlideMoved, or what the reader says. */
+  async mask(id: SlideId, params: TissueParams): Promise<TissueMask> {
+    const mppUm = await this.mppUm(id);
+    const key = JSON.stringify([id, mppUm, params]);
+    const known = this.#masks.get(key);
+    if (known !== undefined) return await known;
+    const computing = this.#library.source(id).then((source) => computeTissueMask(source, mppUm, params));
+    this.#masks.set(key, computing);
+    computing.catch(() => this.#masks.delete(key));
+    for (const oldest of [...this.#masks.keys()].slice(0, Math.max(0, this.#masks.size - MAX_MASKS))) {
+      this.#masks.delete(oldest);
+    }
+    return await computing;
+  }
+
+  /** The grid of a slide with its kept tiles; may hold none. Throws as `mask`, and InvalidRequest for the numbers. */
+  async layGrid(id: SlideId, tissue: TissueParams, spec: GridSpec): Promise<LaidGrid> {
+    const mppUm = await this.mppUm(id);
+    const { info } = await this.#library.record(id);
+    const mask = await this.mask(id, tissue);
+    return layGrid({ slideId: id, info, mppUm, spec, tissue, mask });
+  }
+
+  /** Level-0 pixel size in force, width and height averaged, µm. Throws MppUnknown. */
+  async mppUm(id: SlideId): Promise<number> {
+    const mpp = pixelSizeInForce(await this.#library.record(id));
+    if (mpp === null) {
+      throw new AppError('MppUnknown', 'This slide does not say how large its pixels are.', {
+        advice:
+          'Give the pixel size in micrometres (a 40x scan is about 0.25, a 20x scan about 0.5); it is remembered.',
+      });
+    }
+    return (mpp.xUm + mpp.yUm) / 2;
+  }
+}
