@@ -65,7 +65,7 @@ function passPortsOn(): void {
 }
 
 // A page of another origin, or a frame, gets nothing; the main process checks every sender again.
-if (location.origin === APP_ORIGIN && process.isMainFrame) {
+if (location.origin === APP_ORIGIN && window.top === window) {
   contextBridge.exposeInMainWorld('hyaline', createBridge());
   passPortsOn();
 }

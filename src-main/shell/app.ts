@@ -1,4 +1,5 @@
-import type { EngineStart } from '../../src-shared/api/engine-link.ts';
+import type { UtilityStart } from '../../src-shared/api/engine-link.ts';
+import { commandLineArguments, runCommandLine } from './command-line.ts';
 import { composeShell, type Shell } from './compose.ts';
 import type { ElectronParts } from './electron.ts';
 import { filesInArguments } from './open-files.ts';
@@ -20,7 +21,8 @@ export interface ShellEnvironment {
 
 /**
  * Starts the desktop application. What Electron wants before it is ready happens before this returns; the promise
- * settles when the first window is on its way, or with null when another instance runs and has been told.
+ * settles when the first window is on its way, or with null when another instance
+ * runs and has been told, or a command was given and has ended.
  */
 export function startShell(parts: ElectronParts, environment: ShellEnvironment): Promise<Shell | null> {
   const { app } = parts;
@@ -30,12 +32,17 @@ export function startShell(parts: ElectronParts, environment: ShellEnvironment):
   parts.crashReporter.start({ uploadToServer: false });
   if (environment.platform === 'win32') app.setAppUserModelId('app.hyaline.workstation');
   const skip = app.isPackaged ? 1 : 2;
-  const firstFiles = filesInArguments(environment.argv, environment.workingFolder, skip);
+  const paths = shellPaths(app, environment.resourcesPath, environment.env);
+  const command = commandLineArguments(environment.argv, skip);
+  if (command !== null) {
+    const env = engineEnvironment(environment.env, paths.cudaFolder);
+    return runCommandLine(parts, paths.engine, command, env).then(() => null);
+  }
+  const firstFiles = filesInArguments(environment.argv, environment.workingFolder);
   if (!app.requestSingleInstanceLock()) {
     app.quit();
     return Promise.resolve(null);
   }
-  const paths = shellPaths(app, environment.resourcesPath, environment.env);
   const shell = composeShell(parts, environment.platform, paths, createSupervisor(parts, environment, paths));
   // macOS may send files before the application is ready.
   app.on('open-file', (event, path) => {
@@ -43,7 +50,7 @@ export function startShell(parts: ElectronParts, environment: ShellEnvironment):
     shell.openFromOutside([path]);
   });
   app.on('second-instance', (_event, argv, workingFolder) => {
-    shell.openFromOutside(filesInArguments(argv, workingFolder, skip));
+    shell.openFromOutside(filesInArguments(argv, workingFolder));
   });
   return app.whenReady().then(() => {
     shell.begin(firstFiles);
@@ -52,8 +59,7 @@ export function startShell(parts: ElectronParts, environment: ShellEnvironment):
 }
 
 function createSupervisor(parts: ElectronParts, environment: ShellEnvironment, paths: ShellPaths): EngineSupervisor {
-  const start: EngineStart = {
-    storeFolder: paths.store,
+  const start: UtilityStart = {
     resourcesFolder: paths.resourcesFolder,
     threads: 0,
   };

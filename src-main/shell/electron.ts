@@ -28,15 +28,7 @@ export type ShellFrame = Pick<Electron.WebFrameMain, 'url' | 'origin' | 'parent'
 
 export type ShellWebContents = Pick<
   Electron.WebContents,
-  | 'id'
-  | 'on'
-  | 'send'
-  | 'postMessage'
-  | 'setWindowOpenHandler'
-  | 'isDestroyed'
-  | 'reload'
-  | 'setVisualZoomLevelLimits'
-  | 'toggleDevTools'
+  'id' | 'on' | 'send' | 'postMessage' | 'setWindowOpenHandler' | 'isDestroyed' | 'reload'
 > & { readonly mainFrame: ShellFrame };
 
 export type ShellWindow = Pick<
@@ -77,7 +69,7 @@ export type ShellSession = Pick<
 
 export type ShellPort = Pick<Electron.MessagePortMain, 'on' | 'postMessage' | 'start' | 'close'>;
 
-export type EngineChild = Pick<Electron.UtilityProcess, 'pid' | 'on' | 'once' | 'postMessage' | 'kill' | 'stderr'>;
+export type EngineChild = Pick<Electron.UtilityProcess, 'pid' | 'on' | 'once' | 'postMessage' | 'kill'>;
 
 export type ShellIpc = Pick<Electron.IpcMain, 'handle'>;
 

@@ -6,13 +6,13 @@ import type { ShellWindow } from './electron.ts';
 import type { Windows } from './windows.ts';
 
 /**
- * The files among the arguments of a start: those with a name Hyaline knows, made absolute. Options are passed over,
- * whatever they look like.
- * @param skip leading arguments that are the program itself (1 packaged; 2 when Electron is told the folder to run)
+ * The files among the arguments of a start: those with a name Hyaline knows, made absolute. Everything else is passed
+ * over: Chromium adds options of its own anywhere, and a run from source names its folder.
+ * @param argv with the program itself in front
  */
-export function filesInArguments(argv: readonly string[], workingFolder: string, skip: number): readonly string[] {
+export function filesInArguments(argv: readonly string[], workingFolder: string): readonly string[] {
   return argv
-    .slice(skip)
+    .slice(1)
     .filter((argument) => !argument.startsWith('-') && fileKindOf(argument) !== null)
     .map((argument) => resolve(workingFolder, argument));
 }
@@ -49,6 +49,8 @@ export class OpenFiles {
     if (!this.#listening.has(id)) {
       this.#listening.add(id);
       window.once('closed', () => this.#listening.delete(id));
+      // A page that is loaded again has to ask again.
+      window.webContents.on('did-navigate', () => this.#listening.delete(id));
     }
     const paths = this.#waiting;
     this.#waiting = [];

@@ -7,10 +7,8 @@ export interface ShellPaths {
   readonly rendererFolder: string;
   readonly preload: string;
   readonly engine: string;
-  readonly cli: string;
   readonly resourcesFolder: string;
   readonly icon: string;
-  readonly store: string;
   readonly windowState: string;
   readonly recentFiles: string;
   readonly log: string;
@@ -29,19 +27,17 @@ export function shellPaths(
   env: Readonly<Record<string, string | undefined>>,
 ): ShellPaths {
   const appFolder = app.getAppPath();
-  // The engine and what it loads lie beside the archive: worker threads and native libraries need real files.
+  // What the engine runs and reads lies beside the archive: worker threads and native libraries need real files.
   const unpacked = app.isPackaged ? appFolder.replace(/app\.asar$/, 'app.asar.unpacked') : appFolder;
-  const resourcesFolder = app.isPackaged ? join(installationResources, 'hyaline') : join(appFolder, 'resources');
+  const resourcesFolder = join(unpacked, 'resources');
   const userData = app.getPath('userData');
   const logFolder = app.getPath('logs');
   return {
     rendererFolder: join(appFolder, 'dist', 'renderer'),
     preload: join(appFolder, 'dist', 'preload', 'preload.cjs'),
     engine: join(unpacked, 'dist', 'node', 'utility.mjs'),
-    cli: join(unpacked, 'dist', 'node', 'cli.mjs'),
     resourcesFolder,
     icon: join(resourcesFolder, 'icons', 'icon.png'),
-    store: env.HYALINE_STORE || join(userData, 'store'),
     windowState: join(userData, 'window-state.json'),
     recentFiles: join(userData, 'recent-files.json'),
     log: join(logFolder, 'shell.log'),

@@ -32,10 +32,16 @@ export interface RoutedResponse {
   readonly body: Uint8Array;
 }
 
-/** Start options of the utility process: its only argument, as JSON. */
+/** What an engine is started with. */
 export interface EngineStart {
   readonly storeFolder: string;
   readonly resourcesFolder: string;
   /** Threads of the inference session; 0 = all cores. */
   readonly threads: number;
 }
+
+/** The argument of the utility process, as JSON. It finds the store by itself, as the command line does. */
+export type UtilityStart = Omit<EngineStart, 'storeFolder'>;
+
+/** In place of the start options: run the command line with the arguments that follow, then end. */
+export const CLI_ARGUMENT = '--hyaline-cli';
