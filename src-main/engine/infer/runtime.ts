@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type * as Ort from 'onnxruntime-node';
 import { AppError } from '../../../src-shared/errors.ts';
 import type { ProviderName } from './protocol.ts';
@@ -45,7 +46,7 @@ export async function openSession(request: SessionRequest): Promise<Session> {
     executionProviders: [request.provider],
     graphOptimizationLevel: 'all',
     logSeverityLevel: 4,
-    ...(request.threads > 0 ? { intraOpNumThreads: request.threads } : {}),
+    intraOpNumThreads: request.threads > 0 ? request.threads : availableParallelism(),
   };
   try {
     return typeof request.model === 'string'
