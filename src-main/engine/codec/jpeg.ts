@@ -5,7 +5,7 @@ import { readJpegHeader } from './jpeg-stream.ts';
 import type { RasterImage } from './raster.ts';
 
 /** No tile or strip of a slide has more pixels; a larger frame comes from a damaged header. */
-const MAX_PIXELS = 1 << 26;
+const MAX_PIXELS = 1 << 24;
 
 /**
  * Decodes a JPEG stream to 8-bit RGB with the accurate integer inverse DCT and libjpeg's own chroma upsampling, so
@@ -19,7 +19,7 @@ export async function decodeJpeg(stream: Uint8Array): Promise<RasterImage> {
     throw new CodecError(`JPEG frame of ${header.widthPx} x ${header.heightPx} px`);
   }
   try {
-    const { data, info } = await sharp(stream, { ignoreIcc: true, failOn: 'truncated', limitInputPixels: MAX_PIXELS })
+    const { data, info } = await sharp(stream, { ignoreIcc: true, failOn: 'warning', limitInputPixels: MAX_PIXELS })
       .toColourspace('srgb')
       .raw()
       .toBuffer({ resolveWithObject: true });

@@ -3,7 +3,7 @@ import { CodecError } from './codec-error.ts';
 import type { RasterImage } from './raster.ts';
 import { ycbcrToRgb } from './ycbcr.ts';
 
-const MAX_PIXELS = 1 << 26;
+const MAX_PIXELS = 1 << 24;
 
 let codec: Promise<Codec> | null = null;
 

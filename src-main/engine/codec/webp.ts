@@ -2,7 +2,7 @@ import sharp from 'sharp';
 import { CodecError } from './codec-error.ts';
 import type { RasterImage } from './raster.ts';
 
-const MAX_PIXELS = 1 << 26;
+const MAX_PIXELS = 1 << 24;
 
 /** Decodes a WebP image to RGB on white. Throws CodecError. */
 export async function decodeWebp(stream: Uint8Array): Promise<RasterImage> {

@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeJpeg } from '../codec/jpeg.ts';
+import type { ByteSource } from './byte-source.ts';
+import { slideDamaged } from './slide-errors.ts';
 import { buildTiff, pageTags, type TestTiffOptions } from './tiff/test-tiff.ts';
 
 /** A scratch folder for a test file; `remove` at the end. */
@@ -70,4 +72,15 @@ export async function jpegPyramid(options: TestTiffOptions & { description?: str
     });
   }
   return buildTiff(pages, options);
+}
+
+/** A file that lives in memory. */
+export function memorySource(bytes: Uint8Array): ByteSource {
+  const read = async (offset: number, length: number): Promise<Uint8Array> => {
+    if (!Number.isSafeInteger(offset) || offset < 0 || length < 0 || !(offset + length <= bytes.length)) {
+      throw slideDamaged(`bytes ${offset}+${length} lie outside the file of ${bytes.length} bytes`);
+    }
+    return bytes.slice(offset, offset + length);
+  };
+  return { sizeBytes: bytes.length, read, readCached: read, close: async () => {} };
 }

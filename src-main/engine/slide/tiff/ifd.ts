@@ -51,6 +51,18 @@ export class Ifd {
     return values === null || values.length === 0 ? null : values.at(0);
   }
 
+  /** One value of an integer array, without reading the rest. Throws SlideDamaged where there is none. */
+  async numberAt(tag: number, index: number): Promise<number> {
+    const entry = this.entries.get(tag);
+    const size = integerBytes(entry?.type ?? 0);
+    if (entry === undefined || size === 0 || index >= entry.count)
+      throw slideDamaged(`tag ${tag} has no entry ${index}`);
+    const start = index * size;
+    const bytes =
+      entry.inline?.subarray(start, start + size) ?? (await this.#source.readCached(entry.valueOffset + start, size));
+    return new NumberTable(bytes, size, this.#layout.littleEndian).at(0);
+  }
+
   /** All values of an integer tag, at most `max`: more throws SlideDamaged. */
   async numbers(tag: number, max: number): Promise<readonly number[] | null> {
     const entry = this.entries.get(tag);

@@ -4,6 +4,7 @@ import { isAperio, readAperio } from './aperio.ts';
 import { readGeneric } from './generic.ts';
 import { TAG } from './tags.ts';
 import { readTiffFile, type TiffFile } from './tiff-file.ts';
+import { isCutShort } from './tiff-page.ts';
 import { type TiffSlideLayout, TiffSource } from './tiff-source.ts';
 
 /**
@@ -12,7 +13,19 @@ import { type TiffSlideLayout, TiffSource } from './tiff-source.ts';
  */
 export async function openTiff(path: string, source: ByteSource): Promise<SlideSource> {
   const file = await readTiffFile(source);
-  return new TiffSource(path, file, await readLayout(file));
+  const layout = await readLayout(file);
+  return new TiffSource(path, file, {
+    ...layout,
+    warnings: [...layout.warnings, ...(await cutShortWarning(file, layout))],
+  });
+}
+
+async function cutShortWarning(file: TiffFile, layout: TiffSlideLayout): Promise<readonly string[]> {
+  for (const page of layout.levels) {
+    if (await isCutShort(page, file.source.sizeBytes))
+      return ['The file is cut short: parts of the slide cannot be read.'];
+  }
+  return [];
 }
 
 async function readLayout(file: TiffFile): Promise<TiffSlideLayout> {

@@ -4,7 +4,8 @@ import { COMPRESSION, compressionName, PHOTOMETRIC, TAG } from './tags.ts';
 
 /** 4 million pixels a side: a metre of glass at 0.25 µm. */
 const MAX_SIDE_PX = 1 << 22;
-const MAX_CHUNK_PIXELS = 1 << 26;
+/** Tiles of 4096 px; more comes from a damaged tag and would only cost memory. */
+const MAX_CHUNK_PIXELS = 1 << 24;
 
 /** The geometry and sample layout of one directory: enough to find and decode its tiles or strips. */
 export interface TiffPage {
@@ -100,6 +101,20 @@ export async function readChunkTable(page: TiffPage): Promise<{ offsets: NumberT
   const byteCounts = await page.ifd.table(page.tiled ? TAG.tileByteCounts : TAG.stripByteCounts);
   if (offsets === null || byteCounts === null) throw slideDamaged('no tile table');
   return { offsets, byteCounts };
+}
+
+/** True where the first or the last tile of a page lies past the end of the file: the mark of a copy that was cut short. */
+export async function isCutShort(page: TiffPage, sizeBytes: number): Promise<boolean> {
+  const [offsetTag, countTag] = page.tiled
+    ? [TAG.tileOffsets, TAG.tileByteCounts]
+    : [TAG.stripOffsets, TAG.stripByteCounts];
+  const last = page.columns * page.rows - 1;
+  for (const index of new Set([0, last])) {
+    const offset = await page.ifd.numberAt(offsetTag, index);
+    const count = await page.ifd.numberAt(countTag, index);
+    if (offset + count > sizeBytes) return true;
+  }
+  return false;
 }
 
 /** The table must name every tile: checked on the counts alone, before anything is read or allocated. */

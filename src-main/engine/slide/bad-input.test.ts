@@ -1,0 +1,209 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { AppError } from '../../../src-shared/errors.ts';
+import { realSlide } from '../testing/real-data.ts';
+import { exercise, HONEST_CODES, mutate } from './fuzz.ts';
+import { openFromBytes } from './open-slide.ts';
+import { jpegPyramid, memorySource, testTiles } from './test-files.ts';
+import { buildTiff, pageTags, type TestTag } from './tiff/test-tiff.ts';
+
+const CASES = Number(process.env.HYALINE_FUZZ_CASES ?? 10_000);
+const SEED = Number(process.env.HYALINE_FUZZ_SEED ?? 1);
+
+async function openError(bytes: Uint8Array): Promise<string> {
+  try {
+    await openFromBytes('test', memorySource(bytes));
+    return 'opens';
+  } catch (error) {
+    return error instanceof AppError ? error.code : `untyped ${String(error)}`;
+  }
+}
+
+/** Every tile of every level: its bytes, or the code of the error. */
+async function allTiles(bytes: Uint8Array): Promise<Map<string, Uint8Array | string>> {
+  const slide = await openFromBytes('test', memorySource(bytes));
+  const tiles = new Map<string, Uint8Array | string>();
+  for (const [level, { columns, rows }] of slide.info.levels.entries()) {
+    const step = Math.max(1, Math.floor((columns * rows) / 12));
+    for (let index = 0; index < columns * rows; index += step) {
+      const key = `${level}/${index}`;
+      try {
+        tiles.set(key, (await slide.readTile(level, index % columns, Math.floor(index / columns))).data);
+      } catch (error) {
+        tiles.set(key, error instanceof AppError ? error.code : `untyped ${String(error)}`);
+      }
+    }
+  }
+  return tiles;
+}
+
+async function checkTruncations(whole: Uint8Array): Promise<{ refused: number; warned: number }> {
+  const expected = await allTiles(whole);
+  let refused = 0;
+  let warned = 0;
+  for (let percent = 5; percent < 100; percent += 5) {
+    const cut = whole.slice(0, Math.floor((whole.length * percent) / 100));
+    const outcome = await openError(cut);
+    if (outcome !== 'opens') {
+      expect(['SlideDamaged', 'NotASlide']).toContain(outcome);
+      refused++;
+      continue;
+    }
+    const { info } = await openFromBytes('test', memorySource(cut));
+    if (info.warnings.some((warning) => warning.includes('cut short'))) warned++;
+    for (const [key, tile] of await allTiles(cut)) {
+      if (typeof tile === 'string') expect(tile).toBe('SlideDamaged');
+      else expect(Buffer.compare(tile, expected.get(key) as Uint8Array)).toBe(0);
+    }
+  }
+  return { refused, warned };
+}
+
+describe('a slide cut short at every 5 %', () => {
+  it.each([
+    'aperio/CMU-1-Small-Region.svs',
+    'derived/CMU-1-Small-Region_bigtiff-jpeg.tif',
+    'generic-tiff/large_image_yb10kx5k.zstd.tiff',
+    'openslide-fixtures/boxes.tiff',
+  ])('%s is refused as damaged, or every tile is right or SlideDamaged', async (name) => {
+    const path = realSlide(name);
+    if (path === null) return;
+    const { refused } = await checkTruncations(readFileSync(path));
+    expect(refused).toBeGreaterThan(0);
+  });
+
+  it('a file whose directories come first opens, and says that it is cut short', async () => {
+    const whole = await jpegPyramid();
+    // The writer puts directories behind the pixels; a second copy of the pixels at the end makes them come first.
+    const moved = moveTilesBehind(whole);
+    const { refused, warned } = await checkTruncations(moved);
+    expect(refused + warned).toBe(19);
+    expect(warned).toBeGreaterThan(5);
+  });
+});
+
+/** Appends the file's tile area again and points the level-0 table there. */
+function moveTilesBehind(whole: Uint8Array): Uint8Array {
+  const joined = new Uint8Array(whole.length * 2);
+  joined.set(whole);
+  joined.set(whole, whole.length);
+  const view = new DataView(joined.buffer);
+  let offset = view.getUint32(4, true);
+  while (offset !== 0) {
+    const count = view.getUint16(offset, true);
+    for (let index = 0; index < count; index++) {
+      const at = offset + 2 + index * 12;
+      if (view.getUint16(at, true) !== 324) continue;
+      const table = view.getUint32(at + 8, true);
+      for (let tile = 0; tile < view.getUint32(at + 4, true); tile++) {
+        view.setUint32(table + tile * 4, view.getUint32(table + tile * 4, true) + whole.length, true);
+      }
+    }
+    offset = view.getUint32(offset + 2 + count * 12, true);
+  }
+  return joined;
+}
+
+describe('directories that lie', () => {
+  const chunks = testTiles(128, 128, 64, (data) => data);
+  const slideWith = async (extra: readonly TestTag[], drop: readonly number[] = []): Promise<Uint8Array> => {
+    const given = new Set([...drop, ...extra.map((tag) => tag.tag)]);
+    const tags = [...pageTags({ width: 128, height: 128, tile: 64 }).filter((tag) => !given.has(tag.tag)), ...extra];
+    return buildTiff([{ tags, chunks: await chunks }]);
+  };
+
+  it('zeroed: SlideDamaged', async () => {
+    const bytes = await slideWith([]);
+    const offset = new DataView(bytes.buffer).getUint32(4, true);
+    bytes.fill(0, offset);
+    expect(await openError(bytes)).toBe('SlideDamaged');
+  });
+
+  it('looping: SlideDamaged, at once', async () => {
+    const bytes = await slideWith([]);
+    const view = new DataView(bytes.buffer);
+    const offset = view.getUint32(4, true);
+    view.setUint32(offset + 2 + view.getUint16(offset, true) * 12, offset, true);
+    expect(await openError(bytes)).toBe('SlideDamaged');
+  });
+
+  it.each([
+    ['a width of 2^31', [{ tag: 256, type: 'long', values: [2 ** 31] }]],
+    ['a width of 0', [{ tag: 256, type: 'long', values: [0] }]],
+    ['tiles of 2^31 px', [{ tag: 322, type: 'long', values: [2 ** 31] }]],
+    ['tiles of 0 px', [{ tag: 322, type: 'long', values: [0] }]],
+    ['a height that the tile table does not cover', [{ tag: 257, type: 'long', values: [129] }]],
+  ] as const)('%s: SlideDamaged', async (_what, extra) => {
+    expect(await openError(await slideWith(extra))).toBe('SlideDamaged');
+  });
+
+  it('tile offsets past the end: SlideDamaged for the tile, the others read', async () => {
+    const bytes = await slideWith([]);
+    const view = new DataView(bytes.buffer);
+    const offset = view.getUint32(4, true);
+    for (let index = 0; index < view.getUint16(offset, true); index++) {
+      const at = offset + 2 + index * 12;
+      if (view.getUint16(at, true) === 324) view.setUint32(view.getUint32(at + 8, true) + 4, 0xfffffff0, true);
+    }
+    const slide = await openFromBytes('test', memorySource(bytes));
+    await expect(slide.readTile(0, 1, 0)).rejects.toMatchObject({ code: 'SlideDamaged' });
+    expect((await slide.readTile(0, 0, 1)).data).toHaveLength(64 * 64 * 3);
+  });
+
+  it('JPEG tables of another coding, or none: SlideDamaged for the tile', async () => {
+    const path = realSlide('derived/CMU-1-Small-Region_generic-pyramid.tif');
+    if (path === null) return;
+    const bytes = new Uint8Array(readFileSync(path));
+    const view = new DataView(bytes.buffer);
+    const offset = view.getUint32(4, true);
+    for (let index = 0; index < view.getUint16(offset, true); index++) {
+      const at = offset + 2 + index * 12;
+      if (view.getUint16(at, true) !== 347) continue;
+      const table = view.getUint32(at + 8, true);
+      bytes.fill(0xff, table + 300, table + 330);
+    }
+    const slide = await openFromBytes('test', memorySource(bytes));
+    await expect(slide.readTile(0, 3, 4)).rejects.toMatchObject({ code: 'SlideDamaged' });
+  });
+});
+
+describe(`${CASES} mutated files, seed ${SEED}`, () => {
+  it('are read, or refused with an honest sentence, quickly and in bounded memory', {
+    timeout: 3_600_000,
+  }, async () => {
+    const bases = await fuzzBases();
+    const started = process.memoryUsage().rss;
+    const counts = new Map<string, number>();
+    let slowestMs = 0;
+    let peak = 0;
+    for (let index = 0; index < CASES; index++) {
+      const base = bases[index % bases.length] as Uint8Array;
+      const before = performance.now();
+      const codes = await exercise(mutate(base, SEED * 1_000_003 + index)).catch((error: unknown) => {
+        throw new Error(`case ${index} of seed ${SEED}`, { cause: error });
+      });
+      slowestMs = Math.max(slowestMs, performance.now() - before);
+      for (const code of codes.length === 0 ? ['clean'] : codes) counts.set(code, (counts.get(code) ?? 0) + 1);
+      if (index % 100 === 0) peak = Math.max(peak, process.memoryUsage().rss - started);
+    }
+    expect(
+      [...counts.keys()].filter((code) => code !== 'clean' && !HONEST_CODES.some((known) => known === code)),
+    ).toEqual([]);
+    // Both outcomes must occur, or the mutations are too weak or too strong to prove anything.
+    expect(counts.get('SlideDamaged') ?? 0).toBeGreaterThan(CASES / 20);
+    expect(counts.get('clean') ?? 0).toBeGreaterThan(CASES / 50);
+    expect(slowestMs).toBeLessThan(5_000);
+    expect(peak).toBeLessThan(768 * 2 ** 20);
+  });
+});
+
+/** The smallest real files of each format, and small ones of our own where there is no real data. */
+async function fuzzBases(): Promise<readonly Uint8Array[]> {
+  const real = ['openslide-fixtures/small.svs', 'openslide-fixtures/boxes.tiff']
+    .map(realSlide)
+    .filter((path) => path !== null)
+    .map((path) => new Uint8Array(readFileSync(path)));
+  const tiles = await testTiles(96, 96, 32, (data) => data);
+  const raw = buildTiff([{ tags: pageTags({ width: 96, height: 96, tile: 32 }), chunks: tiles }], { big: true });
+  return [...real, raw, await jpegPyramid()];
+}
