@@ -106,10 +106,10 @@ export class EngineSupervisor {
     return (await this.#whenReady()).grant(path);
   }
 
-  /** Asks the running engine for a route. Rejects at once with EngineCrashed while there is none. */
+  /** Asks the engine for a route. Waits for one that is starting; rejects at once between a crash and the next start. */
   async route(method: string, path: string): Promise<RoutedResponse> {
-    if (this.#process === null || this.#current.state !== 'ready') throw this.#whyNot();
-    return this.#process.route(method, path);
+    if (this.#current.state === 'restarting') throw this.#whyNot();
+    return (await this.#whenReady()).route(method, path);
   }
 
   /** Closes the engine for good. */
