@@ -45,11 +45,15 @@ const PARTS: readonly Part[] = [
 /**
  * Builds what has changed since it was last built and returns the names of the parts built. A part is current when its
  * sources, its configuration and the lockfile hash to what they did then.
+ * @param only names of parts; empty = all.
  */
-export async function buildChanged(log: (line: string) => void): Promise<readonly string[]> {
+export async function buildChanged(
+  log: (line: string) => void,
+  only: readonly string[] = [],
+): Promise<readonly string[]> {
   const built: string[] = [];
   for (const part of PARTS) {
-    if (!existsSync(join(ROOT, part.config))) {
+    if (!existsSync(join(ROOT, part.config)) || (only.length > 0 && !only.includes(part.name))) {
       continue;
     }
     const stampPath = join(ROOT, 'dist', '.built', `${part.name}.sha256`);
@@ -99,6 +103,6 @@ async function readOrEmpty(path: string): Promise<string> {
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const built = await buildChanged((line) => console.log(line));
+  const built = await buildChanged((line) => console.log(line), process.argv.slice(2));
   console.log(built.length === 0 ? 'Nothing has changed since the last build.' : `Built: ${built.join(', ')}.`);
 }
