@@ -60,17 +60,18 @@ async function checkTruncations(whole: Uint8Array): Promise<{ refused: number; w
 }
 
 describe('a slide cut short at every 5 %', () => {
-  it.each([
+  for (const name of [
     'aperio/CMU-1-Small-Region.svs',
     'derived/CMU-1-Small-Region_bigtiff-jpeg.tif',
     'generic-tiff/large_image_yb10kx5k.zstd.tiff',
     'openslide-fixtures/boxes.tiff',
-  ])('%s is refused as damaged, or every tile is right or SlideDamaged', async (name) => {
+  ]) {
     const path = realSlide(name);
-    if (path === null) return;
-    const { refused } = await checkTruncations(readFileSync(path));
-    expect(refused).toBeGreaterThan(0);
-  });
+    it.skipIf(path === null)(`${name} is refused as damaged, or every tile is right or SlideDamaged`, async () => {
+      const { refused } = await checkTruncations(readFileSync(path ?? ''));
+      expect(refused).toBeGreaterThan(0);
+    });
+  }
 
   it('a file whose directories come first opens, and says that it is cut short', async () => {
     const whole = await jpegPyramid();
@@ -150,10 +151,9 @@ describe('directories that lie', () => {
     expect((await slide.readTile(0, 0, 1)).data).toHaveLength(64 * 64 * 3);
   });
 
-  it('JPEG tables of another coding, or none: SlideDamaged for the tile', async () => {
-    const path = realSlide('derived/CMU-1-Small-Region_generic-pyramid.tif');
-    if (path === null) return;
-    const bytes = new Uint8Array(readFileSync(path));
+  const tabled = realSlide('derived/CMU-1-Small-Region_generic-pyramid.tif');
+  it.skipIf(tabled === null)('JPEG tables of another coding: SlideDamaged for the tile', async () => {
+    const bytes = new Uint8Array(readFileSync(tabled ?? ''));
     const view = new DataView(bytes.buffer);
     const offset = view.getUint32(4, true);
     for (let index = 0; index < view.getUint16(offset, true); index++) {
@@ -176,16 +176,21 @@ describe(`${CASES} mutated files, seed ${SEED}`, () => {
     const counts = new Map<string, number>();
     let slowestMs = 0;
     let peak = 0;
-    for (let index = 0; index < CASES; index++) {
-      const base = bases[index % bases.length] as Uint8Array;
-      const before = performance.now();
-      const codes = await exercise(mutate(base, SEED * 1_000_003 + index)).catch((error: unknown) => {
-        throw new Error(`case ${index} of seed ${SEED}`, { cause: error });
-      });
-      slowestMs = Math.max(slowestMs, performance.now() - before);
-      for (const code of codes.length === 0 ? ['clean'] : codes) counts.set(code, (counts.get(code) ?? 0) + 1);
-      if (index % 100 === 0) peak = Math.max(peak, process.memoryUsage().rss - started);
-    }
+    let next = 0;
+    const work = async (): Promise<void> => {
+      while (next < CASES) {
+        const index = next++;
+        const base = bases[index % bases.length] as Uint8Array;
+        const before = performance.now();
+        const codes = await exercise(mutate(base, SEED * 1_000_003 + index)).catch((error: unknown) => {
+          throw new Error(`case ${index} of seed ${SEED}`, { cause: error });
+        });
+        slowestMs = Math.max(slowestMs, performance.now() - before);
+        for (const code of codes.length === 0 ? ['clean'] : codes) counts.set(code, (counts.get(code) ?? 0) + 1);
+        if (index % 100 === 0) peak = Math.max(peak, process.memoryUsage().rss - started);
+      }
+    };
+    await Promise.all([work(), work(), work(), work()]);
     expect(
       [...counts.keys()].filter((code) => code !== 'clean' && !HONEST_CODES.some((known) => known === code)),
     ).toEqual([]);
