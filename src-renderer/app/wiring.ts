@@ -1,0 +1,139 @@
+import type { EngineEvent } from '../../src-shared/api/events.ts';
+import type { MenuCommand } from '../../src-shared/api/shell.ts';
+import type { Job } from '../../src-shared/model/job.ts';
+import { shell } from '../client/shell.ts';
+import { electronTransport, webTransport } from '../client/transport.ts';
+import { backbones } from '../state/backbones.svelte.ts';
+import { jobs } from '../state/jobs.svelte.ts';
+import { displayName, library } from '../state/library.svelte.ts';
+import { navigation, parsePlace } from '../state/navigation.svelte.ts';
+import { session } from '../state/session.svelte.ts';
+import { settings } from '../state/settings.svelte.ts';
+import { stage } from '../state/stage.svelte.ts';
+import { shown, toasts } from '../state/toasts.svelte.ts';
+import { workspace } from '../state/workspace.svelte.ts';
+import { openDemo, openGrant } from './intake.ts';
+
+/** Joins the engine, its events and the shell to the state that the views show. Called once. */
+export function wireUp(): void {
+  settings.restoreTheme();
+  session.onReady(() => void loadEverything());
+  session.onEvent(takeEvent);
+  jobs.onFinished(announce);
+  session.start(shell ? electronTransport(shell) : webTransport);
+  if (shell) wireShell();
+  document.addEventListener('fullscreenchange', () => {
+    stage.fullScreen = document.fullscreenElement !== null;
+  });
+  // A file dropped beside a target would otherwise replace the page.
+  for (const type of ['dragover', 'drop']) addEventListener(type, (event) => event.preventDefault());
+}
+
+let placeRestored = false;
+
+async function loadEverything(): Promise<void> {
+  await Promise.all([
+    shown(() => settings.load()),
+    library.load(),
+    backbones.load(),
+    shown(() => jobs.load()),
+    shown(() => workspace.refreshRuns()),
+  ]);
+  if (placeRestored) return;
+  placeRestored = true;
+  await restorePlace();
+}
+
+async function restorePlace(): Promise<void> {
+  const place = parsePlace(location.hash);
+  if (place.demo) await openDemo();
+  else if (place.slideId) {
+    navigation.go('viewer', place.slideId);
+    await workspace.openId(place.slideId);
+  } else navigation.go(place.destination);
+}
+
+function takeEvent(event: EngineEvent): void {
+  if (event.type === 'job') jobs.take(event.job);
+  else if (event.type === 'library-changed') void library.load();
+  else if (event.type === 'backbones-changed') void backbones.load();
+  else if (event.slideId === workspace.slide?.id) void shown(() => workspace.refreshRuns());
+}
+
+function announce(job: Job): void {
+  if (job.state === 'failed' && job.error) toasts.payload(job.error);
+  if (job.kind === 'demo-slide') void demoSlideEnded(job);
+  if (job.kind === 'analyse' && job.state === 'done') void analysisEnded(job);
+}
+
+async function demoSlideEnded(job: Job): Promise<void> {
+  if (library.demoJob !== job.id) return;
+  library.demoJob = null;
+  if (job.state === 'done') await openDemo();
+}
+
+async function analysisEnded(job: Job): Promise<void> {
+  await shown(() => session.refreshAbout());
+  if (!job.runId || job.slideId === null) return;
+  const { runId, slideId } = job;
+  if (workspace.slide?.id === slideId) {
+    await shown(async () => {
+      await workspace.refreshRuns();
+      await workspace.showRun(runId);
+    });
+    return;
+  }
+  const slide = library.slides.find(({ id }) => id === slideId);
+  if (!slide) return;
+  toasts.ok(`The analysis of ${displayName(slide)} is finished.`, {
+    label: 'Show',
+    run: () => void workspace.openId(slideId),
+  });
+}
+
+function wireShell(): void {
+  if (!shell) return;
+  shell.onOpenFiles((files) => {
+    for (const { grant, kind } of files) {
+      if (kind !== 'project') void shown(() => openGrant(grant, kind));
+    }
+  });
+  shell.onOpenFailed((error) => toasts.payload(error));
+  shell.onEngineStatus((status) => {
+    if (status.state === 'ready') session.retryNow();
+    if (status.state === 'failed' && status.error) toasts.payload(status.error);
+  });
+  shell.onMenuCommand(takeMenuCommand);
+  void shell.setMenuCommands([...keysOf(GOES_TO), ...keysOf(STAGE_ACTIONS), 'open-demo']);
+}
+
+const STAGE_ACTIONS = {
+  'zoom-in': { kind: 'zoom-in' },
+  'zoom-out': { kind: 'zoom-out' },
+  'zoom-fit': { kind: 'home' },
+  'zoom-one-to-one': { kind: 'one-to-one' },
+  'rotate-right': { kind: 'rotate-right' },
+  'toggle-overlay': { kind: 'toggle-overlay' },
+} as const;
+
+const GOES_TO = {
+  'go-library': 'library',
+  'go-viewer': 'viewer',
+  'go-analyse': 'viewer',
+  'go-backbones': 'backbones',
+  'go-settings': 'settings',
+} as const;
+
+function takeMenuCommand(command: MenuCommand): void {
+  if (command === 'open-demo') void openDemo();
+  else if (isKey(STAGE_ACTIONS, command)) stage.perform(STAGE_ACTIONS[command]);
+  else if (isKey(GOES_TO, command)) navigation.go(GOES_TO[command], workspace.slide?.id ?? null);
+}
+
+function keysOf<T extends object>(table: T): (keyof T)[] {
+  return Object.keys(table) as (keyof T)[];
+}
+
+function isKey<T extends object>(table: T, key: PropertyKey): key is keyof T {
+  return Object.hasOwn(table, key);
+}

@@ -1,0 +1,134 @@
+import { routes } from '../../src-shared/api/routes.ts';
+import type { AppError } from '../../src-shared/errors.ts';
+import type { RunId } from '../../src-shared/model/ids.ts';
+import type { MapDescription, MapSpec, ScoredTile, TileRef } from '../../src-shared/model/map.ts';
+import { rasterizeMap } from '../../src-shared/numeric/map-raster.ts';
+import { fetchFloats } from '../client/files.ts';
+import type { MapImage } from '../viewer/overlay-painter.ts';
+import { engine } from './session.svelte.ts';
+import { settings } from './settings.svelte.ts';
+import { asAppError } from './toasts.svelte.ts';
+
+interface LoadedMap {
+  readonly description: MapDescription;
+  readonly values: Float32Array;
+}
+
+const GALLERY_SIZE = 24;
+/** A few maps of a large slide are some tens of megabytes; more than these are asked for again. */
+const KEPT_MAPS = 12;
+
+/**
+ * The map over the slide. Its values are fetched once; colours, range and threshold are applied here, so that a change of
+ * any of them is seen at once.
+ */
+class MapDisplay {
+  status = $state<'none' | 'loading' | 'ready' | 'failed'>('none');
+  error = $state.raw<AppError | null>(null);
+  spec = $state.raw<MapSpec>({ kind: 'pca' });
+  runId = $state.raw<RunId | null>(null);
+  loaded = $state.raw<LoadedMap | null>(null);
+  visible = $state(true);
+  min = $state(0);
+  max = $state(1);
+  threshold = $state<number | null>(null);
+  similar = $state.raw<readonly ScoredTile[]>([]);
+  /** The tile of the gallery that was flown to. */
+  chosen = $state.raw<TileRef | null>(null);
+  /** True while a click in the slide chooses the tile to compare with. */
+  asking = $state(false);
+
+  readonly isScalar = $derived(
+    this.loaded !== null && this.loaded.description.channels === 1 && this.loaded.description.categories.length === 0,
+  );
+
+  readonly image: MapImage | null = $derived.by(() => {
+    if (!this.loaded) return null;
+    const paint = { colourMap: settings.colourMap, min: this.min, max: this.max, threshold: this.threshold };
+    return mapImage(this.loaded, paint);
+  });
+
+  readonly #kept = new Map<string, LoadedMap>();
+  #request = 0;
+
+  /** Shows a map of a finished run. What was shown before stays until the new one is there. */
+  async show(runId: RunId, spec: MapSpec): Promise<void> {
+    const request = ++this.#request;
+    this.runId = runId;
+    this.spec = spec;
+    this.error = null;
+    this.status = 'loading';
+    try {
+      const similar = spec.kind === 'similarity' ? engine.similarTiles(runId, spec.tileIndex, GALLERY_SIZE) : null;
+      const [loaded, tiles] = await Promise.all([this.#load(runId, spec), similar]);
+      if (request !== this.#request) return;
+      this.#take(loaded, tiles ?? []);
+    } catch (error) {
+      if (request !== this.#request) return;
+      this.loaded = null;
+      this.error = asAppError(error);
+      this.status = 'failed';
+    }
+  }
+
+  /** The map of the tile at a place of the slide; false where the grid has none. */
+  async showSimilarAt(runId: RunId, x0Px: number, y0Px: number): Promise<boolean> {
+    const tile = await engine.tileAt(runId, x0Px, y0Px);
+    if (!tile) return false;
+    await this.show(runId, { kind: 'similarity', tileIndex: tile.index });
+    return true;
+  }
+
+  resetRange(): void {
+    const [min, max] = this.loaded?.description.range ?? [0, 1];
+    this.min = min;
+    this.max = max;
+    this.threshold = null;
+  }
+
+  clear(): void {
+    this.#request += 1;
+    this.#kept.clear();
+    this.runId = null;
+    this.loaded = null;
+    this.similar = [];
+    this.chosen = null;
+    this.asking = false;
+    this.error = null;
+    this.spec = { kind: 'pca' };
+    this.status = 'none';
+  }
+
+  #take(loaded: LoadedMap, similar: readonly ScoredTile[]): void {
+    this.loaded = loaded;
+    this.similar = similar;
+    this.chosen = null;
+    this.resetRange();
+    this.status = 'ready';
+  }
+
+  async #load(runId: RunId, spec: MapSpec): Promise<LoadedMap> {
+    const key = `${runId} ${JSON.stringify(spec)}`;
+    const kept = this.#kept.get(key);
+    if (kept) return kept;
+    const description = await engine.getMap(runId, spec);
+    const loaded = { description, values: await fetchFloats(routes.mapValues(runId, spec)) };
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size >= KEPT_MAPS && oldest !== undefined) this.#kept.delete(oldest);
+    this.#kept.set(key, loaded);
+    return loaded;
+  }
+}
+
+function mapImage({ description, values }: LoadedMap, paint: Parameters<typeof rasterizeMap>[2]): MapImage | null {
+  const { columns, rows, strideLevel0Px, tileLevel0Px } = description;
+  if (columns === 0 || rows === 0) return null;
+  const source = document.createElement('canvas');
+  source.width = columns;
+  source.height = rows;
+  const pixels = rasterizeMap(description, values, paint);
+  source.getContext('2d')?.putImageData(new ImageData(pixels, columns, rows), 0, 0);
+  return { source, strideLevel0Px, tileLevel0Px };
+}
+
+export const mapDisplay = new MapDisplay();

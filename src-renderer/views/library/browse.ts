@@ -1,0 +1,25 @@
+import type { FolderEntry } from '../../../src-shared/api/engine.ts';
+
+/** A name inside a folder of the engine's machine, in that machine's own spelling. */
+export function joinPath(folder: string, name: string): string {
+  const separator = folder.includes('\\') && !folder.includes('/') ? '\\' : '/';
+  return folder.endsWith(separator) ? folder + name : folder + separator + name;
+}
+
+/** Folders always; files only of the kind that is looked for; nothing whose name begins with a dot. */
+export function isShown(entry: FolderEntry, kind: 'slide' | 'model' | 'any'): boolean {
+  if (entry.name.startsWith('.')) return false;
+  if (entry.kind === 'folder') return true;
+  return kind === 'any' ? entry.kind !== 'other' : entry.kind === kind;
+}
+
+let last: string | null = null;
+
+/** The folder the dialog was last in during this visit; null = the home folder. */
+export function startFolder(): string | null {
+  return last;
+}
+
+export function rememberFolder(path: string): void {
+  last = path;
+}
