@@ -1,4 +1,3 @@
-import { connectEngine } from '../../src-shared/rpc/client.ts';
 import { EngineSupervisor } from './engine/engine-supervisor.ts';
 import { EXIT } from './exit-codes.ts';
 import { installation } from './installation.ts';
@@ -16,7 +15,7 @@ export interface ServeOptions {
   /** Threads of the inference session; 0 = all cores. */
   readonly threads: number;
   readonly open: boolean;
-  /** Makes sure the demo slide is in the library when the page opens. */
+  /** Opens on the demo slide, which is made first where it is not there yet. */
   readonly demo: boolean;
 }
 
@@ -47,26 +46,14 @@ export async function serve(options: ServeOptions, terminal: Terminal): Promise<
           'an SSH tunnel to 127.0.0.1 is the safer way.',
       );
     }
-    if (options.demo) {
-      await requestDemoSlide(engine);
-    }
-    await announce(server.openingUrl, options, terminal);
+    // The fragment stays in the browser and survives the redirect that removes the token.
+    await announce(options.demo ? `${server.openingUrl}#/demo` : server.openingUrl, options, terminal);
     await stopped;
     await server.close();
   } finally {
     await engine.close();
   }
   return EXIT.ok;
-}
-
-/** Has the demo slide made in the background if it is not there; the page shows how far it is. */
-async function requestDemoSlide(engine: EngineSupervisor): Promise<void> {
-  const client = connectEngine(engine.connect());
-  try {
-    await client.engine.openDemoSlide();
-  } finally {
-    client.close();
-  }
 }
 
 async function announce(url: string, options: ServeOptions, terminal: Terminal): Promise<void> {
