@@ -32,11 +32,12 @@ export function maskSize(
   maskMpp: number,
 ): { widthPx: number; heightPx: number; maskMpp: number } {
   const level0Px = info.widthPx * info.heightPx;
-  const downsample = Math.max(1, maskMpp / mppUm, Math.sqrt(level0Px / MAX_MASK_PX));
+  const wanted = maskMpp / mppUm;
+  const downsample = Math.max(1, wanted, Math.sqrt(level0Px / MAX_MASK_PX));
   return {
     widthPx: Math.max(1, Math.round(info.widthPx / downsample)),
     heightPx: Math.max(1, Math.round(info.heightPx / downsample)),
-    maskMpp: downsample * mppUm,
+    maskMpp: downsample === wanted ? maskMpp : downsample * mppUm,
   };
 }
 
