@@ -14,7 +14,7 @@ const RULES: Readonly<Record<string, GradientRule>> = {
 };
 
 /** Operators whose outputs pass no gradient on. */
-const NO_GRADIENT = new Set('Constant Shape Size Greater Less Equal Not Cast ConstantOfShape'.split(' '));
+const NO_GRADIENT = new Set('Constant TopK Shape Size Greater Less Equal Not Cast ConstantOfShape'.split(' '));
 
 export interface Differentiated {
   /** Forward and backward nodes with all shapes: add to it, then `close` it into a model. */

@@ -48,6 +48,15 @@ const slice: GradientRule = (tape, node, dy) => {
   return [tape.emit('Pad', [dy, tape.ints(pads), tape.scalar(0)], {}, dims), ...node.inputs.slice(1).map(() => null)];
 };
 
+/** Rows chosen by index: each row gets back what its copies got. */
+const gather: GradientRule = (tape, node, dy) => {
+  if (intAttribute(node, 'axis', 0) !== 0) throw new Error('the gradient of Gather is only known along the first axis');
+  const input = x(node);
+  const zeros = tape.emit('ConstantOfShape', [tape.emit('Shape', [input])], {}, tape.shape(input));
+  const indices = tape.emit('Unsqueeze', [x(node, 1), tape.ints([-1])]);
+  return [tape.emit('ScatterND', [zeros, indices, dy], { reduction: 'add' }, tape.shape(input)), null];
+};
+
 /** The gradient spread over the reduced axes. */
 const reduceSum: GradientRule = (tape, node, dy) => [spread(tape, node, dy), null];
 
@@ -76,6 +85,7 @@ export const SHAPE_RULES: Readonly<Record<string, GradientRule>> = {
   Transpose: transpose,
   Concat: concat,
   Slice: slice,
+  Gather: gather,
   ReduceSum: reduceSum,
   ReduceMean: reduceMean,
 };

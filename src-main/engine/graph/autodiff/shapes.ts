@@ -72,6 +72,11 @@ export function inferShapes(node: GraphNode, context: ShapeContext): readonly Di
   if (node.op === 'Gemm') return [gemm(node, first, need(node, context, 1))];
   if (node.op === 'GlobalAveragePool') return [[...first.slice(0, 2), ...first.slice(2).map(() => 1)]];
   if (node.op === 'Shape') return [[first.length]];
+  if (node.op === 'Size') return [[]];
+  if (node.op === 'TopK') {
+    const chosen = dimsWith(node, first, `top(${node.inputs[1]})`);
+    return [chosen, chosen];
+  }
   if (node.op === 'Conv' || node.op === 'MaxPool' || node.op === 'AveragePool') {
     const out = windowed(node, context, first);
     return node.outputs.map(() => out);
@@ -92,6 +97,11 @@ function reduced(node: GraphNode, context: ShapeContext, dims: Dims): Dims {
   const axes = axesOf(node, context, dims.length) ?? dims.map((_, i) => i);
   const keep = intAttribute(node, 'keepdims', 1) === 1;
   return dims.flatMap((dim, i) => (axes.includes(i) ? (keep ? [1] : []) : [dim]));
+}
+
+function dimsWith(node: GraphNode, dims: Dims, size: Dimension): Dims {
+  const axis = axisOf(intAttribute(node, 'axis', -1), dims.length);
+  return dims.map((dim, i) => (i === axis ? size : dim));
 }
 
 function matMul(a: Dims, b: Dims): Dims {
@@ -173,6 +183,10 @@ function rearrange(node: GraphNode, context: ShapeContext, dims: Dims): Dims | n
       const axes = axesOf(node, context, dims.length + count) ?? [];
       const rest = [...dims];
       return Array.from({ length: dims.length + count }, (_, i) => (axes.includes(i) ? 1 : (rest.shift() ?? 1)));
+    }
+    case 'Gather': {
+      const axis = axisOf(intAttribute(node, 'axis', 0), dims.length);
+      return [...dims.slice(0, axis), ...need(node, context, 1), ...dims.slice(axis + 1)];
     }
     case 'Slice':
       return sliced(dims, { starts: ints(1), ends: ints(2), axes: ints(3), steps: ints(4) });

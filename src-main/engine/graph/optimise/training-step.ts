@@ -77,8 +77,8 @@ export function buildTrainingStep(options: TrainingStepOptions): TrainingStep {
   return { model, loss: options.loss, parameters, state };
 }
 
-/** The graph with the parameters as inputs instead of constants. */
-function withInputs(model: OnnxModel, parameters: readonly GraphTensor[]): OnnxModel {
+/** The graph with the given constants as inputs, so that one session serves changing weights. */
+export function withInputs(model: OnnxModel, parameters: readonly GraphTensor[]): OnnxModel {
   const names = new Set(parameters.map(({ name }) => name));
   const inputs = model.graph.inputs.filter(({ name }) => !names.has(name));
   const added = parameters.map(({ name, dims, elementType }) => ({ name, elementType, dims }));

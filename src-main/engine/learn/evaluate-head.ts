@@ -1,0 +1,96 @@
+import { floatTensor, type OnnxModel } from '../graph/model.ts';
+import { withInputs } from '../graph/optimise/training-step.ts';
+import { encodeModel } from '../graph/proto.ts';
+import { loadRuntime, type Runtime, type Session } from '../infer/runtime.ts';
+import { evaluationGraph, HEAD } from './head-graph.ts';
+import type { HeadSpec } from './head-spec.ts';
+
+/** Values of a head's trainable constants by name. */
+export type HeadWeights = ReadonlyMap<string, Float32Array>;
+
+export interface BagPrediction {
+  /** Length = classes. */
+  readonly logits: Float32Array;
+  readonly probabilities: Float32Array;
+  /** Length = tiles; sums to 1. */
+  readonly attention: Float32Array;
+  /** Length = tiles; before the softmax. */
+  readonly attentionScores: Float32Array;
+  /** tiles x classes: what each tile adds to each logit. */
+  readonly contributions: Float32Array;
+}
+
+/**
+ * The one forward path of a head: validation, test, display and export all go through it, always over the full bag.
+ * Blocks its thread while it runs: worker threads only.
+ */
+export class HeadEvaluator {
+  /** The weights in force; may be replaced between predictions. */
+  weights: HeadWeights;
+  readonly #runtime: Runtime;
+  readonly #session: Session;
+  readonly #spec: HeadSpec;
+  readonly #dims: ReadonlyMap<string, readonly number[]>;
+
+  static async open(spec: HeadSpec, weights: HeadWeights): Promise<HeadEvaluator> {
+    const { model, parameters } = evaluationGraph(spec);
+    const tensors = model.graph.initializers.filter(({ name }) => parameters.includes(name));
+    const runtime = await loadRuntime();
+    const session = await runtime.InferenceSession.create(encodeModel(withInputs(model, tensors)), {
+      logSeverityLevel: 4,
+    });
+    return new HeadEvaluator(runtime, session, spec, weights, new Map(tensors.map(({ name, dims }) => [name, dims])));
+  }
+
+  private constructor(
+    runtime: Runtime,
+    session: Session,
+    spec: HeadSpec,
+    weights: HeadWeights,
+    dims: ReadonlyMap<string, readonly number[]>,
+  ) {
+    this.#runtime = runtime;
+    this.#session = session;
+    this.#spec = spec;
+    this.weights = weights;
+    this.#dims = dims;
+  }
+
+  /** @param features tiles x featureDim, at least one tile. */
+  async predict(features: Float32Array): Promise<BagPrediction> {
+    const { Tensor } = this.#runtime;
+    const tiles = features.length / this.#spec.featureDim;
+    const feeds = Object.fromEntries(
+      [...this.#dims].map(([name, dims]) => [
+        name,
+        new Tensor('float32', this.weights.get(name) ?? new Float32Array(0), dims),
+      ]),
+    );
+    const results = await this.#session.run({
+      ...feeds,
+      [HEAD.features]: new Tensor('float32', features, [tiles, this.#spec.featureDim]),
+    });
+    const floats = (name: string): Float32Array => results[name]?.data as Float32Array;
+    return {
+      logits: floats(HEAD.logits),
+      probabilities: floats(HEAD.probabilities),
+      attention: floats(HEAD.attention),
+      attentionScores: floats(HEAD.scores),
+      contributions: floats(HEAD.contributions),
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#session.release();
+  }
+}
+
+/** The trained head as a plain ONNX model that any runtime loads: features (N x D) in, everything of `HEAD` out. */
+export function exportHead(spec: HeadSpec, weights: HeadWeights): OnnxModel {
+  const { model } = evaluationGraph(spec);
+  const initializers = model.graph.initializers.map((tensor) => {
+    const values = weights.get(tensor.name);
+    return values === undefined ? tensor : floatTensor(tensor.name, tensor.dims, values);
+  });
+  return { ...model, graph: { ...model.graph, initializers } };
+}

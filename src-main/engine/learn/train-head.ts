@@ -1,0 +1,271 @@
+import { AppError } from '../../../src-shared/errors.ts';
+import { RandomStream } from '../backbone/random-stream.ts';
+import { corrections, type OptimiserSpec } from '../graph/optimise/optimiser.ts';
+import { buildTrainingStep, initialValues, rateInput, type StateTensor } from '../graph/optimise/training-step.ts';
+import { encodeModel } from '../graph/proto.ts';
+import { loadRuntime, type Runtime, type Session } from '../infer/runtime.ts';
+import { type BagPrediction, HeadEvaluator, type HeadWeights } from './evaluate-head.ts';
+import { HEAD, HIDDEN_TILE, trainingGraph } from './head-graph.ts';
+import { embeddingWidths, type HeadRegularisers, type HeadSpec } from './head-spec.ts';
+
+/** A slide's tiles as the head sees them. */
+export interface Bag {
+  /** tiles x featureDim, row-major. */
+  readonly features: Float32Array;
+  /** Index of the slide's class. */
+  readonly label: number;
+}
+
+/** Gives bags one at a time, so that an archive need not fit into memory. */
+export interface BagSet {
+  readonly count: number;
+  get(index: number): Promise<Bag>;
+}
+
+export interface HeadTraining {
+  readonly spec: HeadSpec;
+  readonly regularisers: HeadRegularisers;
+  readonly optimiser: OptimiserSpec;
+  readonly rate: number;
+  readonly weightDecay: number;
+  readonly clipNorm: number | null;
+  readonly epochs: number;
+  /** Epochs without a better validation value before training stops; null = never early. */
+  readonly patience: number | null;
+  /** What the kept weights are best at; `accuracy` lets later ties win, as HistoTransfer's code does. */
+  readonly keepBestBy: 'loss' | 'accuracy';
+  /** Weight of each class in the loss; all 1 = none. */
+  readonly classWeights: readonly number[];
+  /** Seed of order and masks; the first weights have their own (`spec.seed`). */
+  readonly seed: number;
+}
+
+/** HistoTransfer's stage 1 as its code runs it: Adam 1e-3, 20 epochs, one slide a step, best validation accuracy. */
+export const HISTOTRANSFER_TRAINING = {
+  optimiser: { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+  rate: 1e-3,
+  weightDecay: 0,
+  clipNorm: null,
+  epochs: 20,
+  patience: null,
+  keepBestBy: 'accuracy',
+} as const;
+
+export interface EpochRecord {
+  readonly epoch: number;
+  readonly trainLoss: number;
+  readonly validationLoss: number;
+  readonly validationAccuracy: number;
+}
+
+export interface TrainedHead {
+  readonly weights: HeadWeights;
+  readonly bestEpoch: number;
+  readonly history: readonly EpochRecord[];
+}
+
+export interface TrainingHooks {
+  readonly onEpoch?: (record: EpochRecord) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Trains a head on slide labels alone, one bag a step, and keeps the weights of the best validation epoch. The same
+ * inputs and seeds give the same weights on the same machine. Blocks its thread while a step runs: worker threads only.
+ *
+ * @throws AppError Cancelled; InvalidRequest for an empty bag, a wrong label or features that are not finite.
+ */
+export async function trainHead(
+  training: HeadTraining,
+  train: BagSet,
+  validation: BagSet,
+  hooks: TrainingHooks = {},
+): Promise<TrainedHead> {
+  const stepper = await Stepper.open(training);
+  const evaluator = await HeadEvaluator.open(training.spec, stepper.weights());
+  const history: EpochRecord[] = [];
+  let best: TrainedHead | null = null;
+  try {
+    for (let epoch = 1; epoch <= training.epochs; epoch++) {
+      const trainLoss = await runEpoch(stepper, training, train, epoch, hooks.signal);
+      evaluator.weights = stepper.weights();
+      const { loss, accuracy } = await score(evaluator, validation);
+      const record = { epoch, trainLoss, validationLoss: loss, validationAccuracy: accuracy };
+      history.push(record);
+      hooks.onEpoch?.(record);
+      if (best === null || isBetter(training, record, history[best.bestEpoch - 1])) {
+        best = { weights: stepper.weights(), bestEpoch: epoch, history };
+      }
+      if (training.patience !== null && epoch - best.bestEpoch >= training.patience) break;
+    }
+  } finally {
+    await stepper.close();
+    await evaluator.close();
+  }
+  if (best === null) throw new AppError('InvalidRequest', 'Training needs at least one epoch.');
+  return best;
+}
+
+function isBetter({ keepBestBy }: HeadTraining, record: EpochRecord, best: EpochRecord | undefined): boolean {
+  if (best === undefined) return true;
+  return keepBestBy === 'loss'
+    ? record.validationLoss < best.validationLoss
+    : record.validationAccuracy >= best.validationAccuracy;
+}
+
+async function runEpoch(
+  stepper: Stepper,
+  training: HeadTraining,
+  bags: BagSet,
+  epoch: number,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const order = shuffled(bags.count, new RandomStream(training.seed, `order of epoch ${epoch}`));
+  let total = 0;
+  for (const index of order) {
+    if (signal?.aborted) throw new AppError('Cancelled', 'Training was cancelled.');
+    total += await stepper.step(checkedBag(await bags.get(index), training.spec));
+  }
+  return total / Math.max(1, bags.count);
+}
+
+/** Mean cross-entropy and accuracy, one term per slide. */
+async function score(evaluator: HeadEvaluator, bags: BagSet): Promise<{ loss: number; accuracy: number }> {
+  let [loss, right] = [0, 0];
+  for (let index = 0; index < bags.count; index++) {
+    const bag = await bags.get(index);
+    const { probabilities }: BagPrediction = await evaluator.predict(bag.features);
+    loss -= Math.log(Math.max(probabilities[bag.label] ?? 0, 1e-12));
+    right += Number(probabilities.indexOf(Math.max(...probabilities)) === bag.label);
+  }
+  const count = Math.max(1, bags.count);
+  return { loss: loss / count, accuracy: right / count };
+}
+
+function checkedBag(bag: Bag, { featureDim, classes }: HeadSpec): Bag {
+  const tiles = bag.features.length / featureDim;
+  if (tiles === 0) throw new AppError('InvalidRequest', 'A slide of this study has no tiles.');
+  if (!Number.isInteger(tiles)) throw new AppError('InvalidRequest', 'The features of a slide have another length.');
+  if (!(bag.label >= 0 && bag.label < classes)) throw new AppError('InvalidRequest', 'A slide has an unknown label.');
+  if (!bag.features.every(Number.isFinite)) {
+    throw new AppError('InvalidRequest', 'The features of a slide hold values that are not numbers.', {
+      advice: 'Extract them again; the weights of the backbone may be damaged.',
+    });
+  }
+  return bag;
+}
+
+/** 0..count-1 in random order (Fisher-Yates). */
+export function shuffled(count: number, stream: RandomStream): number[] {
+  const order = Array.from({ length: count }, (_, i) => i);
+  for (let i = count - 1; i > 0; i--) {
+    const j = Math.floor(stream.nextUniform() * (i + 1));
+    [order[i], order[j]] = [order[j] ?? 0, order[i] ?? 0];
+  }
+  return order;
+}
+
+/** The training session with its moving weights. */
+class Stepper {
+  readonly #runtime: Runtime;
+  readonly #session: Session;
+  readonly #training: HeadTraining;
+  readonly #kept: readonly StateTensor[];
+  readonly #parameters: readonly StateTensor[];
+  readonly #masks: RandomStream;
+  #values: Record<string, InstanceType<Runtime['Tensor']>>;
+  #step = 0;
+
+  static async open(training: HeadTraining): Promise<Stepper> {
+    const { model, parameters } = trainingGraph(training.spec, training.regularisers);
+    const built = buildTrainingStep({
+      model,
+      loss: HEAD.loss,
+      groups: [{ name: 'head', parameters, weightDecay: training.weightDecay }],
+      optimiser: training.optimiser,
+      clipNorm: training.clipNorm,
+      watch: [],
+      inputDims: {},
+    });
+    const runtime = await loadRuntime();
+    const session = await runtime.InferenceSession.create(encodeModel(built.model), { logSeverityLevel: 4 });
+    return new Stepper(runtime, session, training, built.parameters, built.state);
+  }
+
+  private constructor(
+    runtime: Runtime,
+    session: Session,
+    training: HeadTraining,
+    parameters: readonly StateTensor[],
+    state: readonly StateTensor[],
+  ) {
+    this.#runtime = runtime;
+    this.#session = session;
+    this.#training = training;
+    this.#parameters = parameters;
+    this.#kept = [...parameters, ...state];
+    this.#masks = new RandomStream(training.seed, 'masks');
+    this.#values = Object.fromEntries(
+      this.#kept.map((item) => [item.input, this.#tensor(initialValues(item), item.dims)]),
+    );
+  }
+
+  /** One update on one bag; returns its loss. */
+  async step(bag: Bag): Promise<number> {
+    this.#step++;
+    const [correction1, correction2] = corrections(this.#training.optimiser, this.#step);
+    const scalars = { [rateInput('head')]: this.#training.rate, correction1, correction2 };
+    const numbers = Object.entries(scalars).map(([name, value]) => [name, this.#tensor(Float32Array.of(value), [])]);
+    const results = await this.#session.run({
+      ...this.#data(bag),
+      ...(Object.fromEntries(numbers) as Record<string, InstanceType<Runtime['Tensor']>>),
+      ...this.#values,
+    });
+    this.#values = Object.fromEntries(
+      this.#kept.map(({ input, output, dims }) => [input, this.#tensor(results[output]?.data as Float32Array, dims)]),
+    );
+    return Number(results[HEAD.loss]?.data[0]);
+  }
+
+  /** A copy of the weights as they are now. */
+  weights(): HeadWeights {
+    return new Map(
+      this.#parameters.map(({ input }) => [input, new Float32Array(this.#values[input]?.data as Float32Array)]),
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#session.release();
+  }
+
+  #data(bag: Bag): Record<string, InstanceType<Runtime['Tensor']>> {
+    const { spec, regularisers, classWeights } = this.#training;
+    const tiles = bag.features.length / spec.featureDim;
+    const target = new Float32Array(spec.classes);
+    target[bag.label] = classWeights[bag.label] ?? 1;
+    const width = embeddingWidths(spec.pooling).at(-1) ?? spec.featureDim;
+    const kept = this.#mask(width, regularisers.featureDropout);
+    const featureMask = kept.map((keep) => keep / (1 - regularisers.featureDropout));
+    const tileMask = this.#mask(tiles, regularisers.tileDropout).map((keep) => (keep === 1 ? 0 : HIDDEN_TILE));
+    const all: Record<string, InstanceType<Runtime['Tensor']>> = {
+      [HEAD.features]: this.#tensor(bag.features, [tiles, spec.featureDim]),
+      [HEAD.target]: this.#tensor(target, [1, spec.classes]),
+      [HEAD.featureMask]: this.#tensor(featureMask, [1, width]),
+      [HEAD.tileMask]: this.#tensor(tileMask, [tiles, 1]),
+    };
+    return Object.fromEntries(Object.entries(all).filter(([name]) => this.#session.inputNames.includes(name)));
+  }
+
+  /** Ones, with the given share of zeros; never all zero. */
+  #mask(count: number, share: number): Float32Array {
+    const mask = new Float32Array(count).fill(1);
+    if (share === 0) return mask;
+    for (let i = 0; i < count; i++) if (this.#masks.nextUniform() < share) mask[i] = 0;
+    if (!mask.includes(1)) mask[0] = 1;
+    return mask;
+  }
+
+  #tensor(data: Float32Array, dims: readonly number[]): InstanceType<Runtime['Tensor']> {
+    return new this.#runtime.Tensor('float32', data, dims);
+  }
+}
