@@ -1,9 +1,6 @@
 import type { EngineApi, GridPreview } from '../../../src-shared/api/engine.ts';
 import type { EngineEvent } from '../../../src-shared/api/events.ts';
-import { parseMapSpec, parseTissueParams } from '../../../src-shared/api/routes.ts';
 import { AppError } from '../../../src-shared/errors.ts';
-import type { MapSpec } from '../../../src-shared/model/map.ts';
-import type { GridSpec, TissueParams } from '../../../src-shared/model/run.ts';
 import type { EngineOptions } from '../engine.ts';
 import type { JobQueue } from '../job/queue.ts';
 import type { OpenedStore } from '../store/store.ts';
@@ -11,6 +8,7 @@ import { summariseTissue } from '../tissue/tissue-mask.ts';
 import type { AnalysisService } from './analysis.ts';
 import type { BackboneService } from './backbones.ts';
 import { browseFolder } from './browse.ts';
+import { checkedGrid, checkedSpec, checkedTissue } from './checked-request.ts';
 import type { DemoService } from './demo-service.ts';
 import type { DeviceService } from './device-service.ts';
 import type { Grants } from './grants.ts';
@@ -156,30 +154,4 @@ function runApi({ analysis, queue, store, maps, reports, emit }: Services) {
     | 'exportReport'
     | 'exportTilesCsv'
   >;
-}
-
-function checkedTissue(value: unknown): TissueParams {
-  const params = parseTissueParams(value);
-  if (params === null) throw new AppError('InvalidRequest', 'These tissue settings are not complete.');
-  return params;
-}
-
-function checkedSpec(value: unknown): MapSpec {
-  const spec = parseMapSpec(value);
-  if (spec === null) throw new AppError('InvalidRequest', 'There is no such map.');
-  return spec;
-}
-
-/** Throws InvalidRequest where a number of the grid is missing or makes no sense. */
-function checkedGrid({ mpp, tileUm, strideUm, minTissueFraction }: GridSpec): GridSpec {
-  const within = (value: number, low: number, high: number) => value >= low && value <= high;
-  if (!within(mpp, 0.05, 64) || !within(tileUm, 1, 20_000) || !within(strideUm, tileUm / 16, tileUm * 16)) {
-    throw new AppError('InvalidRequest', 'The tile size, stride or resolution is out of bounds.', {
-      advice: 'Resolution 0.05 to 64 µm per pixel, tiles of 1 to 20,000 µm.',
-    });
-  }
-  if (!within(minTissueFraction, 0, 1)) {
-    throw new AppError('InvalidRequest', 'The minimal tissue share must lie between 0 and 1.');
-  }
-  return { mpp, tileUm, strideUm, minTissueFraction };
 }

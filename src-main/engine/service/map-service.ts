@@ -3,7 +3,9 @@ import type { RunId } from '../../../src-shared/model/ids.ts';
 import type { MapSpec, ScoredTile, TileRef } from '../../../src-shared/model/map.ts';
 import type { Run } from '../../../src-shared/model/run.ts';
 import { type LaidGrid, tileRef } from '../grid/laid-grid.ts';
+import { columnMeans, featureMatrix } from '../map/feature-matrix.ts';
 import { MapWorker } from '../map/map-worker.ts';
+import { cosineTo, type RankedTile, topScores } from '../map/similarity.ts';
 import type { Store, StoredMap } from '../store/store.ts';
 
 /** Bags kept in memory: the one being looked at and the one before. */
@@ -66,6 +68,19 @@ export class MapService {
     }
     scored.sort((a, b) => b.score - a.score || a.tile.index - b.tile.index);
     return scored.slice(0, Math.max(0, Math.min(200, Math.floor(count))));
+  }
+
+  /** The tiles closest to the average of the slide's features, and those furthest from it, by cosine similarity. */
+  async extremes(runId: RunId, count: number): Promise<{ typical: ScoredTile[]; unusual: ScoredTile[] }> {
+    const { run, laid, features } = await this.#bag(runId);
+    const matrix = featureMatrix(features, run.provenance.featureDim);
+    const scores = cosineTo(matrix, columnMeans(matrix));
+    const scored = ({ index, score }: RankedTile): ScoredTile => ({ tile: tileRef(laid, index), score });
+    const lowest = topScores(
+      scores.map((score) => -score),
+      count,
+    ).map(({ index, score }) => ({ index, score: -score }));
+    return { typical: topScores(scores, count).map(scored), unusual: lowest.map(scored) };
   }
 
   /** The grid of a run. Throws NotFound. */
