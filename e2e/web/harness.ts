@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
@@ -82,11 +82,15 @@ export interface Host {
 }
 
 /** Starts the built web host on a sandbox's store and waits until it can be opened. */
-export async function startHost(sandbox: Sandbox, extra: readonly string[] = []): Promise<Host> {
+export async function startHost(
+  sandbox: Sandbox,
+  extra: readonly string[] = [],
+  wrap: readonly string[] = [],
+): Promise<Host> {
   if (!existsSync(join(ROOT, 'dist', 'node', 'cli.mjs')) || !existsSync(join(ROOT, 'dist', 'renderer', 'index.html'))) {
     throw new Error('Hyaline has not been built: npm run build');
   }
-  const child = spawnHyaline(['serve', '--no-open', '--json', '--store', sandbox.storeFolder, ...extra], sandbox, []);
+  const child = spawnHyaline(['serve', '--no-open', '--json', '--store', sandbox.storeFolder, ...extra], sandbox, wrap);
   let complaints = '';
   child.stderr?.on('data', (chunk: Buffer) => {
     complaints += chunk.toString('utf8');
@@ -115,10 +119,16 @@ export async function startHost(sandbox: Sandbox, extra: readonly string[] = [])
   };
 }
 
-export function launchBrowser(): Promise<Browser> {
-  const executablePath = findChromium();
-  if (executablePath === null) {
+/** @param wrap a command that runs the browser elsewhere, such as in a network of its own. */
+export async function launchBrowser(sandbox: Sandbox, wrap: readonly string[] = []): Promise<Browser> {
+  const found = findChromium();
+  if (found === null) {
     throw new Error('No Chromium is installed.');
+  }
+  let executablePath = found;
+  if (wrap.length > 0) {
+    executablePath = join(sandbox.folder, 'wrapped-browser');
+    await writeFile(executablePath, `#!/bin/sh\nexec ${wrap.join(' ')} ${found} "$@"\n`, { mode: 0o755 });
   }
   const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
   return chromium.launch({ executablePath, args: [...QUIET_FLAGS, ...SOFTWARE_WEBGL_FLAGS, ...asRoot] });

@@ -1,0 +1,93 @@
+import { basename, dirname } from 'node:path';
+import type { Locator, Page } from 'playwright-core';
+import { expect } from 'vitest';
+
+const JOB_TIMEOUT_MS = 240_000;
+
+/** The workstation as a user handles it: every step goes through what is seen on the screen. */
+export class Workstation {
+  readonly page: Page;
+
+  constructor(page: Page) {
+    this.page = page;
+  }
+
+  get stage(): Locator {
+    return this.page.locator('.stage');
+  }
+
+  /** Opens a slide file through the Open dialog and waits for the viewer. */
+  async openSlide(path: string): Promise<void> {
+    await this.chooseFile('Open slide…', path);
+    await this.waitForSlide();
+  }
+
+  /** Walks the Open dialog to a file and chooses it. */
+  async chooseFile(button: string, path: string): Promise<void> {
+    const { page } = this;
+    await page.getByRole('button', { name: button }).first().click();
+    const dialog = page.getByRole('dialog');
+    await dialog.locator('ul[aria-busy="false"]').waitFor();
+    await dialog.getByLabel('Folder', { exact: true }).fill(dirname(path));
+    await dialog.getByRole('button', { name: 'Go' }).click();
+    const entry = dialog.getByRole('button', { name: basename(path) });
+    const all = dialog.getByLabel(/Show all files/);
+    if (!(await appears(entry, 2000))) {
+      await all.check();
+    }
+    await entry.click();
+  }
+
+  async waitForSlide(): Promise<void> {
+    await this.stage.waitFor({ timeout: 60_000 });
+    await this.page.waitForFunction(() => {
+      const stage = document.querySelector<HTMLElement>('.stage');
+      return Number(stage?.dataset.zoom ?? 0) > 0;
+    });
+  }
+
+  async goTo(destination: 'Library' | 'Viewer' | 'Backbones' | 'Settings'): Promise<void> {
+    await this.page.getByRole('navigation').getByText(destination, { exact: true }).click();
+  }
+
+  async tab(name: 'Analyse' | 'Maps' | 'Slide'): Promise<void> {
+    await this.page.getByRole('tab', { name, exact: true }).click();
+  }
+
+  /** Chooses a backbone by name on the Analyse tab and starts. */
+  async startAnalysis(backbone: string): Promise<void> {
+    await this.tab('Analyse');
+    const choice = this.page.getByLabel('Backbone', { exact: true });
+    const option = choice.locator('option', { hasText: backbone });
+    await choice.selectOption({ value: (await option.first().getAttribute('value')) ?? '' });
+    await this.page.getByRole('button', { name: 'Start analysis' }).click();
+  }
+
+  /** Waits until the map of a finished analysis is drawn. */
+  async waitForMap(): Promise<void> {
+    await this.page.getByLabel('Legend').waitFor({ timeout: JOB_TIMEOUT_MS });
+  }
+
+  /** Clicks a place of the slide given as parts of the stage, 0..1. */
+  async clickStage(x: number, y: number): Promise<void> {
+    const box = await this.stage.boundingBox();
+    if (box === null) {
+      throw new Error('the stage is not on the screen');
+    }
+    await this.page.mouse.click(box.x + x * box.width, box.y + y * box.height);
+  }
+
+  /** A sentence the application shows, as a toast or in place. */
+  async expectSentence(text: string | RegExp): Promise<void> {
+    await expect.poll(() => this.page.getByText(text).count(), { timeout: 20_000 }).toBeGreaterThan(0);
+  }
+}
+
+async function appears(locator: Locator, timeoutMs: number): Promise<boolean> {
+  try {
+    await locator.waitFor({ timeout: timeoutMs });
+    return true;
+  } catch {
+    return false;
+  }
+}
