@@ -1,4 +1,4 @@
-import { SECURITY_HEADERS } from '../../src-shared/api/content-security.ts';
+import { CONTENT_SECURITY_POLICY } from '../../src-shared/api/content-security-policy.ts';
 import type { RoutedResponse } from '../../src-shared/api/engine-link.ts';
 import { parseRoute } from '../../src-shared/api/routes.ts';
 import { toErrorPayload } from '../../src-shared/errors.ts';
@@ -9,6 +9,15 @@ export const APP_SCHEME = 'app';
 export const APP_HOST = 'hyaline';
 /** The one origin of the application. */
 export const APP_ORIGIN = `${APP_SCHEME}://${APP_HOST}`;
+
+/** What every answer carries, whatever it is. */
+const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  'content-security-policy': CONTENT_SECURITY_POLICY,
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+};
 
 /** Makes `app:` a standard, secure scheme with fetch. Electron allows this once, before it is ready. */
 export function registerAppScheme(protocol: Pick<ShellProtocol, 'registerSchemesAsPrivileged'>): void {
