@@ -6,6 +6,7 @@ import type { Finish } from './commands/command.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { infoCommand } from './commands/info.ts';
 import { demoCommand, serveCommand } from './commands/serve.ts';
+import { synthesizeCommand } from './commands/synthesize.ts';
 import { EXIT, EXIT_CODE_HELP, exitCodeOf } from './exit-codes.ts';
 import { appVersion } from './installation.ts';
 import { formatError } from './terminal.ts';
@@ -15,6 +16,7 @@ const COMMANDS: readonly ((finish: Finish) => Command)[] = [
   analyzeCommand,
   serveCommand,
   demoCommand,
+  synthesizeCommand,
   doctorCommand,
 ];
 

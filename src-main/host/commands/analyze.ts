@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { hasCode, toErrorPayload } from '../../../src-shared/errors.ts';
 import { DEFAULT_GRID, DEFAULT_TISSUE, type GridSpec, type TissueParams } from '../../../src-shared/model/run.ts';
 import type { Engine } from '../../engine/engine.ts';
+import { abortOnSignal } from '../abort-on-signal.ts';
 import { type AnalyzeOptions, analyzeSlide, type SlideResult } from '../analysis/analyze-slide.ts';
 import { chooseBackbone } from '../analysis/choose-backbone.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -59,13 +60,9 @@ export function analyzeCommand(finish: Finish): Command {
 
 async function analyze(options: Options, terminal: Terminal, slides: readonly string[]): Promise<number> {
   const engine = await openEngine(storeFolder(options.store), options.threads);
-  const abort = new AbortController();
-  const stop = (): void => abort.abort();
-  process.on('SIGINT', stop).on('SIGTERM', stop);
   try {
-    return await analyzeAll(engine, options, terminal, slides, abort.signal);
+    return await abortOnSignal((signal) => analyzeAll(engine, options, terminal, slides, signal));
   } finally {
-    process.off('SIGINT', stop).off('SIGTERM', stop);
     await engine.close();
   }
 }

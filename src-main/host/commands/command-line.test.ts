@@ -32,7 +32,7 @@ describe('the command line', () => {
     for (const [name, value] of Object.entries(EXIT)) {
       expect(out, name).toMatch(new RegExp(`^ {2}${value} `, 'm'));
     }
-    for (const name of ['info', 'analyze', 'serve', 'demo', 'doctor']) {
+    for (const name of ['info', 'analyze', 'serve', 'demo', 'synthesize', 'doctor']) {
       expect(out).toMatch(new RegExp(`^ {2}${name} `, 'm'));
       const help = await run(name, '--help');
       expect(help.code).toBe(EXIT.ok);
