@@ -136,9 +136,9 @@ function headerOf(stream: Uint8Array, segments: readonly Segment[]): JpegHeader 
   };
 }
 
-/** SOF0..SOF15 without DHT (C4), JPG (C8) and DAC (CC). */
+/** SOF0..SOF15 without DHT (C4), JPG (C8) and DAC (CC); SOF55 (F7) is JPEG-LS (T.87, annex C). */
 function isFrame(marker: number): boolean {
-  return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
+  return marker === 0xf7 || (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc);
 }
 
 function textAt(bytes: Uint8Array, start: number, length: number): string {

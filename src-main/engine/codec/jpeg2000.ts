@@ -60,7 +60,7 @@ function checkSize(stream: Uint8Array): void {
 }
 
 function toRgb8(decoded: Uint8Array, pixels: number, components: number, bits: number): Uint8Array {
-  if (bits === 8 && components === 3) return decoded.slice(0, pixels * 3);
+  if (bits === 8 && components === 3) return new Uint8Array(decoded.buffer, decoded.byteOffset, pixels * 3).slice();
   const rgb = new Uint8Array(pixels * 3);
   const wide = bits > 8 ? new Uint16Array(decoded.slice(0, pixels * components * 2).buffer) : decoded;
   const shift = Math.max(bits - 8, 0);

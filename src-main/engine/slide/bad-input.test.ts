@@ -204,11 +204,14 @@ describe(`${CASES} mutated files, seed ${SEED}`, () => {
 
 /** The smallest real files of each format, and small ones of our own where there is no real data. */
 async function fuzzBases(): Promise<readonly Uint8Array[]> {
-  const real = ['openslide-fixtures/small.svs', 'openslide-fixtures/boxes.tiff']
+  const real = ['openslide-fixtures/small.svs', 'openslide-fixtures/boxes.tiff', 'openslide-fixtures/boxes_0.dcm']
     .map(realSlide)
     .filter((path) => path !== null)
     .map((path) => new Uint8Array(readFileSync(path)));
   const tiles = await testTiles(96, 96, 32, (data) => data);
   const raw = buildTiff([{ tags: pageTags({ width: 96, height: 96, tile: 32 }), chunks: tiles }], { big: true });
-  return [...real, raw, await jpegPyramid()];
+  const dicom = ['rle', 'sparse', 'fragments', 'extended-offsets'].map(
+    (name) => new Uint8Array(readFileSync(new URL(`./dicom/fixtures/${name}.dcm`, import.meta.url))),
+  );
+  return [...real, raw, await jpegPyramid(), ...dicom];
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { asId, type SlideId } from '../../../src-shared/model/ids.ts';
 import { openByteSource } from './byte-source.ts';
+import { seriesOf, seriesSiblings } from './dicom/open-dicom.ts';
 
 const EDGE_BYTES = 1 << 20;
 const SAMPLE_BYTES = 16 * 1024;
@@ -14,8 +15,25 @@ const VERSION = 'hyaline-slide-fingerprint-1\n';
  * survives renaming and moving; it reads at most 3 MiB, so a 10 GB file takes as long as a small one. Two files that
  * differ only between the samples share a fingerprint: it finds a slide again, it does not prove integrity.
  * Throws FileUnreadable.
+ *
+ * A DICOM slide is a series of files: its fingerprint is the SHA-256 over the version line and the fingerprints of
+ * the series' files in the folder, in ascending order, each with a line feed; so it is the same whichever is opened.
  */
 export async function fingerprintSlide(path: string): Promise<SlideId> {
+  const own = await fingerprintFile(path);
+  const seriesUid = await seriesOf(path);
+  if (seriesUid === null) return asId<SlideId>(own);
+  const siblings = await seriesSiblings(path, seriesUid);
+  const all = [own, ...(await Promise.all(siblings.map(fingerprintFile)))].sort();
+  return asId<SlideId>(
+    createHash('sha256')
+      .update(VERSION)
+      .update(all.map((one) => `${one}\n`).join(''))
+      .digest('hex'),
+  );
+}
+
+async function fingerprintFile(path: string): Promise<string> {
   const source = await openByteSource(path);
   try {
     const { sizeBytes } = source;
@@ -31,7 +49,7 @@ export async function fingerprintSlide(path: string): Promise<SlideId> {
       }
       hash.update(await source.read(sizeBytes - EDGE_BYTES, EDGE_BYTES));
     }
-    return asId<SlideId>(hash.digest('hex'));
+    return hash.digest('hex');
   } finally {
     await source.close();
   }

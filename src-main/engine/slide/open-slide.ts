@@ -1,4 +1,6 @@
 import { type ByteSource, openByteSource } from './byte-source.ts';
+import { looksLikeDicom } from './dicom/instance.ts';
+import { openDicomFile, openDicomSeries } from './dicom/open-dicom.ts';
 import { notASlide } from './slide-errors.ts';
 import type { SlideSource } from './slide-source.ts';
 import { openTiff } from './tiff/open-tiff.ts';
@@ -11,16 +13,20 @@ import { looksLikeTiff } from './tiff/tiff-file.ts';
 export async function openSlideSource(path: string): Promise<SlideSource> {
   const source = await openByteSource(path);
   try {
-    return await openFromBytes(path, source);
+    return (await isDicom(source)) ? await openDicomSeries(path, source) : await openFromBytes(path, source);
   } catch (error) {
     await source.close();
     throw error;
   }
 }
 
-/** As `openSlideSource` over bytes from anywhere; the slide closes the source, a failure does not. */
+/** As `openSlideSource` for one file, over bytes from anywhere; the slide closes the source, a failure does not. */
 export async function openFromBytes(path: string, source: ByteSource): Promise<SlideSource> {
-  const head = await source.readCached(0, Math.min(16, source.sizeBytes));
-  if (looksLikeTiff(head)) return openTiff(path, source);
+  if (looksLikeTiff(await source.readCached(0, Math.min(16, source.sizeBytes)))) return openTiff(path, source);
+  if (await isDicom(source)) return openDicomFile(path, source);
   throw notASlide(source.sizeBytes === 0 ? 'empty file' : 'no known header');
+}
+
+async function isDicom(source: ByteSource): Promise<boolean> {
+  return source.sizeBytes >= 132 && looksLikeDicom(await source.readCached(0, 132));
 }
