@@ -1,6 +1,7 @@
 import OpenSeadragon from 'openseadragon';
 import type { SlideId } from '../../src-shared/model/ids.ts';
 import type { SlideInfo } from '../../src-shared/model/slide.ts';
+import { drawersFor, webglRenderer } from './drawers.ts';
 import { SlideTileSource } from './tile-source.ts';
 import {
   applyAffine,
@@ -40,24 +41,25 @@ export interface SlideViewerOptions {
 export class SlideViewer {
   readonly #osd: OpenSeadragon.Viewer;
   readonly #widthPx: number;
+  readonly #source: SlideTileSource;
   #smooth = true;
 
   constructor(options: SlideViewerOptions) {
     this.#widthPx = options.info.widthPx;
+    this.#source = new SlideTileSource(options.slideId, options.info);
     this.#osd = new OpenSeadragon.Viewer({
       ...displayOptions(options.reducedMotion),
       element: options.element,
       showNavigator: true,
       navigatorElement: options.navigatorElement,
-      tileSources: [new SlideTileSource(options.slideId, options.info)],
+      tileSources: [this.#source],
     });
     this.#osd.addOnceHandler('open', () => {
       if (options.start) this.show(options.start, true);
     });
-    this.#osd.addHandler('update-viewport', () => {
-      this.#followZoom();
-      options.onFrame(this.view());
-    });
+    // Before the tiles of a frame are placed, and after they are drawn.
+    this.#osd.addHandler('viewport-change', () => this.#followZoom());
+    this.#osd.addHandler('update-viewport', () => options.onFrame(this.view()));
     this.#osd.addHandler('canvas-click', (event) => {
       if (event.quick) options.onClick(this.toLevel0(event.position));
     });
@@ -193,7 +195,11 @@ export class SlideViewer {
 
   /** From 1:1 on, the file's own pixels are shown as squares; below, neighbours are blended. */
   #followZoom(): void {
-    const smooth = this.view().zoom * this.devicePxPerCssPx < 0.999;
+    const { zoom, rotationDeg } = this.view();
+    const devicePx = zoom * this.devicePxPerCssPx;
+    const whole = Math.abs(devicePx - Math.round(devicePx)) < 1e-6 && devicePx > 0.5;
+    this.#source.setExact(whole && rotationDeg % 90 === 0);
+    const smooth = devicePx < 0.999;
     if (smooth === this.#smooth) return;
     this.#smooth = smooth;
     this.#osd.drawer?.setImageSmoothingEnabled(smooth);
@@ -203,7 +209,7 @@ export class SlideViewer {
 function displayOptions(reducedMotion: boolean): OpenSeadragon.Options {
   const mouse = { clickToZoom: false, dblClickToZoom: true, flickEnabled: false };
   return {
-    drawer: ['webgl', 'canvas'],
+    drawer: drawersFor(webglRenderer()),
     showNavigationControl: false,
     showSequenceControl: false,
     navigatorAutoFade: false,
@@ -220,8 +226,8 @@ function displayOptions(reducedMotion: boolean): OpenSeadragon.Options {
     visibilityRatio: 0.3,
     // The exact drawer has no seams to hide, and the other one must not blur at 1:1.
     smoothTileEdgesMinZoom: Number.POSITIVE_INFINITY,
-    maxTilesPerFrame: 6,
-    imageLoaderLimit: 8,
+    maxTilesPerFrame: 24,
+    imageLoaderLimit: 12,
     maxImageCacheCount: 600,
     preserveImageSizeOnResize: true,
     blendTime: 0,

@@ -68,6 +68,14 @@ export class SlideTileSource extends OpenSeadragon.TileSource {
     return routes.tile(this.#id, this.#slideLevel(level), column, row);
   }
 
+  /**
+   * The canvas drawer widens tiles that do not overlap by a pixel to hide seams, which blurs them. Where slide pixels lie
+   * on whole screen pixels there is no seam: the smallest overlap there is says so, and leaves every tile as it is.
+   */
+  setExact(exact: boolean): void {
+    this.tileOverlap = exact ? Number.MIN_VALUE : 0;
+  }
+
   override hasTransparency(): boolean {
     return false;
   }
