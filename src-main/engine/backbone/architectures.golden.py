@@ -49,7 +49,7 @@ def fill(net):
     net.load_state_dict(
         {k: (v if k.endswith("num_batches_tracked") else weight(k, tuple(v.shape))) for k, v in state.items()}
     )
-    return net.eval()
+    return net.double().eval()  # float64: the reference adds no rounding of its own
 
 
 def images(height=HEIGHT, width=WIDTH):
@@ -57,7 +57,7 @@ def images(height=HEIGHT, width=WIDTH):
     pixels = np.floor(u * 256).reshape(COUNT, height, width, 3).transpose(0, 3, 1, 2) / 255.0
     mean = np.array([0.485, 0.456, 0.406]).reshape(1, 3, 1, 1)
     std = np.array([0.229, 0.224, 0.225]).reshape(1, 3, 1, 1)
-    return torch.from_numpy(((pixels - mean) / std).astype(np.float32))
+    return torch.from_numpy((pixels - mean) / std)
 
 
 def summary(features):

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeModel } from '../graph/proto.ts';
 import { InferenceWorker } from '../infer/inference-worker.ts';
+import { ARCHITECTURES } from './architectures/all.ts';
 import type { BuiltNetwork } from './architectures/network.ts';
-import { buildResNet } from './architectures/resnet.ts';
+import { buildVit } from './architectures/vit.ts';
 import { IMAGENET_INPUT } from './random-resnet18.ts';
 import { hashPixels, hashWeights } from './testing/hash-weights.ts';
 import type { WeightSource } from './weights.ts';
@@ -26,10 +27,36 @@ interface Golden {
 
 const golden: Golden = JSON.parse(await readFile(new URL('./architectures.golden.json', import.meta.url), 'utf8'));
 
+/** Torchvision's names of a vision transformer's weights, which the formula takes its values from. */
+function torchvisionVitName(name: string): string {
+  return name
+    .replace('patch_embed.proj', 'conv_proj')
+    .replace('cls_token', 'class_token')
+    .replace('pos_embed', 'encoder.pos_embedding')
+    .replace(/^norm\./, 'encoder.ln.')
+    .replace(/^blocks\.(\d+)\./, 'encoder.layers.encoder_layer_$1.')
+    .replace(/norm([12])/, 'ln_$1')
+    .replace(/attn\.qkv\.(.*)$/, 'self_attention.in_proj_$1')
+    .replace('attn.proj', 'self_attention.out_proj')
+    .replace('mlp.fc1', 'mlp.0')
+    .replace('mlp.fc2', 'mlp.3');
+}
+
+const SMALL_VIT = {
+  sizePx: 96,
+  patchPx: 16,
+  depth: 3,
+  heads: 4,
+  dim: 48,
+  mlpDim: 192,
+  registers: 0,
+  layerScale: false,
+};
+
 const BUILDERS: Readonly<Record<string, (weights: WeightSource) => BuiltNetwork>> = {
-  resnet18: (weights) => buildResNet('resnet18', weights),
-  resnet34: (weights) => buildResNet('resnet34', weights),
-  resnet50: (weights) => buildResNet('resnet50', weights),
+  ...Object.fromEntries(Object.entries(ARCHITECTURES).filter(([name]) => !name.startsWith('vit'))),
+  vit: (weights) =>
+    buildVit({ name: 'vit', ...SMALL_VIT }, (spec) => weights({ ...spec, name: torchvisionVitName(spec.name) })),
 };
 
 let folder = '';
@@ -81,7 +108,8 @@ describe.each(Object.entries(BUILDERS))('%s', (name, build) => {
     expect(network.cuts.map((cut) => [cut.name, cut.featureDim])).toEqual(
       Object.entries(expected).map(([cut, summary]) => [cut, summary.dim]),
     );
-    const features = await featuresOf(network, golden.heightPx, golden.widthPx);
+    const [height, width] = name === 'vit' ? [96, 96] : [golden.heightPx, golden.widthPx];
+    const features = await featuresOf(network, height, width);
     for (const [index, [, summary]] of Object.entries(expected).entries()) {
       for (let image = 0; image < golden.count; image += 1) {
         const row = features[index]?.[image] ?? new Float32Array();
@@ -94,10 +122,8 @@ describe.each(Object.entries(BUILDERS))('%s', (name, build) => {
 describe('cut tables', () => {
   const table = (network: BuiltNetwork): [string, number, number][] =>
     network.cuts.map((cut) => [cut.name, cut.featureDim, cut.cumulativeParameters]);
-  const empty: WeightSource = () => new Float32Array();
-
   it('ResNet18 has the dims and parameter counts of HistoTransfer', () => {
-    expect(table(buildResNet('resnet18', empty))).toEqual([
+    expect(table(buildNetwork('resnet18'))).toEqual([
       ['stem', 64, 9_536],
       ['layer1', 64, 157_504],
       ['layer2', 128, 683_072],
@@ -106,15 +132,40 @@ describe('cut tables', () => {
     ]);
   });
 
-  it('whole networks have the parameters and multiply-adds torchvision lists, without the classifier', () => {
-    const whole = (network: BuiltNetwork) => network.cuts.at(-1);
-    // torchvision's model cards: 11.69 M, 21.80 M and 25.56 M parameters, 1.81, 3.66 and 4.09 G multiply-adds at 224.
-    expect(whole(buildResNet('resnet34', empty))?.cumulativeParameters).toBe(21_797_672 - 513_000);
-    expect(whole(buildResNet('resnet50', empty))?.cumulativeParameters).toBe(25_557_032 - 2_049_000);
-    const flops = (network: BuiltNetwork, classifier: number): number =>
-      ((whole(network)?.cumulativeFlops ?? 0) / 2 + classifier) / 1e9;
-    expect(flops(buildResNet('resnet18', empty), 512_000)).toBeCloseTo(1.814, 3);
-    expect(flops(buildResNet('resnet34', empty), 512_000)).toBeCloseTo(3.664, 3);
-    expect(flops(buildResNet('resnet50', empty), 2_048_000)).toBeCloseTo(4.089, 3);
+  it('DenseNet121 has the dims and parameter counts of HistoTransfer, at blocks and transitions', () => {
+    expect(table(buildNetwork('densenet121'))).toEqual([
+      ['stem', 64, 9_536],
+      ['denseblock1', 256, 344_576],
+      ['transition1', 128, 377_856],
+      ['denseblock2', 512, 1_297_536],
+      ['transition2', 256, 1_429_632],
+      ['denseblock3', 1024, 4_267_392],
+      ['transition3', 512, 4_793_728],
+      ['denseblock4', 1024, 6_951_808],
+      ['norm5', 1024, 6_953_856],
+    ]);
+  });
+
+  // Parameters and multiply-adds (G, at 224 px) of torchvision's model cards, and the classifier they include.
+  it.each([
+    ['resnet18', 11_689_512, 512 * 1000 + 1000, 1.814],
+    ['resnet34', 21_797_672, 512 * 1000 + 1000, 3.664],
+    ['resnet50', 25_557_032, 2048 * 1000 + 1000, 4.089],
+    ['densenet121', 7_978_856, 1024 * 1000 + 1000, 2.834],
+    ['mobilenet_v2', 3_504_872, 1280 * 1000 + 1000, 0.301],
+    ['shufflenet_v2_x1_0', 2_278_604, 1024 * 1000 + 1000, 0.145],
+    ['vit_base_patch16', 86_567_656, 768 * 1000 + 1000, 17.564],
+  ])('%s has the size torchvision lists, without the classifier', (name, parameters, classifier, gigaMacs) => {
+    const network = buildNetwork(name);
+    const cut = network.cuts.find((point) => point.name === network.defaultCut);
+    expect(network.parameters).toBe(parameters - classifier);
+    expect(cut?.cumulativeParameters).toBe(parameters - classifier);
+    expect(((cut?.cumulativeFlops ?? 0) / 2 + classifier) / 1e9).toBeCloseTo(gigaMacs, 2);
   });
 });
+
+function buildNetwork(name: string): BuiltNetwork {
+  const build = ARCHITECTURES[name];
+  if (!build) throw new Error(`no network called ${name}`);
+  return build(() => new Float32Array());
+}

@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { AppError } from '../../../src-shared/errors.ts';
 import type { InputSpec } from '../../../src-shared/model/backbone.ts';
+import type { OnnxModel } from '../graph/model.ts';
+import { CUTS_KEY } from './architectures/network.ts';
 
 const triple = z.tuple([z.number(), z.number(), z.number()]);
 
@@ -52,6 +54,34 @@ export async function readCardFile(modelPath: string): Promise<CardFile | null> 
 export function cardInMetadata(metadata: Readonly<Record<string, string>>): CardFile | null {
   const text = metadata['hyaline.card'];
   return text === undefined ? null : parseCard(text, 'The card inside this model');
+}
+
+const cutTableSchema = z.array(
+  z.object({
+    name: z.string().min(1),
+    tensor: z.string().min(1),
+    pooling: z.enum(['none', 'global-average', 'cls', 'mean-tokens']),
+  }),
+);
+
+/** A cut as a graph of ours names it in its metadata. */
+export type NamedCut = z.infer<typeof cutTableSchema>[number];
+
+/** The cut table a graph of ours carries, as far as its tensors are still in the graph; null where it has none. */
+export function cutsInMetadata(model: OnnxModel): readonly NamedCut[] | null {
+  const text = model.metadata[CUTS_KEY];
+  if (text === undefined) return null;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  const parsed = cutTableSchema.safeParse(value);
+  if (!parsed.success) return null;
+  const tensors = new Set(model.graph.nodes.flatMap((node) => node.outputs));
+  const present = parsed.data.filter((cut) => tensors.has(cut.tensor));
+  return present.length > 0 ? present : null;
 }
 
 function parseCard(text: string, what: string): CardFile {

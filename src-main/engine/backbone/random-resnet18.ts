@@ -20,7 +20,7 @@ export const IMAGENET_INPUT: InputSpec = {
 const SEED = 1;
 
 /** What the generator gives, on every machine: a test holds it to that. */
-const FILE = { id: '5f224ef7a093a4098edd72fa2dbcd0ce3f9461878d0bc421fa9e3e4bc2b65c20', sizeBytes: 44_757_113 };
+const FILE = { id: 'bc216a3d37033d95fb7c89ee7b7067ac739be8d72618323fd79fea98aca477a3', sizeBytes: 44_757_476 };
 
 /** A network as a file's bytes, with the card that describes it. */
 export interface BackboneFile {

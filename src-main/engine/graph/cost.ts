@@ -18,6 +18,9 @@ const LEARNED_INPUTS: Readonly<Record<string, readonly number[]>> = {
   Mul: [0, 1],
   Concat: [0, 1, 2],
   Expand: [0],
+  Slice: [0],
+  Pad: [0],
+  Transpose: [0],
 };
 
 export interface GraphCost {

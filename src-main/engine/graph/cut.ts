@@ -73,6 +73,21 @@ export function cutModel(model: OnnxModel, cuts: readonly CutOutput[]): OnnxMode
   };
 }
 
+/** Adds a pooled tensor as a further output; everything else stays. */
+export function appendOutput(model: OnnxModel, cut: CutOutput, featureDim: number): OnnxModel {
+  const pool = poolingNodes(cut, 'hyaline.pool', model.opsets[''] ?? 0);
+  const output: GraphValue = { name: cut.output, elementType: ELEMENT.float, dims: ['N', featureDim] };
+  return {
+    ...model,
+    graph: {
+      ...model.graph,
+      nodes: [...model.graph.nodes, ...pool.nodes],
+      initializers: [...model.graph.initializers, ...pool.constants],
+      outputs: [...model.graph.outputs, output],
+    },
+  };
+}
+
 interface PoolingPart {
   readonly nodes: readonly GraphNode[];
   readonly constants: readonly GraphTensor[];

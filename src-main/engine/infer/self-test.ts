@@ -27,7 +27,7 @@ function selfTestModel(): Uint8Array {
   x = net.relu(net.add(x, y, 'a2'), 'r2');
   x = net.concat([x, net.relu(net.conv(x, 'c3', { channels: 32, kernel: 1, bias: true }), 'r3')], 'cat');
   net.cut('features', x.name, x.channels);
-  return encodeModel(net.finish({}).model);
+  return encodeModel(net.finish('self-test').model);
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { CutPoint } from '../../../../src-shared/model/backbone.ts';
 import { floatAttribute, GraphBuilder } from '../../graph/builder.ts';
 import { costOf } from '../../graph/cost.ts';
-import { cutModel } from '../../graph/cut.ts';
+import { appendOutput } from '../../graph/cut.ts';
 import type { OnnxModel } from '../../graph/model.ts';
 import type { WeightRole, WeightSource } from '../weights.ts';
 
@@ -15,9 +15,14 @@ export interface FeatureMap {
 
 /** A finished network: its graph and where it can be cut. */
 export interface BuiltNetwork {
+  readonly architecture: string;
   readonly model: OnnxModel;
   readonly inputName: string;
+  /** Nominal side of the input. */
+  readonly sizePx: number;
   readonly cuts: readonly CutPoint[];
+  /** The cut that is the graph's output `features`. */
+  readonly defaultCut: string;
   readonly parameters: number;
 }
 
@@ -39,6 +44,9 @@ export interface PoolOptions {
 
 export const INPUT_NAME = 'input';
 export const FEATURES_NAME = 'features';
+export const ARCHITECTURE_KEY = 'hyaline.architecture';
+/** Metadata key under which a graph of ours carries its cut table: a list of name, tensor and pooling. */
+export const CUTS_KEY = 'hyaline.cuts';
 
 /**
  * Adds convolutional layers to a graph and keeps track of their sizes. Layers are named by their key in the reference
@@ -49,6 +57,8 @@ export class NetworkBuilder {
   readonly graph: GraphBuilder;
   readonly shapes = new Map<string, readonly number[]>();
   private readonly weights: WeightSource;
+  private sizePx = 0;
+  private readonly constants = new Set<string>();
   private readonly cutPoints: { name: string; tensor: string; pooling: CutPoint['pooling']; featureDim: number }[] = [];
 
   constructor(name: string, weights: WeightSource) {
@@ -57,6 +67,7 @@ export class NetworkBuilder {
   }
 
   image(sizePx: number, fixedSize = false): FeatureMap {
+    this.sizePx = sizePx;
     this.graph.input(INPUT_NAME, ['N', 3, ...(fixedSize ? [sizePx, sizePx] : ['H', 'W'])]);
     return { name: INPUT_NAME, channels: 3, heightPx: sizePx, widthPx: sizePx };
   }
@@ -64,6 +75,18 @@ export class NetworkBuilder {
   /** Adds a learned constant and returns its name. */
   weight(name: string, dims: readonly number[], role: WeightRole): string {
     return this.graph.floats(name, dims, this.weights({ name, dims, role }));
+  }
+
+  /** Adds a matrix the checkpoint holds as [out, in] in the order a matrix product needs, [in, out]. */
+  transposedWeight(name: string, out: number, inputs: number): string {
+    const source = this.weights({ name, dims: [out, inputs], role: 'linear' });
+    const turned = new Float32Array(source.length);
+    for (let row = 0; row < out; row += 1) {
+      for (let column = 0; column < inputs; column += 1) {
+        turned[column * out + row] = source[row * inputs + column] ?? 0;
+      }
+    }
+    return this.graph.floats(name, [inputs, out], source.length === 0 ? source : turned);
   }
 
   conv(x: FeatureMap, key: string, options: ConvOptions): FeatureMap {
@@ -98,6 +121,20 @@ export class NetworkBuilder {
     return this.map(name, x.channels, x.heightPx, x.widthPx);
   }
 
+  /** ReLU that saturates at 6 (MobileNet). */
+  relu6(x: FeatureMap, name: string): FeatureMap {
+    const bounds = [this.constant('zero', 0), this.constant('six', 6)];
+    this.graph.node(name, 'Clip', [x.name, ...bounds]);
+    return this.map(name, x.channels, x.heightPx, x.widthPx);
+  }
+
+  /** A lone number as a constant of the graph, added once. */
+  constant(name: string, value: number): string {
+    if (!this.constants.has(name)) this.graph.floats(name, [], Float32Array.of(value));
+    this.constants.add(name);
+    return name;
+  }
+
   add(a: FeatureMap, b: FeatureMap, name: string): FeatureMap {
     this.graph.node(name, 'Add', [a.name, b.name]);
     return this.map(name, a.channels, a.heightPx, a.widthPx);
@@ -114,6 +151,19 @@ export class NetworkBuilder {
     );
     const channels = parts.reduce((sum, part) => sum + part.channels, 0);
     return this.map(name, channels, first.heightPx, first.widthPx);
+  }
+
+  /** Splits the channels into two equal halves. */
+  halves(x: FeatureMap, name: string): [FeatureMap, FeatureMap] {
+    const half = x.channels / 2;
+    this.graph.multi(name, 'Split', [x.name], [`${name}.0`, `${name}.1`], { axis: 1 });
+    return [this.map(`${name}.0`, half, x.heightPx, x.widthPx), this.map(`${name}.1`, half, x.heightPx, x.widthPx)];
+  }
+
+  /** Picks channels in a given order. */
+  pick(x: FeatureMap, name: string, order: readonly number[]): FeatureMap {
+    this.graph.node(name, 'Gather', [x.name, this.graph.ints(`${name}.order`, order)], { axis: 1 });
+    return this.map(name, order.length, x.heightPx, x.widthPx);
   }
 
   pool(x: FeatureMap, name: string, kind: 'MaxPool' | 'AveragePool', options: PoolOptions): FeatureMap {
@@ -134,24 +184,30 @@ export class NetworkBuilder {
     this.cutPoints.push({ name, tensor, pooling, featureDim });
   }
 
-  /** Closes the network with its last cut as the graph's output `features` (N x featureDim). */
-  finish(metadata: Readonly<Record<string, string>>): BuiltNetwork {
-    const last = this.cutPoints.at(-1);
-    if (!last) throw new Error('the network has no cut point');
+  /**
+   * Closes the network with one cut as the graph's output `features` (N x featureDim).
+   *
+   * @param featureCut name of that cut; the last one if left out.
+   */
+  finish(architecture: string, featureCut?: string): BuiltNetwork {
+    const chosen = this.cutPoints.find((point) => point.name === featureCut) ?? this.cutPoints.at(-1);
+    if (!chosen) throw new Error('the network has no cut point');
+    const table = this.cutPoints.map(({ name, tensor, pooling }) => ({ name, tensor, pooling }));
+    const metadata = { [ARCHITECTURE_KEY]: architecture, [CUTS_KEY]: JSON.stringify(table) };
     const whole = this.graph.build(metadata);
     const cuts = this.cutPoints.map((point): CutPoint => {
       const cost = costOf(whole.graph, [point.tensor], this.shapes);
       return { ...point, cumulativeParameters: cost.parameters, cumulativeFlops: cost.flops };
     });
-    const model = cutModel(whole, [{ tensor: last.tensor, pooling: last.pooling, output: FEATURES_NAME }]);
-    const [output] = model.graph.outputs;
-    if (!output) throw new Error('the network has no output');
-    const outputs = [{ ...output, dims: ['N', last.featureDim] }];
+    const { tensor, pooling, featureDim } = chosen;
     return {
-      model: { ...model, graph: { ...model.graph, outputs } },
+      architecture,
+      model: appendOutput(whole, { tensor, pooling, output: FEATURES_NAME }, featureDim),
       inputName: INPUT_NAME,
+      sizePx: this.sizePx,
       cuts,
-      parameters: cuts.at(-1)?.cumulativeParameters ?? 0,
+      defaultCut: chosen.name,
+      parameters: costOf(whole.graph, [tensor], new Map()).parameters,
     };
   }
 

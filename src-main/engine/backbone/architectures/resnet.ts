@@ -37,7 +37,7 @@ export function buildResNet(name: ResNetName, weights: WeightSource, sizePx = 22
     }
     net.cut(`layer${stage + 1}`, x.name, x.channels);
   });
-  return net.finish({ 'hyaline.architecture': name });
+  return net.finish(name);
 }
 
 function basicBlock(net: NetworkBuilder, x: FeatureMap, key: string, width: number, stride: number): FeatureMap {
