@@ -32,9 +32,9 @@ interface Span {
 }
 
 /**
- * The map over a grey thumbnail, registered exactly: tile (c, r) covers level-0 pixels from round(c x stride) for one
- * tile side, rounded to the nearest pixel of the figure (at least one pixel). Where tiles overlap, their colours are
- * averaged. The query tile of a similarity map is framed.
+ * The map over a grey thumbnail, registered exactly: tile (c, r) covers level-0 pixels round(c x stride) to
+ * round(c x stride + tile side), rounded to the nearest pixel of the figure (at least one pixel). Where tiles overlap,
+ * their colours are averaged. The query tile of a similarity map is framed.
  */
 export async function composeMapFigure(input: MapFigureInput): Promise<Figure> {
   const figure = await greyThumbnail(input);
@@ -88,7 +88,9 @@ function spans(count: number, description: MapDescription, slidePx: number, figu
   return Array.from({ length: count }, (_, i) => {
     const x0Px = originLevel0Px(i, description.strideLevel0Px);
     const start = Math.min(figurePx - 1, Math.round(x0Px * scale));
-    const end = Math.min(figurePx, Math.round((x0Px + description.tileLevel0Px) * scale));
+    // Rounded from the float grid like the next origin, so that adjoining tiles leave no seam.
+    const x1Px = Math.round(i * description.strideLevel0Px + description.tileLevel0Px);
+    const end = Math.min(figurePx, Math.round(x1Px * scale));
     return { start, end: Math.max(start + 1, end) };
   });
 }
