@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path';
 import type { Locator, Page } from 'playwright-core';
+import sharp from 'sharp';
 import { expect } from 'vitest';
 
 const JOB_TIMEOUT_MS = 240_000;
@@ -75,6 +76,55 @@ export class Workstation {
       throw new Error('the stage is not on the screen');
     }
     await this.page.mouse.click(box.x + x * box.width, box.y + y * box.height);
+  }
+
+  /** Brings a place (level-0 pixels) to the middle at one slide pixel on one screen pixel. */
+  async showOneToOne(x0Px: number, y0Px: number): Promise<void> {
+    const { page } = this;
+    await page.getByRole('button', { name: '1:1', exact: true }).click();
+    await this.settled();
+    await page.getByRole('button', { name: 'Go to a position' }).click();
+    await page.getByLabel('X, px').fill(String(x0Px));
+    await page.getByLabel('Y, px').fill(String(y0Px));
+    await page.getByRole('button', { name: 'Go', exact: true }).click();
+    await this.settled();
+  }
+
+  /** Waits until the view stands still. */
+  async settled(): Promise<void> {
+    const view = async (): Promise<string> =>
+      `${await this.stage.getAttribute('data-centre')} ${await this.stage.getAttribute('data-zoom')}`;
+    let before = '';
+    await expect
+      .poll(
+        async () => {
+          const now = await view();
+          const still = now === before;
+          before = now;
+          return still;
+        },
+        { timeout: 30_000, interval: 400 },
+      )
+      .toBe(true);
+  }
+
+  /** RGB as the screen shows it of a square of the slide (level-0 pixels), at 1:1 and upright. */
+  async pixelsAt(x0Px: number, y0Px: number, sidePx: number): Promise<Uint8Array> {
+    const box = await this.stage.boundingBox();
+    const [centreX = 0, centreY = 0] = ((await this.stage.getAttribute('data-centre')) ?? '').split(',').map(Number);
+    if (box === null) {
+      throw new Error('the stage is not on the screen');
+    }
+    const clip = {
+      x: box.x + box.width / 2 + x0Px - centreX,
+      y: box.y + box.height / 2 + y0Px - centreY,
+      width: sidePx,
+      height: sidePx,
+    };
+    expect(clip.x % 1, 'slide pixels lie on screen pixels').toBe(0);
+    expect(clip.y % 1, 'slide pixels lie on screen pixels').toBe(0);
+    const png = await this.page.screenshot({ clip });
+    return sharp(png).removeAlpha().raw().toBuffer();
   }
 
   /** A sentence the application shows, as a toast or in place. */
