@@ -50,5 +50,5 @@ describe('a process killed while it stores features', () => {
     const features = await after.readFeatures(run.id);
     expect(Buffer.from(features.buffer).equals(Buffer.from(sampleChunk(run, 0, reached).values.buffer))).toBe(true);
     await after.close();
-  });
+  }, 240_000);
 });

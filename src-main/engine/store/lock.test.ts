@@ -102,9 +102,9 @@ describe('the lock of a store', () => {
     const lock = acquireLock({ path, program: 'beating', heartbeatMs: 20 });
     const old = new Date(0);
     utimesSync(path, old, old);
-    await expect.poll(() => Date.now() - statSync(path).mtimeMs).toBeLessThan(10_000);
+    await expect.poll(() => Date.now() - statSync(path).mtimeMs, { timeout: 20_000 }).toBeLessThan(10_000);
     rmSync(path);
-    await expect.poll(() => readOwner(path)?.program).toBe('beating');
+    await expect.poll(() => readOwner(path)?.program, { timeout: 20_000 }).toBe('beating');
     lock.release();
     lock.release();
     expect(existsSync(path)).toBe(false);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { listBackups } from './backup.ts';
+import { chunkTable } from './chunk-table.ts';
 import { MIGRATIONS } from './migrations/all.ts';
 import type { Migration } from './migrations/migration.ts';
 import { openDatabase } from './open-database.ts';
@@ -118,6 +119,36 @@ describe('opening a store', () => {
     });
     writeFileSync(path, bytes.subarray(0, 8192 * 3));
     await expect(openStore({ folder })).rejects.toMatchObject({ code: 'StoreDamaged' });
+  });
+
+  it('checks everything but the chunks of a large store', async () => {
+    const before = await openStore({ folder, onThread: false });
+    const run = await storeSample(before, 'a', 640, 64);
+    await before.appendFeatures(sampleChunk(run, 0, 640));
+    await before.close();
+    const whole = readFileSync(path);
+    const openLarge = () =>
+      openDatabase({ folder, fileName: 'hyaline.db', migrations: MIGRATIONS, wholeCheckBytes: 0 }).db;
+    openLarge().close();
+    const rootPageOf = (table: string): number => {
+      const db = openLarge();
+      const page = db.prepare<[string], number>('SELECT rootpage FROM sqlite_schema WHERE name = ?').pluck().get(table);
+      db.close();
+      return page ?? 0;
+    };
+    const damagedAt = (page: number): Buffer => Buffer.from(whole).fill(0xa5, 8192 * (page - 1), 8192 * page);
+    for (const table of ['slide', 'run', 'map', 'job']) {
+      const page = rootPageOf(table);
+      expect(page).toBeGreaterThan(1);
+      writeFileSync(path, damagedAt(page));
+      expect(openLarge, table).toThrow(expect.objectContaining({ code: 'StoreDamaged' }));
+      writeFileSync(path, whole);
+    }
+    writeFileSync(path, damagedAt(rootPageOf('chunk')));
+    expect(() => openWith(MIGRATIONS)).toThrow(expect.objectContaining({ code: 'StoreDamaged' }));
+    const db = openLarge();
+    expect(() => chunkTable(db).readFeatures(run.id)).toThrow(/malformed/);
+    db.close();
   });
 
   it('leaves a database of another program alone', () => {

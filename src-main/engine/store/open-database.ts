@@ -11,6 +11,8 @@ export interface DatabaseOptions {
   readonly folder: string;
   readonly fileName: string;
   readonly migrations: readonly Migration[];
+  /** Files larger than this are checked without their chunks; `WHOLE_CHECK_BYTES` by default. */
+  readonly wholeCheckBytes?: number;
 }
 
 export interface OpenedDatabase {
@@ -106,7 +108,7 @@ function configure(db: Database.Database, isNew: boolean): void {
 
 function checkIntegrity(db: Database.Database, path: string, options: DatabaseOptions): void {
   const findings =
-    statSync(path).size <= WHOLE_CHECK_BYTES
+    statSync(path).size <= (options.wholeCheckBytes ?? WHOLE_CHECK_BYTES)
       ? quickCheck(db, 'quick_check(5)')
       : tableNames(db).flatMap((table) => quickCheck(db, `quick_check('${table}')`));
   if (findings.length === 0) return;

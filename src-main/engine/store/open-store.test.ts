@@ -276,7 +276,9 @@ describe.each([
     });
     expect(before.sizeBytes).toBeGreaterThan(512_000);
     await store.removeRun(large.id);
-    await expect.poll(async () => (await store.status()).sizeBytes).toBeLessThan(before.sizeBytes - 500_000);
+    await expect
+      .poll(async () => (await store.status()).sizeBytes, { timeout: 20_000 })
+      .toBeLessThan(before.sizeBytes - 500_000);
   });
 
   it('reports slow calls by name', async () => {
