@@ -55,7 +55,7 @@ describe('an engine that dies in the middle of an analysis', () => {
       slideId: slide.id,
       backboneId: backbone.id,
       cut: null,
-      grid: { ...DEFAULT_GRID, strideUm: 14, minTissueFraction: 0 },
+      grid: { ...DEFAULT_GRID, strideUm: 42, minTissueFraction: 0 },
       tissue: DEFAULT_TISSUE,
     });
     await running;

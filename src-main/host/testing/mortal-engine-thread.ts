@@ -15,6 +15,7 @@ await serveLink(
           setImmediate(() => {
             throw new Error('killed by the test');
           });
+          return new Promise(() => undefined);
         }
         return engine.handle(request);
       },
