@@ -43,12 +43,12 @@ export function touchedPixels(
 
 /**
  * Optical density of one unit of each stain in R, G and B. Measured on CMU-1-Small-Region: nuclei about
- * (40, 22, 60), epithelial cytoplasm (129, 81, 128), collagen (174, 72, 115) to (219, 161, 189), glass (244, 243, 243).
+ * (40, 22, 60), epithelial cytoplasm (129, 81, 128), collagen (174, 72, 115) to (219, 161, 189), glass (246, 243, 243).
  */
 const HAEMATOXYLIN = [0.62, 0.72, 0.4] as const;
 const EOSIN = [0.19, 0.86, 0.48] as const;
 const BLOOD = [0.12, 0.86, 0.62] as const;
-export const GLASS = [244, 243, 244] as const;
+export const GLASS = [243, 243, 243] as const;
 
 const STEPS = 1024;
 const DENSEST = 2.5;

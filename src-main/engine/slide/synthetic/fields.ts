@@ -41,7 +41,7 @@ export const FIELD_NAMES = [
 export type FieldName = (typeof FIELD_NAMES)[number];
 
 const FAR = -1e6;
-const LOBULE_CELL_UM = 560;
+const LOBULE_CELL_UM = 470;
 const CLUSTER_CELL_UM = 480;
 
 export function emptyFields(): Fields {
@@ -84,11 +84,13 @@ export function fieldsAt(scene: Scene, x: number, y: number, out: Fields): Field
   const cos = Math.cos(angle);
   const sin = Math.sin(angle);
   const swirl =
-    150 * gradientNoise(noise, x / 380 + 77, y / 380 + 5) + 34 * gradientNoise(noise, x / 96 + 5, y / 96 + 77);
+    1300 * gradientNoise(noise, x / 1350 + 7, y / 1350 + 65) +
+    100 * gradientNoise(noise, x / 370 + 77, y / 370 + 5) +
+    15 * gradientNoise(noise, x / 96 + 5, y / 96 + 77);
   const drift = 90 * gradientNoise(noise, x / 310 + 20, y / 310 + 140) + 6 * fine;
-  out.across = x * cos + y * sin + swirl + 50 * smoothStep(-0.9, 0.9, out.lobule);
-  out.along = y * cos - x * sin + drift;
-  out.tone = 1 + 0.32 * gradientNoise(noise, x / 520 + 60, y / 520 + 90) + 0.16 * middle;
+  out.across = 0.55 * (x * cos + y * sin) + swirl + 50 * smoothStep(-0.9, 0.9, out.lobule);
+  out.along = y * cos - x * sin + 1300 * gradientNoise(noise, x / 1350 + 165, y / 1350 + 25) + drift;
+  out.tone = 1 + 0.32 * gradientNoise(noise, x / 520 + 60, y / 520 + 90) + 0.34 * middle;
   const wild = gradientNoise(noise, x / 260 + 101, y / 260 + 55);
   out.loose = Math.max(
     smoothStep(-0.15, 0.25, out.lobule),
@@ -162,12 +164,12 @@ function lobuleOfCell(scene: Scene, column: number, row: number): Lobule | null 
   const xUm = (column + 0.2 + 0.6 * random()) * LOBULE_CELL_UM;
   const yUm = (row + 0.2 + 0.6 * random()) * LOBULE_CELL_UM;
   const angle = random() * Math.PI;
-  const isThere = random() < 0.72 && outlineDepth(scene, xUm, yUm) > 90;
+  const isThere = random() < 0.92 && outlineDepth(scene, xUm, yUm) > 90;
   const lobule = isThere
     ? {
         xUm,
         yUm,
-        radiusUm: 105 + 105 * random(),
+        radiusUm: 115 + 115 * random(),
         cos: Math.cos(angle),
         sin: Math.sin(angle),
         stretch: 1 + 0.35 * random(),
@@ -199,7 +201,7 @@ function clusterOfCell(scene: Scene, column: number, row: number): Cluster | nul
   if (known !== undefined) return known;
   const random = randomOfCell(column, row, scene.seed ^ 0x1f1);
   const cluster =
-    random() < 0.3
+    random() < 0.42
       ? {
           xUm: (column + random()) * CLUSTER_CELL_UM,
           yUm: (row + random()) * CLUSTER_CELL_UM,

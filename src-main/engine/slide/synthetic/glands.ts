@@ -24,8 +24,8 @@ export interface Gland {
 /** How far from its centre a gland can reach. */
 export const GLAND_REACH_UM = 260;
 
-const DUCT_CELL_UM = 760;
-const ACINUS_CELL_UM = 50;
+const DUCT_CELL_UM = 640;
+const ACINUS_CELL_UM = 40;
 const VESSEL_CELL_UM = 300;
 
 /** µm inside the outline of a gland; negative outside. Depths beyond `wallUm` are lumen. */
@@ -82,12 +82,11 @@ export function glandsNear(scene: Scene, rect: RectUm): Gland[] {
   });
   const glands = [...ducts];
   forEachCell(rect, ACINUS_CELL_UM, 60, (column, row) => {
-    const random = randomOfCell(column, row, scene.seed ^ 0xac1);
-    const x = (column + 0.5 + (random() - 0.5) * 0.42) * ACINUS_CELL_UM;
-    const y = (row + 0.5 + (random() - 0.5) * 0.42 + (column & 1) * 0.5) * ACINUS_CELL_UM;
-    fieldsAt(scene, x, y, fields);
-    if (fields.lobule < 0.08 || fields.depth < 45 || fields.lesion > -40 || random() < 0.1) return;
-    if (isFree(ducts, x, y, 30)) glands.push(makeAcinus(x, y, random));
+    const seed = acinusSeed(scene, column, row);
+    fieldsAt(scene, seed.x, seed.y, fields);
+    if (fields.lobule < 0.08 || fields.depth < 45 || fields.lesion > -40) return;
+    if (isCrowdedOut(scene, column, row, seed) || !isFree(ducts, seed.x, seed.y, 30)) return;
+    glands.push(makeAcinus(seed));
   });
   forEachCell(rect, VESSEL_CELL_UM, 50, (column, row) => {
     const random = randomOfCell(column, row, scene.seed ^ 0xe55);
@@ -110,9 +109,41 @@ function makeDuct(xUm: number, yUm: number, random: Random): Gland {
   return makeGland('duct', xUm, yUm, radiusUm, 1 + 0.5 * random(), 0.1, 13 + 7 * random(), 0.45, random);
 }
 
-function makeAcinus(xUm: number, yUm: number, random: Random): Gland {
-  const radiusUm = 17 + 8 * random();
-  return makeGland('acinus', xUm, yUm, radiusUm, 1 + 0.3 * random(), 0.09, 9.5 + 3.5 * random(), 0.5, random);
+/** Where an acinus could be, before its surroundings have a say. */
+interface AcinusSeed {
+  readonly x: number;
+  readonly y: number;
+  readonly radiusUm: number;
+  readonly mark: number;
+  readonly random: Random;
+}
+
+function acinusSeed(scene: Scene, column: number, row: number): AcinusSeed {
+  const random = randomOfCell(column, row, scene.seed ^ 0xac1);
+  return {
+    x: (column + 0.5 + (random() - 0.5) * 0.7) * ACINUS_CELL_UM,
+    y: (row + 0.5 + (random() - 0.5) * 0.7 + (column & 1) * 0.5) * ACINUS_CELL_UM,
+    radiusUm: 16.5 + 10 * random(),
+    mark: random(),
+    random,
+  };
+}
+
+/** True where a seed of higher mark stands too close: thins overlaps without regard to order (Matérn 1960, type II). */
+function isCrowdedOut(scene: Scene, column: number, row: number, seed: AcinusSeed): boolean {
+  for (let dy = -2; dy <= 2; dy++) {
+    for (let dx = -1; dx <= 1; dx++) {
+      if (dx === 0 && dy === 0) continue;
+      const other = acinusSeed(scene, column + dx, row + dy);
+      const room = 0.84 * (seed.radiusUm + other.radiusUm);
+      if (other.mark > seed.mark && (other.x - seed.x) ** 2 + (other.y - seed.y) ** 2 < room * room) return true;
+    }
+  }
+  return false;
+}
+
+function makeAcinus({ x, y, radiusUm, random }: AcinusSeed): Gland {
+  return makeGland('acinus', x, y, radiusUm, 1 + 0.25 * random(), 0.09, 10.5 + 3.5 * random(), 0.5, random);
 }
 
 function makeVessel(xUm: number, yUm: number, random: Random): Gland {

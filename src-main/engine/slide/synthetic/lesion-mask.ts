@@ -15,7 +15,10 @@ export interface LesionMask {
   readonly mppUm: number;
 }
 
-/** Writes where the planted lesions truly are: an 8-bit grey PNG of the whole slide, 255 inside a lesion, 0 elsewhere. */
+/**
+ * Writes where the planted lesions truly are: an 8-bit grey PNG of the whole slide, 255 inside a lesion, 0 elsewhere,
+ * and beside it a JSON file that states the mask's pixel size (`mppUm`).
+ */
 export async function writeLesionMask(scene: Scene, path: string): Promise<LesionMask> {
   const { widthUm, heightUm, lesions } = scene.layout;
   const mppUm = Math.max(MASK_MPP_UM, scene.mppUm, Math.max(widthUm, heightUm) / MAX_SIDE_PX);
@@ -35,8 +38,9 @@ export async function writeLesionMask(scene: Scene, path: string): Promise<Lesio
   }
   const png = sharp(mask, { raw: { width: widthPx, height: heightPx, channels: 1 } })
     .toColourspace('b-w')
-    .withMetadata({ density: 25_400 / mppUm })
     .png();
   await writeFile(path, await png.toBuffer());
+  const about = { mppUm, widthPx, heightPx, slideMppUm: scene.mppUm, seed: scene.seed, lesions: lesions.length };
+  await writeFile(path.replace(/png$/, 'json'), `${JSON.stringify(about)}\n`);
   return { path, widthPx, heightPx, mppUm };
 }

@@ -27,7 +27,7 @@ export function randomOfCell(x: number, y: number, salt: number): Random {
   };
 }
 
-const SIDE = 256;
+const SIDE = 128;
 const WRAP = SIDE - 1;
 
 /** Tables of one seed: `values` for value noise, `angles` (cos, sin) for gradient noise. */
@@ -44,7 +44,7 @@ export function makeNoise(seed: number): NoiseTables {
   return { values, gradientX: Float32Array.from(angles, Math.cos), gradientY: Float32Array.from(angles, Math.sin) };
 }
 
-/** Smooth value noise in 0..1, cells of side 1, period 256. For texture: cheap. */
+/** Smooth value noise in 0..1, cells of side 1, period 128. For texture: cheap. */
 export function valueNoise({ values }: NoiseTables, x: number, y: number): number {
   const cellX = Math.floor(x);
   const cellY = Math.floor(y);
@@ -62,7 +62,7 @@ export function valueNoise({ values }: NoiseTables, x: number, y: number): numbe
   return upper + (below + ((values[bottom + right] ?? 0) - below) * fx - upper) * fy;
 }
 
-/** Gradient noise, about -0.7..0.7, cells of side 1, period 256. For shapes: no grid shows. Source: Perlin 2002. */
+/** Gradient noise, about -0.7..0.7, cells of side 1, period 128. For shapes: no grid shows. Source: Perlin 2002. */
 export function gradientNoise({ gradientX, gradientY }: NoiseTables, x: number, y: number): number {
   const cellX = Math.floor(x);
   const cellY = Math.floor(y);

@@ -23,7 +23,7 @@ export interface Nucleus {
 
 /** How far from its centre a nucleus can reach. */
 const NUCLEUS_REACH_UM = 16;
-const STROMA_CELL_UM = 15;
+const STROMA_CELL_UM = 13;
 const LYMPHOCYTE_CELL_UM = 8.2;
 const TUMOUR_CELL_UM = 9.8;
 
@@ -53,7 +53,7 @@ function addStroma(
     const y = (row + random()) * STROMA_CELL_UM;
     fieldsAt(scene, x, y, fields);
     if (fields.depth < 4 || fields.fat > -0.02 || fields.nest > -3) return;
-    const crowd = 0.2 + 0.3 * fields.loose + (fields.lesion > 0 ? 0.12 : 0);
+    const crowd = 0.31 + 0.26 * fields.loose + (fields.lesion > 0 ? 0.12 : 0);
     if (random() > crowd || !isClear(x, y)) return;
     const fibre = fibreAngle(scene, x, y, fields) + (random() - 0.5) * 0.5;
     const isPlump = random() < 0.25 + 0.25 * fields.loose;
@@ -73,8 +73,8 @@ function addLymphocytes(
 ): void {
   forEachCell(rect, LYMPHOCYTE_CELL_UM, NUCLEUS_REACH_UM, (column, row) => {
     const random = randomOfCell(column, row, scene.seed ^ 0x1e9);
-    const x = (column + 0.5 + (random() - 0.5) * 0.62) * LYMPHOCYTE_CELL_UM;
-    const y = (row + 0.5 + (random() - 0.5) * 0.62) * LYMPHOCYTE_CELL_UM;
+    const x = (column + 0.5 + (random() - 0.5) * 0.95) * LYMPHOCYTE_CELL_UM;
+    const y = (row + 0.5 + (random() - 0.5) * 0.95) * LYMPHOCYTE_CELL_UM;
     const chance = random();
     if (chance > 0.86) return;
     fieldsAt(scene, x, y, fields);
@@ -211,7 +211,7 @@ function makeNucleus(
     longUm,
     shortUm,
     swing: [amount(), amount(), amount(), amount()],
-    stain,
+    stain: stain * 1.3,
     vesicular,
     nucleolusUm,
   };

@@ -116,7 +116,7 @@ export function paintNucleus(scene: Scene, canvas: Canvas, nucleus: Nucleus): vo
       const at = y * widthPx + x;
       haematoxylin[at] =
         Math.max((haematoxylin[at] ?? 0) * (1 - cover), 0) + cover * Math.max(h, 0.5 * (haematoxylin[at] ?? 0));
-      eosin[at] = (eosin[at] ?? 0) * (1 - cover) + cover * 0.2;
+      eosin[at] = (eosin[at] ?? 0) * (1 - cover) + cover * 0.36;
       blood[at] = (blood[at] ?? 0) * (1 - cover);
     }
   }
