@@ -13,6 +13,7 @@ export const CLI_COMMANDS: readonly string[] = [
   '--help',
   '-h',
   '--version',
+  '-V',
 ];
 
 /** The arguments for the command line; null when the application is to open. */

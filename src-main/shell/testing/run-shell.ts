@@ -51,7 +51,7 @@ export async function runShell(setUp: ShellSetUp = {}): Promise<RunningShell> {
   const started = startShell(double.parts, {
     platform: setUp.platform ?? 'linux',
     argv: setUp.argv ?? ['electron', '.'],
-    env: { ...process.env, ...setUp.env } as Record<string, string>,
+    env: { ...process.env, HYALINE_STORE: join(folder, 'store'), ...setUp.env } as Record<string, string>,
     workingFolder: folder,
     resourcesPath: join(folder, 'installation'),
     restartLimits: setUp.restartLimits ?? { firstDelayMs: 20, maxDelayMs: 100, maxCrashes: 3, healthyAfterMs: 60_000 },
