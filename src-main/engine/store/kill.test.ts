@@ -41,8 +41,9 @@ describe('a process killed while it stores features', () => {
       expect(stored).toBeGreaterThanOrEqual(reported);
       expect(stored).toBeLessThanOrEqual(reported + TILES_PER_CHUNK);
       expect(reported).toBeGreaterThan(reached);
-      expect((await store.getRun(run.id))?.tilesDone).toBe(stored);
+      expect(await store.getRun(run.id)).toMatchObject({ tilesDone: stored, state: 'paused' });
       expect((await store.readFeatures(run.id)).length).toBe(stored * 32);
+      await store.updateRun(run.id, { state: 'running' });
       await store.close();
       reached = stored;
     }

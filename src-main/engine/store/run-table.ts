@@ -21,6 +21,7 @@ export const RUN_SQL = {
   update: `UPDATE run SET state = @state, seconds_spent = @secondsSpent, finished_at_ms = @finishedAtMs,
     job_id = @jobId, provenance_json = @provenanceJson WHERE id = @id`,
   remove: 'DELETE FROM run WHERE id = ?',
+  pauseRunning: "UPDATE run SET state = 'paused' WHERE state = 'running'",
   featureBytes: 'SELECT coalesce(sum(feature_bytes), 0) AS bytes FROM run',
   usage: `SELECT run.slide_id, slide.name AS slide_name, run.backbone_id, max(run.backbone_name) AS backbone_name,
       count(*) AS run_count, sum(run.tiles_done) AS tile_count, sum(run.feature_bytes) AS feature_bytes,
@@ -110,6 +111,8 @@ type RunMethods = Pick<
   'createRun' | 'getRun' | 'findRun' | 'listRuns' | 'updateRun' | 'removeRun' | 'usage'
 > & {
   featureBytes(): number;
+  /** What a killed process left running is paused: only the owner of the store runs anything, and it has just begun. */
+  pauseRunning(): void;
 };
 
 /** The runs: one per identity, with what made them. */
@@ -121,6 +124,7 @@ export function runTable(db: Database): RunMethods {
   const listOfSlide = db.prepare<[string], RunRow>(RUN_SQL.listOfSlide);
   const update = db.prepare(RUN_SQL.update);
   const remove = db.prepare<[string]>(RUN_SQL.remove);
+  const pauseRunning = db.prepare<[]>(RUN_SQL.pauseRunning);
   const featureBytes = db.prepare<[], { bytes: number }>(RUN_SQL.featureBytes);
   const usage = db.prepare<[], UsageRow>(RUN_SQL.usage);
 
@@ -166,6 +170,9 @@ export function runTable(db: Database): RunMethods {
       remove.run(id);
     },
     usage: () => usage.all().map(usageOf),
+    pauseRunning: () => {
+      pauseRunning.run();
+    },
     featureBytes: () => featureBytes.get()?.bytes ?? 0,
   };
 }

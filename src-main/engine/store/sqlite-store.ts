@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import type { StoreStatus } from '../../../src-shared/api/engine.ts';
-import { AppError } from '../../../src-shared/errors.ts';
+import { AppError, hasCode } from '../../../src-shared/errors.ts';
 import { backboneTable } from './backbone-table.ts';
 import { backupFolderOf } from './backup.ts';
 import { chunkTable } from './chunk-table.ts';
@@ -62,6 +62,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
 function storeOn(opened: OpenedDatabase, options: SqliteStoreOptions): SqliteStore {
   const { db } = opened;
   const runs = runTable(db);
+  pauseInterrupted(opened, runs);
   const tables: SyncStore = {
     ...slideTable(db),
     ...backboneTable(db),
@@ -83,6 +84,17 @@ function storeOn(opened: OpenedDatabase, options: SqliteStoreOptions): SqliteSto
       db.close();
     },
   };
+}
+
+/** A full disk must not keep the store from opening: what is there can be read, and a later start pauses the runs. */
+function pauseInterrupted({ readOnlyReason }: OpenedDatabase, runs: ReturnType<typeof runTable>): void {
+  if (readOnlyReason !== null) return;
+  try {
+    runs.pauseRunning();
+  } catch (error) {
+    const translated = translateSqliteError(error, { backupFolder: '' });
+    if (!hasCode(translated, 'DiskFull')) throw error;
+  }
 }
 
 function statusOf(folder: string, { path, schemaVersion, readOnlyReason }: OpenedDatabase, featureBytes: number) {

@@ -125,7 +125,7 @@ export interface Store {
   getGrid(id: GridId): Promise<LaidGrid | null>;
 
   /**
-   * Records a run before its first chunk; its slide and grid must be stored (else NotFound). InvalidRequest when the id
+   * Records a run before its first chunk (`running` ones are `paused` when the store is next opened); its slide and grid must be stored (else NotFound). InvalidRequest when the id
    * or the identity is taken: ask `findRun` first.
    */
   createRun(run: Run): Promise<void>;
