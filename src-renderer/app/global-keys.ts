@@ -1,5 +1,5 @@
 import { navigation } from '../state/navigation.svelte.ts';
-import { isTypingTarget } from '../viewer/keyboard-map.ts';
+import { keyBelongsTo } from '../viewer/keyboard-map.ts';
 import { chooseFiles } from './choose-files.ts';
 
 /** Keys that work wherever the user is. */
@@ -9,7 +9,7 @@ export function takeGlobalKey(event: KeyboardEvent): void {
   if (command && event.key.toLowerCase() === 'o') {
     event.preventDefault();
     void chooseFiles('any');
-  } else if (event.key === '?' && !command && !isTypingTarget(event.target)) {
+  } else if (event.key === '?' && !command && !keyBelongsTo(event.target, event.key)) {
     navigation.dialog = 'keys';
   }
 }

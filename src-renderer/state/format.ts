@@ -49,3 +49,8 @@ export function formatNumber(value: number, digits = 3): string {
   if (!Number.isFinite(value)) return '–';
   return String(Number(value.toPrecision(digits)));
 }
+
+/** A sentence in which no number is parted from its unit at the end of a line. */
+export function keepUnits(text: string): string {
+  return text.replace(/(\d) (?=[%×]|(?:µm|mm|px|GB|MB|KB)\b)/g, '$1\u00a0');
+}

@@ -10,7 +10,7 @@ class Settings {
   theme = $state<Theme>('dark');
   maskNames = $state(false);
   colourMap = $state<ColourMapName>(DEFAULT_COLOUR_MAP);
-  opacity = $state(0.6);
+  opacity = $state(0.5);
 
   async load(): Promise<void> {
     const [theme, maskNames, colourMap, opacity] = await Promise.all(

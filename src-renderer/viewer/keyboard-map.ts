@@ -87,8 +87,12 @@ export function actionOfKey(stroke: KeyStroke): ViewerAction | null {
   return PLAIN[stroke.key] ?? null;
 }
 
-/** Keys belong to the control that has them: typing, choosing from a list or moving a slider is not for the viewer. */
-export function isTypingTarget(target: EventTarget | null): boolean {
+const TEXT_TARGETS = 'textarea, select, [contenteditable="true"], input:not([type="checkbox"], [type="range"])';
+const ARROW_TARGETS = 'input[type="range"], [role="tablist"], [role="radiogroup"]';
+const ARROWS = /^(Arrow|Home$|End$)/;
+
+/** True where a key belongs to the control that has the focus: all keys while typing, the arrows on a slider or a tab. */
+export function keyBelongsTo(target: EventTarget | null, key: string): boolean {
   if (!(target instanceof Element)) return false;
-  return target.closest('input, select, textarea, [contenteditable="true"], [role="menu"], [role="tablist"]') !== null;
+  return target.closest(TEXT_TARGETS) !== null || (ARROWS.test(key) && target.closest(ARROW_TARGETS) !== null);
 }

@@ -198,7 +198,7 @@ export class SlideViewer {
     const { zoom, rotationDeg } = this.view();
     const devicePx = zoom * this.devicePxPerCssPx;
     const whole = Math.abs(devicePx - Math.round(devicePx)) < 1e-6 && devicePx > 0.5;
-    this.#source.setExact(whole && rotationDeg % 90 === 0);
+    this.#source.setExact(whole && rotationDeg % 90 === 0 && this.drawer === 'canvas');
     const smooth = devicePx < 0.999;
     if (smooth === this.#smooth) return;
     this.#smooth = smooth;
@@ -213,6 +213,7 @@ function displayOptions(reducedMotion: boolean): OpenSeadragon.Options {
     showNavigationControl: false,
     showSequenceControl: false,
     navigatorAutoFade: false,
+    navigatorDrawer: 'canvas',
     navigatorRotate: true,
     // Keys are ours: the library's own map mirrors the slide on `f`.
     keyboardNavEnabled: false,
