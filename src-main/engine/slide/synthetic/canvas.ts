@@ -1,3 +1,5 @@
+import { scratchArray } from './scratch.ts';
+
 /** Amounts of stain on a rectangle of pixels, before they become light. Row-major, one value a pixel. */
 export interface Canvas {
   readonly x0Px: number;
@@ -11,6 +13,7 @@ export interface Canvas {
   readonly blood: Float32Array;
 }
 
+/** An empty canvas in scratch space: valid until the next one is made. */
 export function makeCanvas(x0Px: number, y0Px: number, widthPx: number, heightPx: number, mppUm: number): Canvas {
   const count = widthPx * heightPx;
   return {
@@ -19,9 +22,9 @@ export function makeCanvas(x0Px: number, y0Px: number, widthPx: number, heightPx
     widthPx,
     heightPx,
     mppUm,
-    haematoxylin: new Float32Array(count),
-    eosin: new Float32Array(count),
-    blood: new Float32Array(count),
+    haematoxylin: scratchArray('haematoxylin', count),
+    eosin: scratchArray('eosin', count),
+    blood: scratchArray('blood', count),
   };
 }
 

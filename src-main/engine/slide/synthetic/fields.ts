@@ -1,5 +1,5 @@
 import { blobRadius } from './layout.ts';
-import { gradientNoise, randomOfCell, smoothStep } from './noise.ts';
+import { gradientNoise, randomOfCell, smoothStep, valueNoise } from './noise.ts';
 import type { Cluster, Lobule, Scene } from './scene.ts';
 
 /** What the tissue is like at a place. Smooth, so that it can be sampled on a lattice and interpolated. */
@@ -23,6 +23,8 @@ export interface Fields {
   loose: number;
   /** Density of lymphocytes, 0..1. */
   inflammation: number;
+  /** How readily clefts open between the fibres, 0..1. */
+  opening: number;
 }
 
 export const FIELD_NAMES = [
@@ -36,6 +38,7 @@ export const FIELD_NAMES = [
   'tone',
   'loose',
   'inflammation',
+  'opening',
 ] as const satisfies readonly (keyof Fields)[];
 
 export type FieldName = (typeof FIELD_NAMES)[number];
@@ -56,6 +59,7 @@ export function emptyFields(): Fields {
     tone: 1,
     loose: 0,
     inflammation: 0,
+    opening: 0,
   };
 }
 
@@ -97,6 +101,7 @@ export function fieldsAt(scene: Scene, x: number, y: number, out: Fields): Field
     0.75 * smoothStep(-40, 60, out.lesion),
     smoothStep(0.05, 0.45, wild),
   );
+  out.opening = valueNoise(noise, out.across / 46 + 12, out.along / 66 + 5);
   out.inflammation = inflammationAt(scene, x, y, out.lesion, middle);
   return out;
 }

@@ -1,5 +1,6 @@
 import { emptyFields, FIELD_NAMES, type FieldName, fieldsAt } from './fields.ts';
 import type { Scene } from './scene.ts';
+import { scratchArray } from './scratch.ts';
 
 /** Pitch of the lattice on which the smooth fields are evaluated, level-0 pixels; anchored at the slide's origin. */
 const PITCH_PX = 8;
@@ -43,11 +44,14 @@ export function sampleLattice(
   return { x0Px, y0Px, widthPx, heightPx, columns, rows, values };
 }
 
-/** One field at every pixel of the rectangle, bilinear between lattice points; the same value in any tiling. */
+/**
+ * One field at every pixel of the rectangle, bilinear between lattice points; the same value in any tiling.
+ * The array is scratch space: valid until the same field is expanded again.
+ */
 export function expandField(lattice: FieldLattice, name: FieldName): Float32Array {
   const { x0Px, y0Px, widthPx, heightPx, columns } = lattice;
   const values = lattice.values[name];
-  const out = new Float32Array(widthPx * heightPx);
+  const out = scratchArray(name, widthPx * heightPx);
   const left = Math.floor(x0Px / PITCH_PX);
   const top = Math.floor(y0Px / PITCH_PX);
   const line = new Float64Array(columns);

@@ -91,6 +91,8 @@ export function paintPens(
   const { mppUm, noise } = scene;
   for (const pen of scene.layout.pens) {
     if (!touchesPen(pen, x0Px * mppUm, y0Px * mppUm, (x0Px + widthPx) * mppUm, (y0Px + heightPx) * mppUm)) continue;
+    const centre = strokeDistance(pen, (x0Px + widthPx / 2) * mppUm, (y0Px + heightPx / 2) * mppUm);
+    if (centre > (Math.hypot(widthPx, heightPx) / 2) * mppUm + 0.62 * pen.widthUm + 8) continue;
     for (let y = 0, at = 0; y < heightPx; y++) {
       const yUm = (y0Px + y) * mppUm;
       for (let x = 0; x < widthPx; x++, at += 3) {

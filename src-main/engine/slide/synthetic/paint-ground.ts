@@ -16,6 +16,7 @@ export function paintGround(scene: Scene, canvas: Canvas, lattice: FieldLattice,
   const along = expandField(lattice, 'along');
   const tone = expandField(lattice, 'tone');
   const loose = expandField(lattice, 'loose');
+  const opening = expandField(lattice, 'opening');
   const hasNest = fieldMaximum(lattice, 'nest') > -8;
   const nest = hasNest ? expandField(lattice, 'nest') : null;
   const fat = fieldMaximum(lattice, 'fat') > FAT_MARGIN ? expandField(lattice, 'fat') : null;
@@ -44,15 +45,15 @@ export function paintGround(scene: Scene, canvas: Canvas, lattice: FieldLattice,
       if (edge === 0) continue;
       const openness = loose[at] ?? 0;
       const bundle = valueNoise(noise, crimped / 15 + 80, v / 74 + 9);
-      const opening = valueNoise(noise, u / 46 + 12, v / 66 + 5);
       // Clefts open along the lines on which `thick` passes its mean, as wide as the place is loose.
-      const halfWidth = 0.26 * (opening - 0.4 + 0.24 * openness);
+      const halfWidth = 0.26 * ((opening[at] ?? 0) - 0.4 + 0.24 * openness);
       const opened = smoothStep(0, 0.05, halfWidth);
       const solid = 1 - opened * (1 - smoothStep(halfWidth - 0.045, halfWidth + 0.045, Math.abs(thick - 0.5)));
       const strength = (tone[at] ?? 1) * (0.54 - 0.3 * openness);
       const grain = valueNoise(noise, xUm / 2.3, yUm / 2.3 + 50);
       const fibre = 0.8 * thin + 1.25 * bundle * bundle + 0.04 * bundle + (0.16 + 0.45 * openness) * grain;
-      let e = strength * fibre * solid + 0.025;
+      const pink = strength * fibre;
+      let e = (pink > 0.55 ? 0.55 + 0.5 * (pink - 0.55) : pink) * solid + 0.025;
       let h = (0.01 + 0.09 * openness * (0.4 + grain) + 0.11 * thin) * solid;
       if (nest !== null) {
         const within = nest[at] ?? 0;
