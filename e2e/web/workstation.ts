@@ -39,8 +39,8 @@ export class Workstation {
     await entry.click();
   }
 
-  async waitForSlide(): Promise<void> {
-    await this.stage.waitFor({ timeout: 60_000 });
+  async waitForSlide(timeoutMs = 60_000): Promise<void> {
+    await this.stage.waitFor({ timeout: timeoutMs });
     await this.page.waitForFunction(() => {
       const stage = document.querySelector<HTMLElement>('.stage');
       return Number(stage?.dataset.zoom ?? 0) > 0;
@@ -58,15 +58,13 @@ export class Workstation {
   /** Chooses a backbone by name on the Analyse tab and starts. */
   async startAnalysis(backbone: string): Promise<void> {
     await this.tab('Analyse');
-    const choice = this.page.getByLabel('Backbone', { exact: true });
-    const option = choice.locator('option', { hasText: backbone });
-    await choice.selectOption({ value: (await option.first().getAttribute('value')) ?? '' });
+    await this.page.getByLabel('Network', { exact: true }).selectOption({ label: backbone });
     await this.page.getByRole('button', { name: 'Start analysis' }).click();
   }
 
   /** Waits until the map of a finished analysis is drawn. */
-  async waitForMap(): Promise<void> {
-    await this.page.getByLabel('Legend').waitFor({ timeout: JOB_TIMEOUT_MS });
+  async waitForMap(timeoutMs = JOB_TIMEOUT_MS): Promise<void> {
+    await this.page.getByLabel('Legend').waitFor({ timeout: timeoutMs });
   }
 
   /** Clicks a place of the slide given as parts of the stage, 0..1. */
