@@ -25,6 +25,24 @@ export function formatUnsupported(what: string): AppError {
   });
 }
 
+/** A format that is read through OpenSlide, on a computer that has none. */
+export function openSlideMissing(format: string): AppError {
+  return new AppError(
+    'SlideFormatUnsupported',
+    `${format} slides are read through OpenSlide, which was not found here.`,
+    {
+      advice:
+        'Install OpenSlide (Debian and Ubuntu: apt-get install libopenslide0; others: openslide.org) and open the slide again.',
+      detail: `openslide missing for ${format}`,
+    },
+  );
+}
+
+/** True for `openSlideMissing`. */
+export function isOpenSlideMissing(error: unknown): boolean {
+  return error instanceof AppError && error.detail.startsWith('openslide missing');
+}
+
 /** The operating system refused the file. */
 export function fileUnreadable(error: unknown): AppError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';

@@ -1,7 +1,8 @@
 import { formatUnsupported } from '../slide-errors.ts';
+import { pageLevel } from './level.ts';
 import { TAG } from './tags.ts';
 import type { TiffFile } from './tiff-file.ts';
-import { readPage, requireDecodable, type TiffPage } from './tiff-page.ts';
+import { readPage, type TiffPage } from './tiff-page.ts';
 import type { TiffSlideLayout } from './tiff-source.ts';
 
 /** Aperio names itself at the start of every ImageDescription. */
@@ -20,7 +21,6 @@ export async function readAperio(file: TiffFile): Promise<TiffSlideLayout> {
   for (const [index, ifd] of file.ifds.entries()) {
     const page = await readPage(ifd, file.layout.littleEndian);
     if (page.tiled) {
-      requireDecodable(page);
       levels.push(page);
       continue;
     }
@@ -33,7 +33,7 @@ export async function readAperio(file: TiffFile): Promise<TiffSlideLayout> {
   const mpp = positive(properties.get('MPP'));
   return {
     vendor: 'aperio',
-    levels,
+    levels: levels.map((page) => pageLevel(file.source, page)),
     associated,
     mpp: mpp === null ? null : { xUm: mpp, yUm: mpp },
     objective: positive(properties.get('AppMag')),

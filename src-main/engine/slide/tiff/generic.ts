@@ -1,8 +1,9 @@
 import { formatUnsupported } from '../slide-errors.ts';
 import type { Ifd } from './ifd.ts';
+import { pageLevel } from './level.ts';
 import { TAG } from './tags.ts';
 import type { TiffFile } from './tiff-file.ts';
-import { readPage, requireDecodable, type TiffPage } from './tiff-page.ts';
+import { readPage, type TiffPage } from './tiff-page.ts';
 import type { TiffSlideLayout } from './tiff-source.ts';
 
 const REDUCED_IMAGE = 1;
@@ -29,7 +30,6 @@ export async function readGeneric(file: TiffFile): Promise<TiffSlideLayout> {
     if (!ifd.has(TAG.tileWidth)) continue;
     if (index > 0 && (((await ifd.number(TAG.newSubfileType)) ?? 0) & REDUCED_IMAGE) === 0) continue;
     const page = await readPage(ifd, file.layout.littleEndian);
-    requireDecodable(page);
     levels.push(page);
   }
   const finest = levels[0];
@@ -43,7 +43,7 @@ export async function readGeneric(file: TiffFile): Promise<TiffSlideLayout> {
     Number.isFinite(stated) && stated > 0 ? { xUm: stated, yUm: stated } : await resolutionMpp(finest.ifd, warnings);
   return {
     vendor: synthetic ? 'hyaline-synthetic' : 'generic-tiff',
-    levels,
+    levels: levels.map((page) => pageLevel(file.source, page)),
     associated: new Map(),
     mpp,
     objective: null,

@@ -1,7 +1,13 @@
 import type { ByteSource } from '../byte-source.ts';
+import { openFlatImage } from '../flat-image.ts';
+import { openSlideMissing } from '../slide-errors.ts';
 import type { SlideSource } from '../slide-source.ts';
 import { isAperio, readAperio } from './aperio.ts';
-import { readGeneric } from './generic.ts';
+import { foreignDialect } from './foreign.ts';
+import { isTiledTiff, readGeneric } from './generic.ts';
+import { isOme, readOme } from './ome.ts';
+import { isPhilips, readPhilips } from './philips.ts';
+import { isQptiff, readQptiff } from './qptiff.ts';
 import { TAG } from './tags.ts';
 import { readTiffFile, type TiffFile } from './tiff-file.ts';
 import { isCutShort } from './tiff-page.ts';
@@ -13,7 +19,10 @@ import { type TiffSlideLayout, TiffSource } from './tiff-source.ts';
  */
 export async function openTiff(path: string, source: ByteSource): Promise<SlideSource> {
   const file = await readTiffFile(source);
+  const foreign = await foreignDialect(file);
+  if (foreign !== null) throw openSlideMissing(foreign);
   const layout = await readLayout(file);
+  if (layout === null) return openFlatImage(path, source);
   return new TiffSource(path, file, {
     ...layout,
     warnings: [...layout.warnings, ...(await cutShortWarning(file, layout))],
@@ -21,15 +30,21 @@ export async function openTiff(path: string, source: ByteSource): Promise<SlideS
 }
 
 async function cutShortWarning(file: TiffFile, layout: TiffSlideLayout): Promise<readonly string[]> {
-  for (const page of layout.levels) {
+  for (const { page } of layout.levels) {
     if (await isCutShort(page, file.source.sizeBytes))
       return ['The file is cut short: parts of the slide cannot be read.'];
   }
   return [];
 }
 
-async function readLayout(file: TiffFile): Promise<TiffSlideLayout> {
-  const description = (await file.ifds[0]?.text(TAG.imageDescription)) ?? null;
+/** Null where no vendor's reader applies and the first directory is not tiled: then the file is a flat image. */
+async function readLayout(file: TiffFile): Promise<TiffSlideLayout | null> {
+  const first = file.ifds[0];
+  const description = (await first?.text(TAG.imageDescription, 1 << 28)) ?? null;
+  const software = (await first?.text(TAG.software, 1 << 16)) ?? null;
   if (isAperio(description)) return readAperio(file);
-  return readGeneric(file);
+  if (description !== null && isOme(description)) return readOme(file, description);
+  if (isQptiff(description)) return readQptiff(file);
+  if (description !== null && isPhilips(description, software)) return readPhilips(file, description);
+  return isTiledTiff(file) ? readGeneric(file) : null;
 }

@@ -23,6 +23,8 @@ export interface TiffPage {
   readonly samplesPerPixel: number;
   readonly bitsPerSample: number;
   readonly planar: boolean;
+  /** 1 unsigned, 2 signed, 3 float (TIFF 6.0, section 19). */
+  readonly sampleFormat: number;
   readonly predictor: number;
   readonly littleEndian: boolean;
 }
@@ -58,6 +60,7 @@ export async function readPage(ifd: Ifd, littleEndian: boolean): Promise<TiffPag
     samplesPerPixel: (await ifd.number(TAG.samplesPerPixel)) ?? 1,
     bitsPerSample: (await ifd.number(TAG.bitsPerSample)) ?? 1,
     planar: (await ifd.number(TAG.planarConfiguration)) === 2,
+    sampleFormat: (await ifd.number(TAG.sampleFormat)) ?? 1,
     predictor: (await ifd.number(TAG.predictor)) ?? 1,
     littleEndian,
   };

@@ -4,19 +4,30 @@ import { encodePng } from '../../codec/png.ts';
 import type { EncodedImage, RegionRequest, RgbImage, SlideSource } from '../slide-source.ts';
 import { TiledLevels } from '../tiled-levels.ts';
 import { ChunkReader } from './chunk-reader.ts';
+import type { TiffLevel } from './level.ts';
 import { assemblePage } from './page-image.ts';
-import { COMPRESSION, compressionName, TAG } from './tags.ts';
+import { TAG } from './tags.ts';
 import type { TiffFile } from './tiff-file.ts';
 import type { TiffPage } from './tiff-page.ts';
 
 /** What a vendor's reading of the directories found: which pages are levels, which are associated images. */
 export interface TiffSlideLayout {
   readonly vendor: string;
-  readonly levels: readonly TiffPage[];
+  /** Finest first. */
+  readonly levels: readonly TiffLevel[];
   readonly associated: ReadonlyMap<string, TiffPage>;
+  /** Associated images that the vendor keeps outside the directories, as encoded bytes. */
+  readonly embedded?: ReadonlyMap<string, EmbeddedImage>;
   readonly mpp: { readonly xUm: number; readonly yUm: number } | null;
   readonly objective: number | null;
   readonly warnings: readonly string[];
+}
+
+/** A JPEG inside another tag. */
+export interface EmbeddedImage {
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly bytes: Uint8Array;
 }
 
 /** A slide in a TIFF container: levels are tiled directories. */
@@ -25,23 +36,19 @@ export class TiffSource implements SlideSource {
   readonly info: SlideInfo;
   readonly #file: TiffFile;
   readonly #layout: TiffSlideLayout;
-  readonly #readers: readonly ChunkReader[];
   readonly #tiled: TiledLevels;
 
   constructor(path: string, file: TiffFile, layout: TiffSlideLayout) {
     this.path = path;
     this.#file = file;
     this.#layout = layout;
-    this.#readers = layout.levels.map((page) => new ChunkReader(file.source, page));
     this.info = slideInfo(layout);
     this.#tiled = new TiledLevels(this.info.levels, (level, column, row) => this.#load(level, column, row));
   }
 
   async encodedTile(level: number, column: number, row: number): Promise<EncodedImage | null> {
     this.#tiled.checkTile(level, column, row);
-    const reader = this.#reader(level);
-    if (reader.page.compression !== COMPRESSION.jpeg) return null;
-    const bytes = await reader.storedJpeg(row * reader.page.columns + column);
+    const bytes = await this.#level(level).jpeg(column, row);
     return bytes === null ? null : { mediaType: 'image/jpeg', bytes };
   }
 
@@ -58,6 +65,8 @@ export class TiffSource implements SlideSource {
   }
 
   async associated(name: string): Promise<EncodedImage> {
+    const embedded = this.#layout.embedded?.get(name);
+    if (embedded !== undefined) return { mediaType: 'image/jpeg', bytes: embedded.bytes };
     const page = this.#layout.associated.get(name);
     if (page === undefined) throw new AppError('NotFound', `This slide has no image named "${name}".`);
     const image = await assemblePage(new ChunkReader(this.#file.source, page));
@@ -65,7 +74,7 @@ export class TiffSource implements SlideSource {
   }
 
   async iccProfile(): Promise<Uint8Array | null> {
-    return (await this.#reader(0).page.ifd.bytes(TAG.iccProfile)) ?? null;
+    return this.#level(0).page.ifd.bytes(TAG.iccProfile);
   }
 
   async close(): Promise<void> {
@@ -73,49 +82,48 @@ export class TiffSource implements SlideSource {
     await this.#file.source.close();
   }
 
-  #reader(level: number): ChunkReader {
+  #level(level: number): TiffLevel {
     this.#tiled.level(level);
-    return this.#readers[level] as ChunkReader;
+    return this.#layout.levels[level] as TiffLevel;
   }
 
   async #load(level: number, column: number, row: number): Promise<RgbImage> {
-    const reader = this.#reader(level);
-    const tile = await reader.rgb(row * reader.page.columns + column);
+    const tile = await this.#level(level).rgb(column, row);
     if (tile !== null) return tile;
-    const { chunkWidthPx: widthPx, chunkHeightPx: heightPx } = reader.page;
+    const { tileWidthPx: widthPx, tileHeightPx: heightPx } = this.#level(level);
     return { widthPx, heightPx, data: new Uint8Array(widthPx * heightPx * 3).fill(255) };
   }
 }
 
 function slideInfo(layout: TiffSlideLayout): SlideInfo {
-  const finest = layout.levels[0] as TiffPage;
+  const finest = layout.levels[0] as TiffLevel;
   return {
     widthPx: finest.widthPx,
     heightPx: finest.heightPx,
-    levels: layout.levels.map((page) => slideLevel(page, finest)),
+    levels: layout.levels.map((level) => slideLevel(level, finest)),
     mpp: layout.mpp === null ? null : { ...layout.mpp, source: 'file' },
     objective: layout.objective,
     vendor: layout.vendor,
     reader: 'tiff',
-    compression: compressionName(finest.compression) ?? String(finest.compression),
-    associated: [...layout.associated].map(([name, page]) => ({
+    compression: finest.compression,
+    associated: [...layout.associated, ...(layout.embedded ?? [])].map(([name, page]) => ({
       name,
       widthPx: page.widthPx,
       heightPx: page.heightPx,
     })),
-    hasIccProfile: finest.ifd.has(TAG.iccProfile),
+    hasIccProfile: finest.page.ifd.has(TAG.iccProfile),
     warnings: layout.warnings,
   };
 }
 
-function slideLevel(page: TiffPage, finest: TiffPage): SlideLevel {
+function slideLevel(level: TiffLevel, finest: TiffLevel): SlideLevel {
   return {
-    widthPx: page.widthPx,
-    heightPx: page.heightPx,
-    downsample: (finest.widthPx / page.widthPx + finest.heightPx / page.heightPx) / 2,
-    tileWidthPx: page.chunkWidthPx,
-    tileHeightPx: page.chunkHeightPx,
-    columns: page.columns,
-    rows: page.rows,
+    widthPx: level.widthPx,
+    heightPx: level.heightPx,
+    downsample: (finest.widthPx / level.widthPx + finest.heightPx / level.heightPx) / 2,
+    tileWidthPx: level.tileWidthPx,
+    tileHeightPx: level.tileHeightPx,
+    columns: level.columns,
+    rows: level.rows,
   };
 }
