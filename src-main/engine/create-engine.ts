@@ -38,14 +38,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const library = new SlideLibrary(store);
   const tissue = new TissueService(library);
   const backbones = new BackboneService(options.storeFolder, store, worker);
-  const device = new DeviceService(options.threads);
+  const device = new DeviceService(store, options.threads);
   const maps = new MapService(store);
   const exportsKept = new Exports(options.storeFolder);
   const reports = new ReportService({ store, library, maps, images, exportsKept });
   const demo = new DemoService(join(options.storeFolder, 'demo'), library, emit);
   const analysis = new AnalysisService({
     ...{ store, library, tissue, backbones, device, worker },
-    threads: options.threads,
     versions: versions(),
     drawFirstMap: async (runId: RunId) => {
       await maps.get(runId, { kind: 'pca' });

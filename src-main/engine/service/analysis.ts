@@ -1,11 +1,12 @@
-import { randomUUID } from 'node:crypto';
 import { AppError, hasCode } from '../../../src-shared/errors.ts';
-import { asId, type JobId, type RunId } from '../../../src-shared/model/ids.ts';
+import type { JobId, RunId } from '../../../src-shared/model/ids.ts';
 import type { AnalysisRequest, Provenance, Run, RunState } from '../../../src-shared/model/run.ts';
 import type { LaidGrid } from '../grid/laid-grid.ts';
 import { extractFeatures } from '../infer/extract.ts';
 import type { InferenceWorker } from '../infer/inference-worker.ts';
+import type { ProviderName } from '../infer/protocol.ts';
 import type { JobContext, JobQueue, JobRunner } from '../job/queue.ts';
+import { runIdOf } from '../store/canonical.ts';
 import type { RunIdentity, Store } from '../store/store.ts';
 import type { BackboneService, UsableBackbone } from './backbones.ts';
 import type { DeviceService } from './device-service.ts';
@@ -15,6 +16,9 @@ import type { TissueService } from './tissue-service.ts';
 /** Tiles the network takes at once: enough to fill the cores, few enough for a moving progress bar. */
 const BATCH_SIZE = 16;
 
+/** Seconds between notes of the time spent: each is a write of its own. */
+const NOTE_EVERY_S = 5;
+
 export interface AnalysisParts {
   readonly store: Store;
   readonly library: SlideLibrary;
@@ -22,8 +26,6 @@ export interface AnalysisParts {
   readonly backbones: BackboneService;
   readonly device: DeviceService;
   readonly worker: InferenceWorker;
-  /** Threads of the inference session; 0 = all cores. */
-  readonly threads: number;
   readonly versions: Readonly<Record<string, string>>;
   /** Computes and keeps the map that is shown first. */
   readonly drawFirstMap: (runId: RunId) => Promise<void>;
@@ -37,6 +39,8 @@ interface Payload {
 /** Extractions: from a request to a run whose features lie in the store, resumable at any chunk. */
 export class AnalysisService {
   readonly #parts: AnalysisParts;
+  /** Requests are taken one after another, so that two equal ones at once lead to one run. */
+  #preparing: Promise<unknown> = Promise.resolve();
 
   constructor(parts: AnalysisParts) {
     this.#parts = parts;
@@ -54,7 +58,9 @@ export class AnalysisService {
     request: AnalysisRequest,
     queue: JobQueue,
   ): Promise<{ readonly runId: RunId; readonly jobId: JobId | null }> {
-    const run = await this.#findOrCreate(request);
+    const preparing = this.#preparing.then(() => this.#findOrCreate(request));
+    this.#preparing = preparing.catch(() => undefined);
+    const run = await preparing;
     if (run.state === 'done') return { runId: run.id, jobId: null };
     const active = queue.activeJobOf(run.id);
     if (active !== null) return { runId: run.id, jobId: active.id };
@@ -85,14 +91,14 @@ export class AnalysisService {
     const known = await store.findRun(identity);
     if (known !== null) return known;
     await store.putGrid(laid);
-    const run = newRun(await this.#provenance(identity, backbone, laid), laid);
+    const run = newRun(runIdOf(identity), await this.#provenance(identity, backbone, laid), laid);
     await store.createRun(run);
     this.#parts.onRunChanged(run);
     return run;
   }
 
   async #provenance(identity: RunIdentity, backbone: UsableBackbone, laid: LaidGrid): Promise<Provenance> {
-    const { library, device, threads, versions } = this.#parts;
+    const { library, device, versions } = this.#parts;
     const record = await library.record(identity.slideId);
     const mpp = pixelSizeInForce(record);
     const status = await device.status();
@@ -107,7 +113,7 @@ export class AnalysisService {
       grid: laid.grid.spec,
       tissue: laid.grid.tissue,
       batchSize: BATCH_SIZE,
-      threads: threads === 0 ? status.threads : threads,
+      threads: device.threads,
       device: status.name,
       deviceDetail: status.detail,
       seed: 0,
@@ -122,18 +128,33 @@ export class AnalysisService {
     const startedMs = performance.now();
     const spent = (): number => run.secondsSpent + (performance.now() - startedMs) / 1000;
     try {
-      await this.#computeMissing(run, context, spent);
-      context.report({ stage: 'Drawing the map', done: run.tileCount, total: run.tileCount });
+      await this.#computeOnADevice(run, context, spent);
       await this.#patch(runId, { state: 'done', secondsSpent: spent(), finishedAtMs: Date.now() });
-      await drawFirstMap(runId);
     } catch (error) {
       const state: RunState = hasCode(error, 'Cancelled') ? 'paused' : 'failed';
       if ((await store.getRun(runId)) !== null) await this.#patch(runId, { state, secondsSpent: spent() });
       throw error;
     }
+    context.report({ stage: 'Drawing the map', done: run.tileCount, total: run.tileCount });
+    await drawFirstMap(runId);
   }
 
-  async #computeMissing(run: Run, context: JobContext, spent: () => number): Promise<void> {
+  /** A device that fails in mid-run is left for the CPU, which goes on from the last stored chunk. */
+  async #computeOnADevice(run: Run, context: JobContext, spent: () => number): Promise<void> {
+    const { device } = this.#parts;
+    const { provider } = await device.choose();
+    try {
+      await this.#computeMissing(run, provider, context, spent);
+    } catch (error) {
+      if (provider === 'cpu' || !hasCode(error, 'DeviceFailed')) throw error;
+      const { status } = await device.fallBack(error.message);
+      const detail = `${run.provenance.deviceDetail}; from tile ${await this.#parts.store.nextTile(run.id)} on ${status.name}`;
+      await this.#patch(run.id, { provenance: { ...run.provenance, deviceDetail: detail } });
+      await this.#computeMissing(run, 'cpu', context, spent);
+    }
+  }
+
+  async #computeMissing(run: Run, provider: ProviderName, context: JobContext, spent: () => number): Promise<void> {
     const { store, library, backbones, worker } = this.#parts;
     const { provenance } = run;
     const laid = await store.getGrid(provenance.gridId);
@@ -146,6 +167,7 @@ export class AnalysisService {
     };
     const firstTile = await store.nextTile(run.id);
     report(firstTile);
+    let noted = run.secondsSpent;
     await extractFeatures({
       slidePath: path,
       laid,
@@ -156,11 +178,14 @@ export class AnalysisService {
       batchSize: provenance.batchSize,
       firstTile,
       worker,
+      provider,
       signal: context.signal,
       onProgress: report,
       onChunk: async (first, values, tileCount) => {
         await store.appendFeatures({ runId: run.id, firstTile: first, tileCount, dim: cut.featureDim, values });
-        await store.updateRun(run.id, { secondsSpent: spent() });
+        if (spent() - noted < NOTE_EVERY_S) return;
+        noted = spent();
+        await store.updateRun(run.id, { secondsSpent: noted });
       },
     });
   }
@@ -172,9 +197,9 @@ export class AnalysisService {
   }
 }
 
-function newRun(provenance: Provenance, laid: LaidGrid): Run {
+function newRun(id: RunId, provenance: Provenance, laid: LaidGrid): Run {
   return {
-    id: asId<RunId>(randomUUID()),
+    id,
     slideId: provenance.slideId,
     backboneId: provenance.backboneId,
     backboneName: provenance.backboneName,

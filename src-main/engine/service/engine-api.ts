@@ -10,7 +10,7 @@ import type { BackboneService } from './backbones.ts';
 import { browseFolder } from './browse.ts';
 import { checkedGrid, checkedSpec, checkedTissue } from './checked-request.ts';
 import type { DemoService } from './demo-service.ts';
-import type { DeviceService } from './device-service.ts';
+import { DEVICE_SETTING, type DeviceService } from './device-service.ts';
 import type { Grants } from './grants.ts';
 import type { MapService } from './map-service.ts';
 import type { ReportService } from './report-service.ts';
@@ -60,7 +60,10 @@ function generalApi({ options, store, device, grants }: Services) {
       return await browseFolder(path, grants);
     },
     getSetting: (key) => store.getSetting(String(key)),
-    setSetting: (key, value) => store.setSetting(String(key), String(value)),
+    setSetting: async (key, value) => {
+      await store.setSetting(String(key), String(value));
+      if (key === DEVICE_SETTING) device.reset();
+    },
   } satisfies Part<'about' | 'browseFolder' | 'getSetting' | 'setSetting'>;
 }
 
