@@ -213,6 +213,7 @@ function displayOptions(reducedMotion: boolean): OpenSeadragon.Options {
     showNavigationControl: false,
     showSequenceControl: false,
     navigatorAutoFade: false,
+    navigatorOpacity: 1,
     navigatorDrawer: 'canvas',
     navigatorRotate: true,
     // Keys are ours: the library's own map mirrors the slide on `f`.

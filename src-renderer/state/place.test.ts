@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest';
+import { asId, type SlideId } from '../../src-shared/model/ids.ts';
+import { formatPlace, parsePlace } from './place.ts';
+
+const id = asId<SlideId>('a'.repeat(64));
+
+describe('places as addresses', () => {
+  it('come back to where they were written from', () => {
+    expect(parsePlace(formatPlace('viewer', id))).toEqual({ destination: 'viewer', slideId: id, demo: false });
+    expect(parsePlace(formatPlace('settings', id))).toEqual({ destination: 'settings', slideId: null, demo: false });
+  });
+
+  it('open the demo slide by name', () => {
+    expect(parsePlace('#/demo')).toEqual({ destination: 'viewer', slideId: null, demo: true });
+  });
+
+  it.each(['', '#', '#/nowhere', '#/study'])('fall back to the library for %j', (hash) => {
+    expect(parsePlace(hash).destination).toBe('library');
+  });
+
+  it('take no id that is not one', () => {
+    expect(parsePlace('#/viewer/..%2Fetc').slideId).toBeNull();
+    expect(parsePlace(`#/viewer/${'a'.repeat(200)}`).slideId).toBeNull();
+  });
+});
