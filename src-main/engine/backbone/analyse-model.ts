@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { CardEdits } from '../../../src-shared/api/engine.ts';
 import { AppError } from '../../../src-shared/errors.ts';
@@ -8,7 +7,8 @@ import { asId, type BackboneId } from '../../../src-shared/model/ids.ts';
 import { costOf } from '../graph/cost.ts';
 import { ELEMENT, floatsOf, type Graph, type OnnxModel } from '../graph/model.ts';
 import { encodeModel } from '../graph/proto.ts';
-import { readModelFile } from '../infer/model-file.ts';
+import { decodeModelFile, readWholeFile } from '../infer/model-file.ts';
+import { buildCheckpoint } from './build-checkpoint.ts';
 import { type CardFile, cardInMetadata, cutsInMetadata, inputOf, readCardFile } from './card-file.ts';
 import { type MeasureShapes, makeCutTable } from './cut-table.ts';
 import { findFeatureTensor } from './feature-output.ts';
@@ -21,16 +21,38 @@ export interface AnalysedModel {
 }
 
 /**
- * Reads an ONNX file and writes its card: input, features, cuts with their dims and cost, and what had to be assumed.
- * The network is run once on one noise image. What is said wins in this order: `edits`, the card file beside the model,
- * the card in the model's metadata, the graph, a named guess.
+ * Reads a backbone from a file, ONNX or checkpoint, and writes its card. The network is run once on one noise image.
  *
- * @throws AppError FileUnreadable, BackboneUnreadable, BackboneShapeUnsupported, BackboneFailed.
+ * @throws AppError FileUnreadable, BackboneUnreadable, BackboneShapeUnsupported, BackboneFailed, and NotAllowed for a
+ * pickle that names code.
  */
-export async function analyseModelFile(path: string, edits: CardEdits, measure: MeasureShapes): Promise<AnalysedModel> {
-  const model = await readModelFile(path);
-  const said: CardFile = { ...cardInMetadata(model.metadata), ...(await readCardFile(path)) };
-  const original = await readFile(path);
+export async function analyseFile(path: string, edits: CardEdits, measure: MeasureShapes): Promise<AnalysedModel> {
+  const bytes = await readWholeFile(path);
+  const built = buildCheckpoint(bytes, basename(path));
+  const beside = await readCardFile(path);
+  if (built) {
+    const said = { ...built.said, ...beside };
+    return describeModel(
+      { model: built.model, bytes: encodeModel(built.model), said, edits, fileName: basename(path) },
+      measure,
+    );
+  }
+  return analyseOnnx(bytes, path, beside, edits, measure);
+}
+
+/**
+ * The card of an ONNX file: input, features, cuts with their dims and cost, and what had to be assumed. What is said
+ * wins in this order: `edits`, the card file beside the model, the card in its metadata, the graph, a named guess.
+ */
+async function analyseOnnx(
+  original: Uint8Array,
+  path: string,
+  beside: CardFile | null,
+  edits: CardEdits,
+  measure: MeasureShapes,
+): Promise<AnalysedModel> {
+  const model = decodeModelFile(original, path);
+  const said: CardFile = { ...cardInMetadata(model.metadata), ...beside };
   // Weights that came out of a second file go into the stored one: the file is then smaller than its weights.
   const bytes = original.byteLength < weightBytes(model) ? encodeModel(model) : original;
   return describeModel({ model, bytes, said, edits, fileName: basename(path) }, measure);
@@ -47,7 +69,7 @@ export interface ModelToDescribe {
   readonly fileName: string;
 }
 
-/** Writes the card of a network; throws as `analyseModelFile`. */
+/** Writes the card of a network; throws as `analyseFile`. */
 export async function describeModel(request: ModelToDescribe, measure: MeasureShapes): Promise<AnalysedModel> {
   const { model, bytes, said, edits, fileName } = request;
   refuseBrokenWeights(model.graph);

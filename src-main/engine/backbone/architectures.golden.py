@@ -139,6 +139,8 @@ golden = {
         "resnet18": resnet(models.resnet18()),
         "resnet34": resnet(models.resnet34()),
         "resnet50": resnet(models.resnet50()),
+        "resnet18_instance_norm": resnet(models.resnet18(norm_layer=torch.nn.InstanceNorm2d)),
+        "resnet50_instance_norm": resnet(models.resnet50(norm_layer=torch.nn.InstanceNorm2d)),
         "densenet121": densenet(models.densenet121()),
         "mobilenet_v2": mobilenet(models.mobilenet_v2()),
         "shufflenet_v2_x1_0": shufflenet(models.shufflenet_v2_x1_0()),

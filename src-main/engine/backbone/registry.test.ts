@@ -148,7 +148,7 @@ describe('files that are no usable backbone', () => {
   const cases: [string, (path: string) => Promise<unknown>, RegExp][] = [
     ['text renamed', (path) => writeFile(path, 'Dear colleague,\nplease find'), /text file/],
     ['a Git LFS pointer', (path) => writeFile(path, 'version https://git-lfs.github.com/spec/v1\noid'), /LFS/],
-    ['a checkpoint', (path) => writeFile(path, 'PK\u0003\u0004 and more'), /PyTorch/],
+    ['an archive', (path) => writeFile(path, 'PK\u0003\u0004 and more'), /cut short/],
     ['a truncated file', (path) => truncate(path, 700), /cut short/],
     ['an empty file', (path) => truncate(path, 0), /empty/],
     ['random bytes', (path) => writeFile(path, Buffer.from([200, 1, 255, 3, 99, 250, 17])), /not an ONNX/],

@@ -9,6 +9,7 @@ import { backbonePath, ensureBuiltIns } from '../backbone/registry.ts';
 import type { LaidGrid } from '../grid/laid-grid.ts';
 import type { RegionBatch } from '../slide/region-batch.ts';
 import { chunkTiles, type ExtractRequest, extractFeatures, type RegionDecoder } from './extract.ts';
+import { extractPass } from './extract-pass.ts';
 import { InferenceWorker } from './inference-worker.ts';
 
 /** A grid of 5 columns with `tileCount` tiles, 224 level-0 pixels each. */
@@ -163,6 +164,57 @@ describe('extractFeatures', () => {
       onChunk: async (first) => void chunks.push(first),
     });
     expect(chunks).toEqual([0]);
+  });
+});
+
+describe('extractPass', () => {
+  /** Several cuts, in the order named, each beginning where it is told. */
+  async function pass(tileCount: number, starts: Readonly<Record<string, number>>): Promise<Map<string, Chunk[]>> {
+    const { cut: _cut, card, modelPath, ...rest } = base;
+    const small = { ...card, input: { ...card.input, widthPx: 64, heightPx: 64 } };
+    const found = new Map<string, Chunk[]>();
+    const targets = [card, small].map((used, i) => ({
+      modelPath,
+      card: used,
+      cuts: Object.entries(starts).flatMap(([name, firstTile]) => {
+        const cut = used.cuts.find((point) => point.name === name);
+        if (!cut) return [];
+        const chunks: Chunk[] = [];
+        found.set(`${i}${name}`, chunks);
+        const onChunk = async (first: number, features: Float32Array): Promise<void> => {
+          chunks.push({ first, features });
+        };
+        return [{ cut, firstTile, onChunk }];
+      }),
+    }));
+    await extractPass({ ...rest, laid: gridOf(tileCount), backbones: targets });
+    return found;
+  }
+
+  it('gives several backbones and cuts in one pass, bitwise as in passes of their own', async () => {
+    const together = await pass(70, { layer1: 0, layer2: 0 });
+    expect([...together.keys()]).toEqual(['0layer1', '0layer2', '1layer1', '1layer2']);
+    for (const name of ['layer1', 'layer2']) {
+      const alone = await pass(70, { [name]: 0 });
+      for (const i of ['0', '1']) expect(together.get(i + name)).toEqual(alone.get(i + name));
+    }
+    expect(together.get('0layer1')).not.toEqual(together.get('1layer1'));
+  });
+
+  it('lets each cut go on where it stopped', async () => {
+    const whole = await pass(150, { layer1: 0, layer2: 0 });
+    const resumed = await pass(150, { layer1: 64, layer2: 128 });
+    expect(resumed.get('0layer1')).toEqual(whole.get('0layer1')?.slice(1));
+    expect(resumed.get('0layer2')).toEqual(whole.get('0layer2')?.slice(2));
+    expect((await pass(150, { layer1: 150, layer2: 128 })).get('0layer1')).toEqual([]);
+  });
+
+  it('decodes once for backbones of one input size', async () => {
+    const decoder = new StripeDecoder();
+    const { cut, card, modelPath, ...rest } = base;
+    const target = { modelPath, card, cuts: [{ cut, firstTile: 0, onChunk: () => Promise.resolve() }] };
+    await extractPass({ ...rest, laid: gridOf(40), openDecoder: () => decoder, backbones: [target, target, target] });
+    expect(decoder.reads).toBe(3);
   });
 });
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { open, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
 import { AppError } from '../../../src-shared/errors.ts';
 import type { OnnxModel } from '../graph/model.ts';
@@ -11,18 +11,29 @@ import { decodeModel, MAX_MODEL_BYTES, type ReadExternal } from '../graph/proto.
  * @throws AppError FileUnreadable, BackboneUnreadable.
  */
 export async function readModelFile(path: string): Promise<OnnxModel> {
-  const { size } = await stat(path).catch((cause: unknown) => {
+  return decodeModelFile(await readWholeFile(path), path);
+}
+
+/** Reads a model or checkpoint file. @throws AppError FileUnreadable, BackboneUnreadable where it is empty or too large. */
+export async function readWholeFile(path: string): Promise<Uint8Array> {
+  const unreadable = (cause: unknown): never => {
     throw new AppError('FileUnreadable', 'The backbone file cannot be read.', { detail: String(cause), cause });
-  });
+  };
+  const { size } = await stat(path).catch(unreadable);
   if (size === 0) throw refused('This file is empty.', 'Export or download it again.');
   if (size > MAX_MODEL_BYTES) {
     throw refused(
-      'This file is larger than the 2 GB an ONNX file can hold.',
-      'Export the network with its weights in a separate file.',
+      'This file is larger than the 2 GB one network can hold.',
+      'Choose the checkpoint of the encoder alone.',
     );
   }
-  await refuseForeign(path);
-  return decodeModel(await readFile(path), readBeside(dirname(path)));
+  return await readFile(path).catch(unreadable);
+}
+
+/** Reads the bytes of an ONNX file; `path` tells where weights in a second file lie. Throws as `readModelFile`. */
+export function decodeModelFile(bytes: Uint8Array, path: string): OnnxModel {
+  refuseForeign(bytes.subarray(0, 256));
+  return decodeModel(bytes, readBeside(dirname(path)));
 }
 
 function refused(message: string, advice: string): AppError {
@@ -30,24 +41,15 @@ function refused(message: string, advice: string): AppError {
 }
 
 /** Names the common mix-ups by their first bytes, before protobuf gives a puzzling message. */
-async function refuseForeign(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  const head = Buffer.alloc(256);
-  const { bytesRead } = await file.read(head, 0, head.length, 0).finally(() => file.close());
-  const start = head.subarray(0, bytesRead);
-  if (start.subarray(0, 4).equals(Buffer.from('PK\u0003\u0004'))) {
-    throw refused(
-      'This is a ZIP archive or a PyTorch checkpoint, not an ONNX model.',
-      'Give it its own name (.pth or .pt) and import that.',
-    );
-  }
+function refuseForeign(head: Uint8Array): void {
+  const start = Buffer.from(head);
   if (start.toString('latin1').startsWith('version https://git-lfs')) {
     throw refused(
       'This is a Git LFS pointer, not the model itself.',
       'Fetch the file with "git lfs pull" or download it from the website.',
     );
   }
-  if (bytesRead > 0 && start.every((byte) => byte === 9 || byte === 10 || byte === 13 || (byte >= 32 && byte < 127))) {
+  if (start.every((byte) => byte === 9 || byte === 10 || byte === 13 || (byte >= 32 && byte < 127))) {
     throw refused('This is a text file, not an ONNX model.', 'Choose the .onnx file itself.');
   }
 }

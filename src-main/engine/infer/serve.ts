@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import { AppError, toErrorPayload } from '../../../src-shared/errors.ts';
-import { analyseModelFile } from '../backbone/analyse-model.ts';
+import { analyseFile } from '../backbone/analyse-model.ts';
 import { makeBuiltIn } from '../backbone/built-in.ts';
 import { LoadedModel } from './loaded-model.ts';
 import { measureShapes } from './measure-shapes.ts';
@@ -57,7 +57,7 @@ function makeHandlers(): Handlers {
       return null;
     },
     async inspect({ modelPath, edits, copyTo }) {
-      const analysed = await analyseModelFile(modelPath, edits, measureShapes);
+      const analysed = await analyseFile(modelPath, edits, measureShapes);
       if (copyTo !== null) await writeWhole(copyTo, analysed.bytes);
       return analysed.card;
     },

@@ -2,7 +2,7 @@ import type { CutPoint } from '../../../../src-shared/model/backbone.ts';
 import { floatAttribute, GraphBuilder } from '../../graph/builder.ts';
 import { costOf } from '../../graph/cost.ts';
 import { appendOutput } from '../../graph/cut.ts';
-import type { OnnxModel } from '../../graph/model.ts';
+import { floatTensor, type OnnxModel } from '../../graph/model.ts';
 import type { WeightRole, WeightSource } from '../weights.ts';
 
 /** A stack of feature maps inside the network being built: N x channels x height x width, named in the graph. */
@@ -113,6 +113,18 @@ export class NetworkBuilder {
       this.weight(`${key}.running_var`, [x.channels], 'running-var'),
     ];
     this.graph.node(key, 'BatchNormalization', inputs, { epsilon: floatAttribute(1e-5) });
+    return this.map(key, x.channels, x.heightPx, x.widthPx);
+  }
+
+  /** Instance normalisation without learned scale and shift (SimCLR encoders trained with it, as DSMIL's). */
+  instanceNorm(x: FeatureMap, key: string): FeatureMap {
+    const fixed = (name: string, value: number): string => {
+      const tensor = floatTensor(name, [x.channels], new Float32Array(x.channels).fill(value));
+      // A Constant node and no initializer: it is no weight and must not count as one.
+      return this.graph.node(name, 'Constant', [], { value: { kind: 'tensor', value: tensor } });
+    };
+    const inputs = [x.name, fixed(`${key}.ones`, 1), fixed(`${key}.zeros`, 0)];
+    this.graph.node(key, 'InstanceNormalization', inputs, { epsilon: floatAttribute(1e-5) });
     return this.map(key, x.channels, x.heightPx, x.widthPx);
   }
 

@@ -20,12 +20,19 @@ const PLANS: Readonly<Record<ResNetName, ResNetPlan>> = {
  * classifier. Cuts: `stem` (after max pooling), `layer1` ... `layer4`, each globally averaged.
  *
  * @param sizePx nominal side of the input, used to count operations.
+ * @param norm `instance` puts instance normalisation without learned values in the place of every BatchNorm.
  */
-export function buildResNet(name: ResNetName, weights: WeightSource, sizePx = 224): BuiltNetwork {
+export function buildResNet(
+  name: ResNetName,
+  weights: WeightSource,
+  sizePx = 224,
+  norm: 'batch' | 'instance' = 'batch',
+): BuiltNetwork {
   const plan = PLANS[name];
-  const net = new NetworkBuilder(name, weights);
+  const label = norm === 'batch' ? name : `${name}_instance_norm`;
+  const net = new ResNetBuilder(label, weights, norm);
   let x = net.conv(net.image(sizePx), 'conv1', { channels: 64, kernel: 7, stride: 2, padding: 3 });
-  x = net.relu(net.batchNorm(x, 'bn1'), 'relu');
+  x = net.relu(net.norm(x, 'bn1'), 'relu');
   x = net.pool(x, 'maxpool', 'MaxPool', { kernel: 3, stride: 2, padding: 1 });
   net.cut('stem', x.name, x.channels);
   plan.blocks.forEach((count, stage) => {
@@ -37,27 +44,40 @@ export function buildResNet(name: ResNetName, weights: WeightSource, sizePx = 22
     }
     net.cut(`layer${stage + 1}`, x.name, x.channels);
   });
-  return net.finish(name);
+  return net.finish(label);
 }
 
-function basicBlock(net: NetworkBuilder, x: FeatureMap, key: string, width: number, stride: number): FeatureMap {
+class ResNetBuilder extends NetworkBuilder {
+  private readonly kind: 'batch' | 'instance';
+
+  constructor(name: string, weights: WeightSource, kind: 'batch' | 'instance') {
+    super(name, weights);
+    this.kind = kind;
+  }
+
+  norm(x: FeatureMap, key: string): FeatureMap {
+    return this.kind === 'batch' ? this.batchNorm(x, key) : this.instanceNorm(x, key);
+  }
+}
+
+function basicBlock(net: ResNetBuilder, x: FeatureMap, key: string, width: number, stride: number): FeatureMap {
   let y = net.conv(x, `${key}.conv1`, { channels: width, kernel: 3, stride, padding: 1 });
-  y = net.relu(net.batchNorm(y, `${key}.bn1`), `${key}.relu1`);
-  y = net.batchNorm(net.conv(y, `${key}.conv2`, { channels: width, kernel: 3, padding: 1 }), `${key}.bn2`);
+  y = net.relu(net.norm(y, `${key}.bn1`), `${key}.relu1`);
+  y = net.norm(net.conv(y, `${key}.conv2`, { channels: width, kernel: 3, padding: 1 }), `${key}.bn2`);
   return net.relu(net.add(y, shortcut(net, x, key, width, stride), `${key}.add`), `${key}.relu`);
 }
 
-function bottleneck(net: NetworkBuilder, x: FeatureMap, key: string, width: number, stride: number): FeatureMap {
+function bottleneck(net: ResNetBuilder, x: FeatureMap, key: string, width: number, stride: number): FeatureMap {
   let y = net.conv(x, `${key}.conv1`, { channels: width, kernel: 1 });
-  y = net.relu(net.batchNorm(y, `${key}.bn1`), `${key}.relu1`);
+  y = net.relu(net.norm(y, `${key}.bn1`), `${key}.relu1`);
   y = net.conv(y, `${key}.conv2`, { channels: width, kernel: 3, stride, padding: 1 });
-  y = net.relu(net.batchNorm(y, `${key}.bn2`), `${key}.relu2`);
-  y = net.batchNorm(net.conv(y, `${key}.conv3`, { channels: width * 4, kernel: 1 }), `${key}.bn3`);
+  y = net.relu(net.norm(y, `${key}.bn2`), `${key}.relu2`);
+  y = net.norm(net.conv(y, `${key}.conv3`, { channels: width * 4, kernel: 1 }), `${key}.bn3`);
   return net.relu(net.add(y, shortcut(net, x, key, width * 4, stride), `${key}.add`), `${key}.relu`);
 }
 
-function shortcut(net: NetworkBuilder, x: FeatureMap, key: string, channels: number, stride: number): FeatureMap {
+function shortcut(net: ResNetBuilder, x: FeatureMap, key: string, channels: number, stride: number): FeatureMap {
   if (stride === 1 && x.channels === channels) return x;
   const y = net.conv(x, `${key}.downsample.0`, { channels, kernel: 1, stride });
-  return net.batchNorm(y, `${key}.downsample.1`);
+  return net.norm(y, `${key}.downsample.1`);
 }

@@ -1,0 +1,326 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { ARCHITECTURES } from '../architectures/all.ts';
+import { readCheckpoint } from '../build-checkpoint.ts';
+import { hashWeights } from '../testing/hash-weights.ts';
+import type { WeightSpec } from '../weights.ts';
+import { buildFromCheckpoint, matchCheckpoint } from './match.ts';
+import type { Checkpoint, CheckpointTensor } from './tensor.ts';
+import { halfToFloat } from './tensor.ts';
+import { readTorchFile } from './torch.ts';
+
+interface Golden {
+  readonly files: Readonly<
+    Record<string, { bytes: string; tensors: Record<string, { dims: number[]; values: number[] }> }>
+  >;
+  readonly attacks: Readonly<Record<string, string>>;
+  readonly keys: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
+}
+
+const golden: Golden = JSON.parse(await readFile(new URL('./checkpoint.golden.json', import.meta.url), 'utf8'));
+const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'));
+
+describe('PyTorch checkpoints', () => {
+  it.each(Object.entries(golden.files))('%s: every tensor as PyTorch wrote it', (_, { bytes, tensors }) => {
+    const read = readTorchFile(bytesOf(bytes));
+    expect([...read.keys()].sort()).toEqual(Object.keys(tensors).sort());
+    for (const [key, expected] of Object.entries(tensors)) {
+      expect(read.get(key)?.dims).toEqual(expected.dims);
+      expect(Array.from(read.get(key)?.read() ?? [])).toEqual(expected.values.map(Math.fround));
+    }
+  });
+
+  it.each(Object.entries(golden.attacks))('runs nothing: %s', (_, text) => {
+    expect(() => readTorchFile(bytesOf(text))).toThrowError(
+      expect.objectContaining({ code: 'NotAllowed', message: expect.stringMatching(/(posix|os)\.system/) }),
+    );
+    expect(existsSync('/tmp/hyaline-was-here')).toBe(false);
+  });
+
+  it.each([
+    'builtins.eval',
+    'builtins.getattr',
+    'torch.load',
+    'torch.hub.load',
+    'numpy.memmap',
+    'subprocess.Popen',
+    '__main__.Net',
+    'torch.jit.load',
+  ])('refuses a pickle that names %s', (path) => {
+    const at = path.lastIndexOf('.');
+    const pickle = `(c${path.slice(0, at)}\n${path.slice(at + 1)}\n.`;
+    const legacy = Buffer.concat([
+      bytesOf(golden.files['state-legacy']?.bytes ?? '').subarray(0, 14),
+      Buffer.from(pickle),
+    ]);
+    expect(() => {
+      const reader = readTorchFile(legacy);
+      return reader.size;
+    }).toThrow();
+    expect(() => readTorchFile(zipOf('archive/data.pkl', Buffer.from(pickle)))).toThrowError(
+      expect.objectContaining({ code: 'NotAllowed', message: expect.stringContaining(path) }),
+    );
+  });
+
+  it('names a file that is cut short anywhere, without hanging', () => {
+    for (const { bytes } of Object.values(golden.files)) {
+      const whole = bytesOf(bytes);
+      for (let part = 1; part < 12; part += 1) {
+        const short = whole.subarray(0, Math.floor((whole.length * part) / 12));
+        expect(() => {
+          for (const tensor of readTorchFile(short).values()) tensor.read();
+        }).toThrowError(expect.objectContaining({ code: expect.stringMatching(/BackboneUnreadable/) }));
+      }
+    }
+  });
+
+  it('survives flipped bytes: a value, or an error of ours', () => {
+    const whole = bytesOf(golden.files['training-zip4']?.bytes ?? '');
+    for (let at = 0; at < whole.length; at += 3) {
+      const broken = whole.slice();
+      broken[at] = (broken[at] ?? 0) ^ 0x5a;
+      try {
+        for (const tensor of readTorchFile(broken).values()) tensor.read();
+      } catch (error) {
+        expect(error).toMatchObject({ name: 'AppError' });
+      }
+    }
+  });
+
+  it('reads half precision exactly', () => {
+    expect([0x3c00, 0xc000, 0x0001, 0x7c00, 0x3555].map(halfToFloat)).toEqual([
+      1,
+      -2,
+      2 ** -24,
+      Number.POSITIVE_INFINITY,
+      0.333251953125,
+    ]);
+  });
+});
+
+describe('safetensors', () => {
+  it('reads what the format says', () => {
+    const header = {
+      w: { dtype: 'F32', shape: [2], data_offsets: [0, 8] },
+      h: { dtype: 'BF16', shape: [], data_offsets: [8, 10] },
+    };
+    const file = safetensors(
+      header,
+      Buffer.concat([Buffer.from(Float32Array.of(1.5, -2).buffer), Buffer.from([0x80, 0x3f])]),
+    );
+    const read = readCheckpoint(file);
+    expect(Array.from(read?.get('w')?.read() ?? [])).toEqual([1.5, -2]);
+    expect(Array.from(read?.get('h')?.read() ?? [])).toEqual([1]);
+  });
+
+  it.each([
+    ['cut short', { w: { dtype: 'F32', shape: [2], data_offsets: [0, 80] } }],
+    ['sizes that disagree', { w: { dtype: 'F32', shape: [3], data_offsets: [0, 8] } }],
+    ['no entry', { w: 5 }],
+  ])('names %s', (_, header) => {
+    expect(() => readCheckpoint(safetensors(header, Buffer.alloc(8)))).toThrowError(
+      expect.objectContaining({ code: 'BackboneUnreadable' }),
+    );
+  });
+});
+
+describe('matching keys', () => {
+  const torchvision = (name: string): Checkpoint =>
+    new Map(Object.entries(golden.keys[name] ?? {}).map(([key, dims]) => [key, zeros(dims)]));
+
+  it.each([
+    ['resnet18', 'resnet18', ['fc.weight', 'fc.bias']],
+    ['resnet50', 'resnet50', ['fc.weight', 'fc.bias']],
+    ['densenet121', 'densenet121', ['classifier.weight', 'classifier.bias']],
+    ['mobilenet_v2', 'mobilenet_v2', ['classifier.1.weight', 'classifier.1.bias']],
+    ['shufflenet_v2_x1_0', 'shufflenet_v2_x1_0', ['fc.weight', 'fc.bias']],
+    ['squeezenet1_1', 'squeezenet1_1', ['classifier.1.weight', 'classifier.1.bias']],
+    ['vit_b_16', 'vit_base_patch16', ['heads.head.weight', 'heads.head.bias']],
+  ])("recognises torchvision's %s", (name, architecture, unexpected) => {
+    const report = matchCheckpoint(torchvision(name));
+    expect(report).toMatchObject({ architecture, prefix: '', missing: [], shapeMismatches: [], unexpected });
+    expect(report.matched).toBe(report.expected);
+  });
+
+  it.each([
+    ["Ciga's SimCLR", 'state_dict.model.resnet.'],
+    ["Mormont's multi-task", 'features.'],
+    ['DataParallel', 'state_dict.module.'],
+    ['MoCo', 'state_dict.module.encoder_q.'],
+  ])('strips the prefix of %s', (_, prefix) => {
+    const keys = [...torchvision('resnet50')].map(([key, tensor]) => [prefix + key, tensor] as const);
+    const report = matchCheckpoint(new Map([...keys, ['heads.0.weight', zeros([4, 2048])]]));
+    expect(report).toMatchObject({ architecture: 'resnet50', prefix, missing: [] });
+  });
+
+  it('takes the teacher where a file holds two copies', () => {
+    const copies = ['student.', 'teacher.'].flatMap((prefix) =>
+      [...torchvision('resnet18')].map(([key, tensor]) => [prefix + key, tensor] as const),
+    );
+    expect(matchCheckpoint(new Map(copies)).prefix).toBe('teacher.');
+  });
+
+  it.each<[string, string, string, string, (key: string) => string]>([
+    ['sequential', 'resnet18', 'sequential ResNet', 'net.', sequentialKey],
+    ['Hugging Face', 'resnet50', 'Hugging Face ResNet', 'net.resnet.', huggingFaceResNetKey],
+    ['timm', 'mobilenet_v2', 'timm MobileNetV2', 'net.', timmMobileNetKey],
+  ])('recognises the %s layout of %s', (_, name, layout, prefix, renamed) => {
+    const keys = specsOf(name).map((spec) => [`net.${renamed(spec.name)}`, zeros(spec.dims)] as const);
+    expect(new Set(keys.map(([key]) => key)).size).toBe(keys.length);
+    expect(matchCheckpoint(new Map(keys))).toMatchObject({ architecture: name, layout, prefix, missing: [] });
+  });
+
+  it("recognises DSMIL's encoder with instance norm", () => {
+    const keys = specsOf('resnet18_instance_norm').map(
+      (spec) => [`features.${sequentialKey(spec.name)}`, zeros(spec.dims)] as const,
+    );
+    const report = matchCheckpoint(new Map([...keys, ['l1.weight', zeros([512, 512])]]));
+    expect(report).toMatchObject({ architecture: 'resnet18_instance_norm', missing: [], matched: 20 });
+  });
+
+  it('joins the query, key and value of Hugging Face transformers', () => {
+    const key = 'blocks.0.attn.qkv.weight';
+    const plain = specsOf('vit_small_patch16').map(
+      (spec) => [spec.name, spec.name === key ? hashed(spec) : zeros(spec.dims)] as const,
+    );
+    const split = new Map(plain.flatMap(([name, tensor]) => huggingFaceVit(name, tensor)));
+    const { network, report } = buildFromCheckpoint(split);
+    expect(report).toMatchObject({ architecture: 'vit_small_patch16', layout: 'Hugging Face ViT', missing: [] });
+    const joined = network.model.graph.initializers.find((tensor) => tensor.name === key);
+    const whole = hashWeights({ name: key, dims: [1152, 384], role: 'linear' });
+    // Stored as [in, out].
+    const turned = Float32Array.from(
+      { length: whole.length },
+      (_, i) => whole[(i % 1152) * 384 + Math.floor(i / 1152)] ?? 0,
+    );
+    expect(Buffer.from(joined?.data ?? []).equals(Buffer.from(turned.buffer))).toBe(true);
+  });
+
+  it('reads registers, layer scale and chunked blocks off a DINOv2 checkpoint', () => {
+    const keys = specsOf('vit_small_patch14').map(
+      (spec) => [spec.name.replace(/^blocks\./, 'blocks.0.'), zeros(spec.dims)] as const,
+    );
+    const scales = [1, 2].flatMap((n) =>
+      Array.from({ length: 12 }, (_, i) => [`blocks.0.${i}.ls${n}.gamma`, zeros([384])] as const),
+    );
+    const extra = [
+      ['register_tokens', zeros([1, 4, 384])],
+      ['mask_token', zeros([1, 384])],
+    ] as const;
+    const { network, report } = buildFromCheckpoint(new Map([...keys, ...scales, ...extra]));
+    expect(report).toMatchObject({ architecture: 'vit_small_patch14_reg4', missing: [], unexpected: [] });
+    expect(network.sizePx).toBe(224);
+  });
+
+  it('refuses a file without a known weight, and one that lacks some', () => {
+    expect(() => buildFromCheckpoint(new Map([['lstm.weight', zeros([4, 4])]]))).toThrowError(
+      expect.objectContaining({
+        code: 'BackboneShapeUnsupported',
+        message: expect.stringContaining('None of the weights'),
+      }),
+    );
+    const lacking = new Map(torchvision('resnet18'));
+    lacking.delete('layer3.0.conv1.weight');
+    lacking.set('conv1.weight', zeros([64, 1, 7, 7]));
+    expect(matchCheckpoint(lacking)).toMatchObject({
+      missing: ['layer3.0.conv1.weight'],
+      shapeMismatches: [{ name: 'conv1.weight', expected: '64 x 3 x 7 x 7', found: '64 x 1 x 7 x 7' }],
+    });
+    expect(() => buildFromCheckpoint(lacking)).toThrowError(/98 of the 100 weights of resnet18/);
+  });
+});
+
+function zeros(dims: readonly number[]): CheckpointTensor {
+  return { dims, type: 'float32', read: () => new Float32Array(dims.reduce((a, b) => a * b, 1)) };
+}
+
+function hashed(spec: WeightSpec): CheckpointTensor {
+  return { dims: spec.dims, type: 'float32', read: () => hashWeights(spec) };
+}
+
+function specsOf(name: string): WeightSpec[] {
+  const specs: WeightSpec[] = [];
+  ARCHITECTURES[name]?.((spec) => {
+    specs.push(spec);
+    return new Float32Array();
+  });
+  return specs;
+}
+
+function sequentialKey(key: string): string {
+  const parts = ['conv1', 'bn1', 'relu', 'maxpool', 'layer1', 'layer2', 'layer3', 'layer4'];
+  return key.replace(/^[^.]+/, (part) => String(parts.indexOf(part)));
+}
+
+function huggingFaceResNetKey(key: string): string {
+  return key
+    .replace(/^conv1\./, 'resnet.embedder.embedder.convolution.')
+    .replace(/^bn1\./, 'resnet.embedder.embedder.normalization.')
+    .replace(/^layer(\d)\.(\d+)\./, (_, stage, block) => `resnet.encoder.stages.${stage - 1}.layers.${block}.`)
+    .replace(/\.conv(\d)\.weight/, (_, n) => `.layer.${n - 1}.convolution.weight`)
+    .replace(/\.bn(\d)\./, (_, n) => `.layer.${n - 1}.normalization.`)
+    .replace('.downsample.0.', '.shortcut.convolution.')
+    .replace('.downsample.1.', '.shortcut.normalization.');
+}
+
+/** timm numbers blocks by stage and names layers by what they do. */
+function timmMobileNetKey(key: string): string {
+  const [, block = '', rest = ''] = /^features\.(\d+)\.(.*)$/.exec(key) ?? [];
+  if (block === '0') return rest.replace('0.', 'conv_stem.').replace(/^1\./, 'bn1.');
+  if (block === '18') return rest.replace('0.', 'conv_head.').replace(/^1\./, 'bn2.');
+  const firsts = [1, 2, 4, 7, 11, 14, 17];
+  const stage = firsts.findLastIndex((first) => first <= Number(block));
+  const names: Record<string, string> =
+    block === '1'
+      ? { '0.0': 'conv_dw', '0.1': 'bn1', '1': 'conv_pw', '2': 'bn2' }
+      : { '0.0': 'conv_pw', '0.1': 'bn1', '1.0': 'conv_dw', '1.1': 'bn2', '2': 'conv_pwl', '3': 'bn3' };
+  const layer = rest.replace(/^conv\.([\d.]+)\.(\w+)$/, (_, n: string, kind: string) => `${names[n]}.${kind}`);
+  return `blocks.${stage}.${Number(block) - (firsts[stage] ?? 0)}.${layer}`;
+}
+
+function huggingFaceVit(key: string, tensor: CheckpointTensor): [string, CheckpointTensor][] {
+  const renamed = key
+    .replace('patch_embed.proj', 'vit.embeddings.patch_embeddings.projection')
+    .replace('cls_token', 'vit.embeddings.cls_token')
+    .replace('pos_embed', 'vit.embeddings.position_embeddings')
+    .replace(/^norm\./, 'vit.layernorm.')
+    .replace(/^blocks\./, 'vit.encoder.layer.')
+    .replace('norm1', 'layernorm_before')
+    .replace('norm2', 'layernorm_after')
+    .replace('attn.proj', 'attention.output.dense')
+    .replace('mlp.fc1', 'intermediate.dense')
+    .replace('mlp.fc2', 'output.dense');
+  if (!renamed.includes('attn.qkv')) return [[renamed, tensor]];
+  const rows = (tensor.dims[0] ?? 0) / 3;
+  return ['query', 'key', 'value'].map((part, index) => {
+    const dims = [rows, ...tensor.dims.slice(1)];
+    const size = dims.reduce((a, b) => a * b, 1);
+    const read = (): Float32Array => tensor.read().slice(index * size, (index + 1) * size);
+    return [renamed.replace('attn.qkv', `attention.attention.${part}`), { ...tensor, dims, read }];
+  });
+}
+
+function safetensors(header: object, data: Uint8Array): Uint8Array {
+  const text = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  return new Uint8Array(Buffer.concat([length, text, data]));
+}
+
+/** An archive with one stored file. */
+function zipOf(name: string, data: Buffer): Uint8Array {
+  const local = Buffer.alloc(30);
+  local.writeUInt32LE(0x04034b50, 0);
+  local.writeUInt16LE(name.length, 26);
+  const central = Buffer.alloc(46);
+  central.writeUInt32LE(0x02014b50, 0);
+  central.writeUInt32LE(data.length, 20);
+  central.writeUInt32LE(data.length, 24);
+  central.writeUInt16LE(name.length, 28);
+  const end = Buffer.alloc(22);
+  end.writeUInt32LE(0x06054b50, 0);
+  end.writeUInt16LE(1, 10);
+  end.writeUInt32LE(30 + name.length + data.length, 16);
+  return new Uint8Array(Buffer.concat([local, Buffer.from(name), data, central, Buffer.from(name), end]));
+}
