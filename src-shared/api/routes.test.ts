@@ -16,6 +16,8 @@ describe('routes', () => {
       column: 17,
       row: 250,
     });
+    expect(parseRoute(routes.correctedTile(slideId, 0, 1, 2))).toMatchObject({ route: 'correctedTile', column: 1 });
+    expect(parseRoute(routes.colourLut(slideId))).toEqual({ route: 'colourLut', slideId });
     expect(parseRoute(routes.thumbnail(slideId, 320))).toEqual({ route: 'thumbnail', slideId, maxPx: 320 });
     expect(parseRoute(routes.associated(slideId, 'a/b ü'))).toEqual({ route: 'associated', slideId, name: 'a/b ü' });
     expect(parseRoute(routes.region(slideId, 1.5, -2, 224, 96))).toEqual({

@@ -1,11 +1,17 @@
 import { asId, type ExportId, type RunId, type SlideId } from '../model/ids.ts';
 import type { MapSpec } from '../model/map.ts';
 import type { TissueParams } from '../model/run.ts';
+import { parseTissueExtras } from '../model/tissue-extras.ts';
 
 /** The only place that spells a URL: paths of the one Request -> Response handler, the same on app:// and http. */
 export const routes = {
   /** A stored tile of a level, in the file's own encoding where the browser can read it. */
   tile: (id: SlideId, level: number, column: number, row: number): string => `/tile/${id}/${level}/${column}_${row}`,
+  /** The same tile with the slide's colour profile applied here: for viewers that cannot do it themselves. */
+  correctedTile: (id: SlideId, level: number, column: number, row: number): string =>
+    `/corrected-tile/${id}/${level}/${column}_${row}`,
+  /** The slide's colour profile as a cube: ICC_LUT_SIDE^3 x 3 bytes (numeric/colour-lut.ts). */
+  colourLut: (id: SlideId): string => `/colour-lut/${id}`,
   /** A JPEG overview, its longer side at most `maxPx`. */
   thumbnail: (id: SlideId, maxPx: number): string => `/thumbnail/${id}?max=${maxPx}`,
   /** A label, macro or other associated image, asked for explicitly by the user. */
@@ -28,12 +34,13 @@ export const routes = {
 /** A request path understood: what `routes` built, taken apart again. */
 export type RouteMatch =
   | {
-      readonly route: 'tile';
+      readonly route: 'tile' | 'correctedTile';
       readonly slideId: SlideId;
       readonly level: number;
       readonly column: number;
       readonly row: number;
     }
+  | { readonly route: 'colourLut'; readonly slideId: SlideId }
   | { readonly route: 'thumbnail'; readonly slideId: SlideId; readonly maxPx: number }
   | { readonly route: 'associated'; readonly slideId: SlideId; readonly name: string }
   | {
@@ -75,7 +82,8 @@ export function parseTissueParams(value: unknown): TissueParams | null {
   if (!isNumber(maskMpp) || maskMpp < 0.1 || maskMpp > 100) return null;
   if (saturationThreshold !== null && (!isNumber(saturationThreshold) || saturationThreshold < 0)) return null;
   if (!isNumber(minTissueUm2) || minTissueUm2 < 0 || !isNumber(maxHoleUm2) || maxHoleUm2 < 0) return null;
-  return { maskMpp, saturationThreshold, minTissueUm2, maxHoleUm2 };
+  const extras = parseTissueExtras(value);
+  return extras === null ? null : { maskMpp, saturationThreshold, minTissueUm2, maxHoleUm2, ...extras };
 }
 
 /** The map specification in a JSON value, or null. */
@@ -97,11 +105,13 @@ export function parseRoute(path: string): RouteMatch | null {
   if (name === undefined || id === undefined || !/^[\w-]{1,128}$/.test(id)) return null;
   const slideId = asId<SlideId>(id);
   const query = url.searchParams;
-  if (name === 'tile') return tileRoute(slideId, rest);
+  if (name === 'tile') return tileRoute('tile', slideId, rest);
+  if (name === 'corrected-tile') return tileRoute('correctedTile', slideId, rest);
   if (name === 'associated' && rest.length === 1) {
     return { route: 'associated', slideId, name: decodeURIComponent(rest[0] ?? '') };
   }
   if (rest.length > 0) return null;
+  if (name === 'colour-lut') return { route: 'colourLut', slideId };
   if (name === 'thumbnail') {
     const maxPx = numberIn(query.get('max'), 1, MAX_SIDE_PX);
     return maxPx === null ? null : { route: 'thumbnail', slideId, maxPx };
@@ -118,10 +128,10 @@ export function parseRoute(path: string): RouteMatch | null {
   return name === 'download' ? { route: 'download', exportId: asId<ExportId>(id) } : null;
 }
 
-function tileRoute(slideId: SlideId, rest: readonly string[]): RouteMatch | null {
+function tileRoute(route: 'tile' | 'correctedTile', slideId: SlideId, rest: readonly string[]): RouteMatch | null {
   const match = /^(\d{1,2})\/(\d{1,7})_(\d{1,7})$/.exec(rest.join('/'));
   if (match === null) return null;
-  return { route: 'tile', slideId, level: Number(match[1]), column: Number(match[2]), row: Number(match[3]) };
+  return { route, slideId, level: Number(match[1]), column: Number(match[2]), row: Number(match[3]) };
 }
 
 function regionRoute(slideId: SlideId, query: URLSearchParams): RouteMatch | null {

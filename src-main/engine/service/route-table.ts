@@ -23,6 +23,13 @@ export function routeTable({ library, tissue, maps, images, exportsKept }: Route
   return {
     tile: async ({ slideId, level, column, row }) =>
       fixed(await images.tile(slideId, await library.source(slideId), level, column, row)),
+    correctedTile: async ({ slideId, ...at }) =>
+      fixed(await images.correctedTile(slideId, await library.source(slideId), at, await library.colourLut(slideId))),
+    colourLut: async ({ slideId }) => ({
+      bytes: await library.colourLut(slideId),
+      mediaType: 'application/octet-stream',
+      immutable: true,
+    }),
     thumbnail: async ({ slideId, maxPx }) =>
       fixed(await images.thumbnail(slideId, await library.source(slideId), maxPx)),
     associated: async ({ slideId, name }) => {

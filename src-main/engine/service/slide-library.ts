@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { AppError } from '../../../src-shared/errors.ts';
 import type { SlideId } from '../../../src-shared/model/ids.ts';
 import type { PixelSize, Slide } from '../../../src-shared/model/slide.ts';
+import { iccLut } from '../colour/icc-lut.ts';
 import { fingerprintSlide } from '../slide/fingerprint.ts';
 import { openSlideSource } from '../slide/open-slide.ts';
 import type { SlideSource } from '../slide/slide-source.ts';
@@ -15,6 +16,7 @@ const MAX_OPEN_SOURCES = 8;
 export class SlideLibrary {
   readonly #store: Store;
   readonly #open = new Map<SlideId, Promise<SlideSource>>();
+  readonly #luts = new Map<SlideId, Uint8Array>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -93,6 +95,17 @@ export class SlideLibrary {
     opening.catch(() => this.#open.delete(id));
     await this.#evict();
     return await opening;
+  }
+
+  /** The slide's colour profile as a cube. Throws NotFound where it has none, SlideDamaged for one of no use. */
+  async colourLut(id: SlideId): Promise<Uint8Array> {
+    const known = this.#luts.get(id);
+    if (known !== undefined) return known;
+    const profile = await (await this.source(id)).iccProfile();
+    if (profile === null) throw new AppError('NotFound', 'This slide has no colour profile.');
+    const lut = await iccLut(profile);
+    this.#luts.set(id, lut);
+    return lut;
   }
 
   async close(): Promise<void> {

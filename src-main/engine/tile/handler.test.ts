@@ -14,6 +14,8 @@ const table: RouteTable = {
     mediaType: 'image/jpeg',
     immutable: true,
   }),
+  correctedTile: refuse,
+  colourLut: refuse,
   thumbnail: refuse,
   associated: refuse,
   region: async () => {

@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import type { SlideId } from '../../../src-shared/model/ids.ts';
+import { applyColourLut } from '../../../src-shared/numeric/colour-lut.ts';
 import type { EncodedImage, RgbImage, SlideSource } from '../slide/slide-source.ts';
 import { BytesLru } from './bytes-lru.ts';
 
@@ -17,6 +18,21 @@ export class SlideImages {
     return await this.#once(`${id}/tile/${level}/${column}_${row}`, async () =>
       encodePng(await source.readTile(level, column, row)),
     );
+  }
+
+  /** A stored tile with a colour cube applied, as PNG. */
+  async correctedTile(
+    id: SlideId,
+    source: SlideSource,
+    at: { readonly level: number; readonly column: number; readonly row: number },
+    lut: Uint8Array,
+  ): Promise<EncodedImage> {
+    return await this.#once(`${id}/corrected/${at.level}/${at.column}_${at.row}`, async () => {
+      const { widthPx, heightPx, data } = await source.readTile(at.level, at.column, at.row);
+      const corrected = new Uint8Array(data);
+      applyColourLut(corrected, 3, lut);
+      return await encodePng({ widthPx, heightPx, data: corrected });
+    });
   }
 
   /** The whole slide as JPEG, its longer side at most `maxPx`. */
