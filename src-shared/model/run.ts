@@ -1,4 +1,5 @@
 import type { BackboneId, GridId, JobId, RunId, SlideId } from './ids.ts';
+import type { MaskStroke } from './mask-edits.ts';
 
 /** Parameters of the tissue mask; every number is visible to the user. */
 export interface TissueParams {
@@ -14,6 +15,15 @@ export interface TissueParams {
   readonly opticalDensityThreshold?: number | null;
   /** Pens to set apart; absent = all. Leave blue out where the stain itself is blue. */
   readonly penInks?: readonly PenInk[];
+  /** Whether straight grey edges of the coverslip are set apart; absent = yes. */
+  readonly findsCoverslip?: boolean;
+  /**
+   * Tissue less sharp than this is set apart as out of focus (0.5: clearly blurred). Null or absent =
+   * not looked for, because it reads all tissue at 1 µm per pixel.
+   */
+  readonly minSharpness?: number | null;
+  /** What the user painted over the computed mask, in order. */
+  readonly strokes?: readonly MaskStroke[];
 }
 
 /** Inks of the pens with which slides are marked. */
@@ -39,6 +49,8 @@ export interface TissueSummary {
   readonly slideMm2: number;
   readonly penMm2: number;
   readonly borderMm2?: number;
+  readonly coverslipMm2?: number;
+  readonly blurredMm2?: number;
 }
 
 /** The tile grid in micrometres; level-0 origin of tile (c, r) = round(c x strideLevel0Px), float stride. */

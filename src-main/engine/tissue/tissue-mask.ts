@@ -2,10 +2,13 @@ import { AppError } from '../../../src-shared/errors.ts';
 import { ALL_PEN_INKS, type TissueParams, type TissueSummary } from '../../../src-shared/model/run.ts';
 import type { SlideSource } from '../slide/slide-source.ts';
 import { fillHoles, removeSmall } from './components.ts';
+import { findCoverslip } from './coverslip.ts';
+import { applyStrokes } from './edit-mask.ts';
 import { findInk } from './ink.ts';
 import { TISSUE_CLASS, type TissueClass, type TissueMask } from './mask.ts';
 import { otsuThreshold } from './otsu.ts';
 import { type MaskPlanes, OD_STEPS, planeHistograms, readPlanes } from './planes.ts';
+import { markBlurred, measureSharpness } from './sharpness.ts';
 
 export { TISSUE_CLASS, type TissueMask } from './mask.ts';
 
@@ -18,8 +21,9 @@ const DENSITY_RANGE = [0.08, 0.3] as const;
 
 /**
  * The tissue mask of a slide at `params.maskMpp`: a pixel is stained where its HSV saturation or its mean optical
- * density is above its threshold (Otsu's within plausible limits, or the user's); pen strokes and black scanner
- * borders are set apart; then specks are dropped and holes filled by area.
+ * density is above its threshold (Otsu's within plausible limits, or the user's); pen strokes, black scanner borders
+ * and coverslip edges are set apart; specks are dropped and holes filled by area; where asked for, blurred tissue is set
+ * apart too; the user's strokes come last.
  * @param mppUm micrometres per level-0 pixel in force.
  * @throws AppError InvalidRequest for impossible parameters, Cancelled, and what the source throws.
  */
@@ -30,10 +34,15 @@ export async function computeTissueMask(
   signal?: AbortSignal,
 ): Promise<TissueMask> {
   checkParams(params, mppUm);
-  return maskFromPlanes(await readPlanes(source, mppUm, params.maskMpp, signal), source.info, mppUm, params);
+  const planes = await readPlanes(source, mppUm, params.maskMpp, signal);
+  let mask = maskFromPlanes(planes, source.info, mppUm, params);
+  if (params.minSharpness != null && params.minSharpness > 0) {
+    mask = markBlurred(mask, await measureSharpness(source, mask, signal), params.minSharpness);
+  }
+  return applyStrokes(mask, params.strokes ?? []);
 }
 
-/** The mask from planes already read: what a slider's preview recomputes. */
+/** The mask from planes already read, before blur and the user's strokes: what a slider's preview recomputes. */
 export function maskFromPlanes(
   planes: MaskPlanes,
   info: { readonly widthPx: number; readonly heightPx: number },
@@ -47,21 +56,27 @@ export function maskFromPlanes(
   const { saturationThreshold, opticalDensityThreshold } = thresholds(planes, params);
   const { pen, border } = findInk(planes.ink, widthPx, heightPx, pixelUm2, params.penInks ?? ALL_PEN_INKS);
 
+  const coverslip =
+    params.findsCoverslip === false ? null : findCoverslip(planes, saturationThreshold, Math.sqrt(pixelUm2));
+  const isApart = (at: number): boolean =>
+    pen[at] !== 0 || border[at] !== 0 || (coverslip !== null && coverslip[at] !== 0);
+
   const tissue = new Uint8Array(widthPx * heightPx);
   for (let at = 0; at < tissue.length; at++) {
-    if (pen[at] !== 0 || border[at] !== 0) continue;
+    if (isApart(at)) continue;
     const isStained =
       (planes.saturation[at] ?? 0) > saturationThreshold * 255 ||
       (planes.density[at] ?? 0) > opticalDensityThreshold * OD_STEPS;
     if (isStained) tissue[at] = 1;
   }
   removeSmall(tissue, widthPx, heightPx, params.minTissueUm2 / pixelUm2);
-  fillHoles(tissue, widthPx, heightPx, params.maxHoleUm2 / pixelUm2, (at) => pen[at] === 0 && border[at] === 0);
+  fillHoles(tissue, widthPx, heightPx, params.maxHoleUm2 / pixelUm2, (at) => !isApart(at));
 
   const classes = tissue;
   for (let at = 0; at < classes.length; at++) {
     if (border[at] !== 0) classes[at] = TISSUE_CLASS.border;
     else if (pen[at] !== 0) classes[at] = TISSUE_CLASS.pen;
+    else if (isApart(at)) classes[at] = TISSUE_CLASS.coverslip;
   }
   return {
     widthPx,
@@ -93,6 +108,8 @@ export function summariseTissue(mask: TissueMask): TissueSummary {
     slideMm2: mask.classes.length * pixelMm2,
     penMm2: areaMm2(TISSUE_CLASS.pen),
     borderMm2: areaMm2(TISSUE_CLASS.border),
+    coverslipMm2: areaMm2(TISSUE_CLASS.coverslip),
+    blurredMm2: areaMm2(TISSUE_CLASS.blurred),
   };
 }
 
