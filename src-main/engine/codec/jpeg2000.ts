@@ -5,12 +5,24 @@ import { ycbcrToRgb } from './ycbcr.ts';
 
 const MAX_PIXELS = 1 << 24;
 
+/** A failed decode may leave memory of the instance in use: after this many it is replaced. */
+const FAILURES_PER_INSTANCE = 100;
+
 let codec: Promise<Codec> | null = null;
+let failures = 0;
 
 /** One instance per thread; its diagnostics would otherwise go to the console for every damaged tile. */
 function loadCodec(): Promise<Codec> {
   codec ??= createCodec({ print: () => {}, printErr: () => {} });
   return codec;
+}
+
+/** After a trap inside WebAssembly the instance cannot be trusted; after an ordinary failure it can, for a while. */
+function noteFailure(error: unknown): void {
+  failures++;
+  if (!(error instanceof WebAssembly.RuntimeError) && failures < FAILURES_PER_INSTANCE) return;
+  codec = null;
+  failures = 0;
 }
 
 /**
@@ -35,8 +47,7 @@ export async function decodeJpeg2000(stream: Uint8Array, colour: 'rgb' | 'ycbcr'
     if (colour === 'ycbcr' && componentCount >= 3) ycbcrToRgb(data);
     return { widthPx: width, heightPx: height, data };
   } catch (error) {
-    // A trap inside the WebAssembly instance leaves its heap in doubt: start afresh next time.
-    codec = null;
+    noteFailure(error);
     if (error instanceof CodecError) throw error;
     throw new CodecError('JPEG 2000 stream does not decode', { cause: error });
   } finally {

@@ -14,8 +14,15 @@ declare module '@cornerstonejs/codec-openjpeg/wasmjs' {
     decode(): void;
     delete(): void;
   }
+  export interface Encoder {
+    getDecodedBuffer(frame: FrameInfo): Uint8Array;
+    getEncodedBuffer(): Uint8Array;
+    encode(): void;
+    delete(): void;
+  }
   export interface Codec {
     readonly J2KDecoder: new () => Decoder;
+    readonly J2KEncoder: new () => Encoder;
   }
   export interface CodecOptions {
     readonly print?: (text: string) => void;

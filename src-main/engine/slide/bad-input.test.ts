@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
+import createOpenJpeg from '@cornerstonejs/codec-openjpeg/wasmjs';
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../../src-shared/errors.ts';
+import { encodePng } from '../codec/png.ts';
 import { realSlide } from '../testing/real-data.ts';
 import { exercise, HONEST_CODES, mutate } from './fuzz.ts';
 import { openFromBytes } from './open-slide.ts';
-import { jpegPyramid, memorySource, testTiles } from './test-files.ts';
-import { buildTiff, pageTags, type TestTag } from './tiff/test-tiff.ts';
+import { jpegPyramid, memorySource, testPixels, testTiles } from './test-files.ts';
+import { buildTiff, pageTags, type TestPage, type TestTag } from './tiff/test-tiff.ts';
 
 const CASES = Number(process.env.HYALINE_FUZZ_CASES ?? 10_000);
 const SEED = Number(process.env.HYALINE_FUZZ_SEED ?? 1);
@@ -172,6 +174,7 @@ describe(`${CASES} mutated files, seed ${SEED}`, () => {
     timeout: 3_600_000,
   }, async () => {
     const bases = await fuzzBases();
+    for (const base of bases) expect(await exercise(base)).toEqual([]);
     const started = process.memoryUsage().rss;
     const counts = new Map<string, number>();
     let slowestMs = 0;
@@ -213,5 +216,50 @@ async function fuzzBases(): Promise<readonly Uint8Array[]> {
   const dicom = ['rle', 'sparse', 'fragments', 'extended-offsets'].map(
     (name) => new Uint8Array(readFileSync(new URL(`./dicom/fixtures/${name}.dcm`, import.meta.url))),
   );
-  return [...real, raw, await jpegPyramid(), ...dicom];
+  const coded = [buildTiff([await jpeg2000Page()]), buildTiff([lzwPage()]), await omePyramid(), await smallPng()];
+  return [...real, raw, await jpegPyramid(), ...dicom, ...coded];
+}
+
+async function jpeg2000Page(): Promise<TestPage> {
+  const { J2KEncoder } = await createOpenJpeg({ print: () => {}, printErr: () => {} });
+  const chunks = await testTiles(64, 32, 32, (data) => {
+    const encoder = new J2KEncoder();
+    encoder.getDecodedBuffer({ width: 32, height: 32, bitsPerSample: 8, componentCount: 3, isSigned: false }).set(data);
+    encoder.encode();
+    const stream = encoder.getEncodedBuffer().slice();
+    encoder.delete();
+    return stream;
+  });
+  const description = 'Aperio test|MPP = 0.5|AppMag = 20';
+  return { tags: pageTags({ width: 64, height: 32, tile: 32, compression: 33005, description }), chunks };
+}
+
+/** A run of one byte in LZW: clear, the byte, ever longer repetitions, in 9-bit codes. */
+function lzwPage(): TestPage {
+  const codes = [256, 7, 258, 259, 260, 261, 262, 263, 264, 265, 266, 267, 268, 269, 270, 271, 272, 273, 274, 275, 276];
+  for (let code = 277; code < 340; code++) codes.push(code);
+  const bits = codes.map((code) => code.toString(2).padStart(9, '0')).join('');
+  const bytes = Uint8Array.from({ length: Math.floor(bits.length / 8) }, (_, at) =>
+    Number.parseInt(bits.slice(at * 8, at * 8 + 8), 2),
+  );
+  return { tags: pageTags({ width: 32, height: 32, tile: 32, compression: 5 }), chunks: [bytes] };
+}
+
+async function omePyramid(): Promise<Uint8Array> {
+  const description =
+    '<OME><Image><Pixels SizeC="2" SizeZ="1" SizeT="1"><Channel Name="a"/><Channel Name="b"/><TiffData/></Pixels></Image></OME>';
+  const tags = pageTags({ width: 64, height: 64, tile: 32, photometric: 1, samples: 1, description });
+  const chunks = Array.from({ length: 4 }, (_, index) => new Uint8Array(32 * 32).fill(index * 40));
+  const sub = {
+    tags: pageTags({ width: 32, height: 32, tile: 32, photometric: 1, samples: 1 }),
+    chunks: chunks.slice(1, 2),
+  };
+  return buildTiff([
+    { tags, chunks, subPages: [sub] },
+    { tags, chunks, subPages: [sub] },
+  ]);
+}
+
+async function smallPng(): Promise<Uint8Array> {
+  return new Uint8Array(await encodePng({ widthPx: 40, heightPx: 30, data: testPixels(40, 30) }));
 }
