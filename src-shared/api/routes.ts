@@ -31,15 +31,17 @@ export const routes = {
   socket: '/engine',
 } as const;
 
+interface TileAddress {
+  readonly slideId: SlideId;
+  readonly level: number;
+  readonly column: number;
+  readonly row: number;
+}
+
 /** A request path understood: what `routes` built, taken apart again. */
 export type RouteMatch =
-  | {
-      readonly route: 'tile' | 'correctedTile';
-      readonly slideId: SlideId;
-      readonly level: number;
-      readonly column: number;
-      readonly row: number;
-    }
+  | ({ readonly route: 'tile' } & TileAddress)
+  | ({ readonly route: 'correctedTile' } & TileAddress)
   | { readonly route: 'colourLut'; readonly slideId: SlideId }
   | { readonly route: 'thumbnail'; readonly slideId: SlideId; readonly maxPx: number }
   | { readonly route: 'associated'; readonly slideId: SlideId; readonly name: string }
