@@ -43,6 +43,18 @@ export function groupedFolds(cases: readonly StudyCase[], folds: number, seed: n
   });
 }
 
+/**
+ * The test parts of a cross-validation inside a training part (to choose a parameter): at most `folds` of them, fewer
+ * where a class has fewer patients. Throws as `groupedFolds`; a class with a single patient cannot be validated.
+ */
+export function innerFolds(cases: readonly StudyCase[], folds: number, seed: number): readonly (readonly number[])[] {
+  checkClasses(cases, 2);
+  const patients = new Map<string, Set<string>>();
+  for (const { label, group } of cases) patients.set(label, (patients.get(label) ?? new Set()).add(group));
+  const possible = Math.min(folds, ...Array.from(patients.values(), (groups) => groups.size));
+  return groupedBuckets(cases, new Array<number>(possible).fill(1 / possible), seed);
+}
+
 /** One split by shares (they need not sum to 1), patients kept whole and classes spread evenly. Throws as `groupedFolds`. */
 export function groupedSplit(cases: readonly StudyCase[], shares: SplitShares, seed: number): Split {
   const wanted = [shares.train, shares.validation, shares.test];
