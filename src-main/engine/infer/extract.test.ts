@@ -171,9 +171,9 @@ describe('extractPass', () => {
   /** Several cuts, in the order named, each beginning where it is told. */
   async function pass(tileCount: number, starts: Readonly<Record<string, number>>): Promise<Map<string, Chunk[]>> {
     const { cut: _cut, card, modelPath, ...rest } = base;
-    const small = { ...card, input: { ...card.input, widthPx: 64, heightPx: 64 } };
+    const sized = (px: number) => ({ ...card, input: { ...card.input, widthPx: px, heightPx: px } });
     const found = new Map<string, Chunk[]>();
-    const targets = [card, small].map((used, i) => ({
+    const targets = [sized(64), sized(48)].map((used, i) => ({
       modelPath,
       card: used,
       cuts: Object.entries(starts).flatMap(([name, firstTile]) => {
@@ -211,7 +211,8 @@ describe('extractPass', () => {
 
   it('decodes once for backbones of one input size', async () => {
     const decoder = new StripeDecoder();
-    const { cut, card, modelPath, ...rest } = base;
+    const { cut, card: large, modelPath, ...rest } = base;
+    const card = { ...large, input: { ...large.input, widthPx: 48, heightPx: 48 } };
     const target = { modelPath, card, cuts: [{ cut, firstTile: 0, onChunk: () => Promise.resolve() }] };
     await extractPass({ ...rest, laid: gridOf(40), openDecoder: () => decoder, backbones: [target, target, target] });
     expect(decoder.reads).toBe(3);
