@@ -5,7 +5,7 @@ import { AppError } from '../../../src-shared/errors.ts';
 import type { BackboneCard, CutPoint } from '../../../src-shared/model/backbone.ts';
 import { asId, type BackboneId } from '../../../src-shared/model/ids.ts';
 import { costOf } from '../graph/cost.ts';
-import { ELEMENT, floatsOf, type Graph, type OnnxModel } from '../graph/model.ts';
+import { allFinite, ELEMENT, floatsOf, type Graph, type OnnxModel } from '../graph/model.ts';
 import { encodeModel } from '../graph/proto.ts';
 import { decodeModelFile, readWholeFile } from '../infer/model-file.ts';
 import { buildCheckpoint } from './build-checkpoint.ts';
@@ -129,7 +129,7 @@ function weightBytes(model: OnnxModel): number {
 
 function refuseBrokenWeights(graph: Graph): void {
   const broken = graph.initializers.find(
-    (tensor) => tensor.elementType === ELEMENT.float && floatsOf(tensor).some(Number.isNaN),
+    (tensor) => tensor.elementType === ELEMENT.float && !allFinite(floatsOf(tensor)),
   );
   if (broken) {
     throw new AppError('BackboneUnreadable', `The weights "${broken.name}" hold values that are not numbers.`, {

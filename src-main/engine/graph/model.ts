@@ -104,6 +104,12 @@ export function floatsOf(tensor: GraphTensor): Float32Array {
   return new Float32Array(new Uint8Array(data).buffer, 0, count);
 }
 
+/** True where no value is NaN or infinite. A plain loop: tensors have up to hundreds of millions of elements. */
+export function allFinite(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i += 1) if (!Number.isFinite(values[i])) return false;
+  return true;
+}
+
 /** The elements of an int64 tensor as numbers (exact below 2^53). */
 export function intsOf(tensor: GraphTensor): number[] {
   const view = new DataView(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength);

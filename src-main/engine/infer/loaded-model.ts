@@ -1,7 +1,7 @@
 import { AppError } from '../../../src-shared/errors.ts';
 import type { CutPoint } from '../../../src-shared/model/backbone.ts';
 import { cutModel } from '../graph/cut.ts';
-import { freeInputs } from '../graph/model.ts';
+import { allFinite, freeInputs } from '../graph/model.ts';
 import { encodeModel } from '../graph/proto.ts';
 import { readModelFile } from './model-file.ts';
 import { Preprocessor } from './preprocess.ts';
@@ -95,7 +95,7 @@ export class LoadedModel {
       });
     }
     const features = data.subarray(0, wanted);
-    if (!features.every(Number.isFinite)) {
+    if (!allFinite(features)) {
       throw new AppError('BackboneFailed', 'The backbone gives values that are not numbers.', {
         advice: 'Check its normalisation and its weights.',
       });

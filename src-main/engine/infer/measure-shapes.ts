@@ -1,4 +1,4 @@
-import type { GraphValue, OnnxModel } from '../graph/model.ts';
+import { allFinite, type GraphValue, type OnnxModel } from '../graph/model.ts';
 import { encodeModel } from '../graph/proto.ts';
 import { loadRuntime, openSession, runFailure } from './runtime.ts';
 
@@ -38,7 +38,7 @@ export async function measureShapes(
       tensors.map((name) => {
         const tensor = results[name];
         const data = tensor?.data;
-        const finite = data instanceof Float32Array ? data.every(Number.isFinite) : true;
+        const finite = data instanceof Float32Array ? allFinite(data) : true;
         return [name, { dims: tensor?.dims ?? [], elementType: tensor?.type ?? 'undefined', finite }];
       }),
     );

@@ -80,13 +80,8 @@ export class NetworkBuilder {
   /** Adds a matrix the checkpoint holds as [out, in] in the order a matrix product needs, [in, out]. */
   transposedWeight(name: string, out: number, inputs: number): string {
     const source = this.weights({ name, dims: [out, inputs], role: 'linear' });
-    const turned = new Float32Array(source.length);
-    for (let row = 0; row < out; row += 1) {
-      for (let column = 0; column < inputs; column += 1) {
-        turned[column * out + row] = source[row * inputs + column] ?? 0;
-      }
-    }
-    return this.graph.floats(name, [inputs, out], source.length === 0 ? source : turned);
+    const turned = source.length === 0 ? source : transpose(source, out, inputs);
+    return this.graph.floats(name, [inputs, out], turned);
   }
 
   conv(x: FeatureMap, key: string, options: ConvOptions): FeatureMap {
@@ -227,4 +222,23 @@ export class NetworkBuilder {
     this.shapes.set(name, [1, channels, heightPx, widthPx]);
     return { name, channels, heightPx, widthPx };
   }
+}
+
+const BLOCK = 32;
+
+/** Turns a rows x columns matrix, block by block so that both sides stay in the cache. */
+function transpose(matrix: Float32Array, rows: number, columns: number): Float32Array {
+  const turned = new Float32Array(matrix.length);
+  for (let row0 = 0; row0 < rows; row0 += BLOCK) {
+    for (let column0 = 0; column0 < columns; column0 += BLOCK) {
+      const rowEnd = Math.min(row0 + BLOCK, rows);
+      const columnEnd = Math.min(column0 + BLOCK, columns);
+      for (let row = row0; row < rowEnd; row += 1) {
+        for (let column = column0; column < columnEnd; column += 1) {
+          turned[column * rows + row] = matrix[row * columns + column] ?? 0;
+        }
+      }
+    }
+  }
+  return turned;
 }

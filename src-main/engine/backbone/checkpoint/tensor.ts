@@ -31,23 +31,31 @@ export function damaged(message: string, advice = 'Download the checkpoint again
 /** Decodes little-endian elements to float32. `bytes` must hold exactly `count` of them. */
 export function decodeElements(bytes: Uint8Array, type: StoredType, count: number): Float32Array {
   if (bytes.byteLength !== count * STORED_BYTES[type]) throw damaged('This checkpoint is cut short.');
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  switch (type) {
-    case 'float32':
-      return new Float32Array(new Uint8Array(bytes).buffer);
-    case 'float64':
-      return Float32Array.from({ length: count }, (_, i) => view.getFloat64(i * 8, true));
-    case 'float16':
-      return Float32Array.from({ length: count }, (_, i) => halfToFloat(view.getUint16(i * 2, true)));
-    case 'bfloat16': {
-      const words = Uint32Array.from({ length: count }, (_, i) => view.getUint16(i * 2, true) << 16);
-      return new Float32Array(words.buffer);
-    }
-    case 'int64':
-      return Float32Array.from({ length: count }, (_, i) => Number(view.getBigInt64(i * 8, true)));
-    case 'other':
-      throw damaged('This checkpoint stores weights in a number format Hyaline cannot read.', 'Save it as float32.');
+  if (type === 'float32') return new Float32Array(new Uint8Array(bytes).buffer);
+  if (type === 'other') {
+    throw damaged('This checkpoint stores weights in a number format Hyaline cannot read.', 'Save it as float32.');
   }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const values = new Float32Array(count);
+  // Plain loops: a checkpoint has up to hundreds of millions of elements.
+  if (type === 'float64') for (let i = 0; i < count; i += 1) values[i] = view.getFloat64(i * 8, true);
+  else if (type === 'int64') for (let i = 0; i < count; i += 1) values[i] = Number(view.getBigInt64(i * 8, true));
+  else if (type === 'float16') {
+    const table = halfTable();
+    for (let i = 0; i < count; i += 1) values[i] = table[view.getUint16(i * 2, true)] ?? 0;
+  } else {
+    const words = new Uint32Array(values.buffer);
+    for (let i = 0; i < count; i += 1) words[i] = view.getUint16(i * 2, true) << 16;
+  }
+  return values;
+}
+
+let halves: Float32Array | null = null;
+
+/** The value of each of the 65,536 half-precision numbers. */
+function halfTable(): Float32Array {
+  halves ??= Float32Array.from({ length: 65_536 }, (_, bits) => halfToFloat(bits));
+  return halves;
 }
 
 /** IEEE 754 binary16 to a number. */
