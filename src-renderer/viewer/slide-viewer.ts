@@ -220,6 +220,8 @@ function displayOptions(reducedMotion: boolean): OpenSeadragon.Options {
     keyboardNavEnabled: false,
     gestureSettingsMouse: mouse,
     gestureSettingsPen: mouse,
+    // A slow hand and a slow machine still click: only moving makes it a drag.
+    clickTimeThreshold: 1000,
     animationTime: reducedMotion ? 0 : 0.32,
     springStiffness: 9,
     zoomPerScroll: ZOOM_STEP,

@@ -23,7 +23,7 @@ export function barLabels(
   const [min, max] = range;
   const inner = legendTicks(min, max, 4)
     .map((tick) => ({ share: normalised(tick, min, max), text: scaleNumber(tick, range) }))
-    .filter(({ share }) => share > 0.26 && share < 0.74);
+    .filter(({ share }) => share > 0.36 && share < 0.64);
   const roomy = inner.length > 2 ? inner.filter((_, i) => i % 2 === 0) : inner;
   return [{ share: 0, text: scaleNumber(min, range) }, ...roomy, { share: 1, text: scaleNumber(max, range) }];
 }

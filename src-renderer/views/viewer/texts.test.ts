@@ -26,7 +26,7 @@ describe('values of a map in words', () => {
     const labels = barLabels([0.9948, 1]);
     expect(labels[0]).toMatchObject({ share: 0, text: '0.99480' });
     expect(labels.at(-1)).toMatchObject({ share: 1, text: '1.00000' });
-    for (const { share } of labels.slice(1, -1)) expect(Math.min(share, 1 - share)).toBeGreaterThan(0.25);
+    for (const { share } of labels.slice(1, -1)) expect(Math.min(share, 1 - share)).toBeGreaterThan(0.35);
   });
 });
 
