@@ -16,13 +16,18 @@ export async function openDicomFile(path: string, source: ByteSource): Promise<S
 
 /**
  * Opens the series a DICOM file belongs to: every whole-slide instance in its folder with the same SeriesInstanceUID.
+ * Callers that have searched the folder already pass the others as `knownSiblings`.
  * Files of the series that do not read are left out. The slide closes the source; a failure does not.
  */
-export async function openDicomSeries(path: string, source: ByteSource): Promise<SlideSource> {
+export async function openDicomSeries(
+  path: string,
+  source: ByteSource,
+  knownSiblings?: readonly string[],
+): Promise<SlideSource> {
   const instances: DicomInstance[] = [await readInstance(path, source)];
   const seriesUid = instances[0]?.seriesUid ?? '';
   try {
-    for (const sibling of await seriesSiblings(path, seriesUid)) {
+    for (const sibling of knownSiblings ?? (await seriesSiblings(path, seriesUid))) {
       const opened = await openByteSource(sibling);
       try {
         instances.push(await readInstance(sibling, opened));
