@@ -139,7 +139,8 @@ function placePens(widthUm: number, heightUm: number, random: Random): PenStroke
         atY * heightUm + along * Math.sin(angle) + across * Math.cos(angle),
       ];
     });
-    const ink = INKS[Math.floor(random() * INKS.length)] ?? INKS[0];
+    // Black is rare: in a corner it is hard to tell from what the scanner left black.
+    const ink = INKS[Math.floor(random() ** 1.5 * INKS.length)] ?? INKS[0];
     pens.push({ points, widthUm: widthOfStroke, transmission: ink });
   }
   return pens;
@@ -149,7 +150,7 @@ function placeBlurs(pieces: readonly Blob[], lesions: readonly Blob[], random: R
   const blurs: BlurPatch[] = [];
   for (const piece of pieces) {
     const reach = Math.min(piece.radiusXUm, piece.radiusYUm);
-    const radiusUm = Math.min(900, reach * (0.13 + 0.08 * random()));
+    const radiusUm = Math.min(900, reach * (0.19 + 0.08 * random()));
     for (let attempt = 0; attempt < 60; attempt++) {
       const angle = random() * 2 * Math.PI;
       const away = 0.35 + 0.5 * random();

@@ -211,7 +211,7 @@ function makeNucleus(
     longUm,
     shortUm,
     swing: [amount(), amount(), amount(), amount()],
-    stain: stain * 1.3,
+    stain: stain * 1.22,
     vesicular,
     nucleolusUm,
   };

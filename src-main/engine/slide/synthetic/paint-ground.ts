@@ -51,9 +51,9 @@ export function paintGround(scene: Scene, canvas: Canvas, lattice: FieldLattice,
       const solid = 1 - opened * (1 - smoothStep(halfWidth - 0.045, halfWidth + 0.045, Math.abs(thick - 0.5)));
       const strength = (tone[at] ?? 1) * (0.54 - 0.3 * openness);
       const grain = valueNoise(noise, xUm / 2.3, yUm / 2.3 + 50);
-      const fibre = 0.8 * thin + 1.25 * bundle * bundle + 0.04 * bundle + (0.16 + 0.45 * openness) * grain;
+      const fibre = 0.85 * thin + 1.45 * bundle * bundle - 0.04 + (0.16 + 0.45 * openness) * grain;
       const pink = strength * fibre;
-      let e = (pink > 0.55 ? 0.55 + 0.5 * (pink - 0.55) : pink) * solid + 0.025;
+      let e = (pink > 0.62 ? 0.62 + 0.55 * (pink - 0.62) : pink) * solid + 0.025;
       let h = (0.01 + 0.09 * openness * (0.4 + grain) + 0.11 * thin) * solid;
       if (nest !== null) {
         const within = nest[at] ?? 0;

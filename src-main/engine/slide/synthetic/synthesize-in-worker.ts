@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { AppError, type ErrorPayload, fromErrorPayload } from '../../../../src-shared/errors.ts';
 import { workerUrl } from '../../worker/worker-url.ts';
@@ -11,10 +12,12 @@ export type SynthesizeMessage =
 
 /**
  * `writeSynthetic` on a thread of its own, so that the caller's event loop stays free.
+ * Tiles are painted on as many threads as there are cores (eight at most) unless `threads` says otherwise.
  * Progress comes some ten times a second. @throws what `writeSynthetic` throws; Cancelled after the signal.
  */
 export function synthesizeInWorker(options: SyntheticOptions): Promise<SyntheticResult> {
-  const { onProgress, signal, ...plain } = options;
+  const { onProgress, signal, ...rest } = options;
+  const plain = { ...rest, threads: options.threads ?? Math.min(8, availableParallelism()) };
   if (signal?.aborted) {
     return Promise.reject(new AppError('Cancelled', 'Making the synthetic slide was cancelled.'));
   }
