@@ -30,7 +30,7 @@ export class Workstation {
     const dialog = page.getByRole('dialog');
     await dialog.locator('ul[aria-busy="false"]').waitFor();
     await dialog.getByLabel('Folder', { exact: true }).fill(dirname(path));
-    await dialog.getByRole('button', { name: 'Go' }).click();
+    await dialog.getByRole('button', { name: 'Go', exact: true }).click();
     const entry = dialog.getByRole('button', { name: basename(path) });
     const all = dialog.getByLabel(/Show all files/);
     if (!(await appears(entry, 2000))) {
@@ -88,10 +88,9 @@ export class Workstation {
     await this.settled();
   }
 
-  /** Waits until the view stands still. */
+  /** Waits until the stage stands still and no further tile appears. */
   async settled(): Promise<void> {
-    const view = async (): Promise<string> =>
-      `${await this.stage.getAttribute('data-centre')} ${await this.stage.getAttribute('data-zoom')}`;
+    const view = async (): Promise<string> => (await this.stage.screenshot()).toString('base64');
     let before = '';
     await expect
       .poll(
@@ -101,7 +100,7 @@ export class Workstation {
           before = now;
           return still;
         },
-        { timeout: 30_000, interval: 400 },
+        { timeout: 60_000, interval: 700 },
       )
       .toBe(true);
   }
