@@ -1,5 +1,6 @@
 import type { BackboneId, GridId, JobId, RunId, SlideId } from './ids.ts';
 import type { MaskStroke } from './mask-edits.ts';
+import type { NormalisationKey, StainNormalisation } from './stain.ts';
 
 /** Parameters of the tissue mask; every number is visible to the user. */
 export interface TissueParams {
@@ -82,6 +83,9 @@ export interface TileGrid {
   readonly droppedCount: number;
 }
 
+/** How features are stored: as the network gives them, or rounded to the nearest IEEE 754 binary16. */
+export type Precision = 'float32' | 'float16';
+
 /** What made a result: stored with it and printed in every report. */
 export interface Provenance {
   readonly slideId: SlideId;
@@ -96,13 +100,15 @@ export interface Provenance {
   readonly gridId: GridId;
   readonly grid: GridSpec;
   readonly tissue: TissueParams;
-  readonly normalisation: 'none';
-  readonly precision: 'float32';
+  readonly normalisation: NormalisationKey;
+  readonly precision: Precision;
   readonly batchSize: number;
   readonly threads: number;
   readonly device: string;
   readonly deviceDetail: string;
   readonly seed: number;
+  /** What the colours were fitted to; absent without stain normalisation. */
+  readonly stain?: StainNormalisation;
   readonly versions: Readonly<Record<string, string>>;
 }
 

@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync, readSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Dataset, File, type Group, type GuessableDataTypes, Module, ready } from 'h5wasm/node';
 import { AppError } from '../../../src-shared/errors.ts';
+import { fromHalf } from '../../../src-shared/numeric/float16.ts';
 import { discard, unwritable } from './unwritable.ts';
 
 /** The first bytes of every HDF5 file without a user block (HDF5 file format specification, section II.A). */
@@ -113,20 +114,10 @@ function halvesOf(dataset: Dataset): Float32Array {
   try {
     Module.get_dataset_data(dataset.file_id, dataset.path, null, null, null, BigInt(pointer));
     const view = new DataView(Module.HEAPU8.slice(pointer, pointer + bytes).buffer);
-    return Float32Array.from({ length: bytes / 2 }, (_, i) => halfToNumber(view.getUint16(2 * i, littleEndian)));
+    return Float32Array.from({ length: bytes / 2 }, (_, i) => fromHalf(view.getUint16(2 * i, littleEndian)));
   } finally {
     Module._free(pointer);
   }
-}
-
-/** The number an IEEE 754 binary16 pattern stands for. */
-export function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 /** The values of an integer (or integral float) dataset as doubles. @throws AppError FileUnreadable */

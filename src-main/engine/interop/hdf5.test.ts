@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fromHalf } from '../../../src-shared/numeric/float16.ts';
 import { sampleBackbone, sampleChunk, sampleGrid, sampleRun, sampleSlide } from '../store/testing/samples.ts';
 import { alignToGrid, cornersOf, patchFactsOf } from './bag.ts';
 import { type BagExport, exportBag, fileSafe } from './bag-files.ts';
 import { readBag, readPatches, writeClamFeatures } from './hdf5.ts';
-import { halfToNumber } from './hdf5-file.ts';
 
 const reference = (name: string): string => fileURLToPath(new URL(`testing/${name}.golden.h5`, import.meta.url));
 const python = ['/usr/bin/python3', 'python3'].find((path) => spawnSync(path, ['-c', 'import h5py']).status === 0);
@@ -62,7 +62,7 @@ describe('features in HDF5', () => {
     [0xfc00, Number.NEGATIVE_INFINITY],
     [0x7e00, Number.NaN],
   ])('half 0x%s is %s', (bits, value) => {
-    expect(halfToNumber(bits)).toBe(value);
+    expect(fromHalf(bits)).toBe(value);
   });
 
   it("tells CLAM's files from TRIDENT's and scales their patch size to level 0", async () => {

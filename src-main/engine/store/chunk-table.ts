@@ -2,13 +2,14 @@ import { crc32 } from 'node:zlib';
 import type { Database } from 'better-sqlite3';
 import { AppError } from '../../../src-shared/errors.ts';
 import type { RunId } from '../../../src-shared/model/ids.ts';
-import { toBlob } from './codec.ts';
+import type { Precision } from '../../../src-shared/model/run.ts';
+import { bytesPerValue, decodeValues, encodeValues } from './precision.ts';
 import { runNotFound } from './run-table.ts';
 import type { FeatureChunk, TileRange } from './store.ts';
 import type { SyncStore } from './sync-store.ts';
 
 export const CHUNK_SQL = {
-  run: `SELECT run_key, feature_dim, tile_count, tiles_done, backbone_name, cut FROM run WHERE id = ?`,
+  run: `SELECT run_key, feature_dim, tile_count, tiles_done, backbone_name, cut, "precision" FROM run WHERE id = ?`,
   append: 'INSERT INTO chunk (run_key, first_tile, tile_count, crc32, feature_values) VALUES (?, ?, ?, ?, ?)',
   advance: 'UPDATE run SET tiles_done = ?, feature_bytes = feature_bytes + ? WHERE run_key = ?',
   dropMaps: 'DELETE FROM map WHERE run_key = ?',
@@ -26,6 +27,7 @@ interface RunHead {
   readonly tiles_done: number;
   readonly backbone_name: string;
   readonly cut: string;
+  readonly precision: Precision;
 }
 
 interface ChunkRow {
@@ -102,7 +104,7 @@ export function chunkTable(db: Database): ChunkMethods {
     appendFeatures: db.transaction((chunk: FeatureChunk): number => {
       const run = headOf(chunk.runId);
       refuseMismatch(chunk, run);
-      const blob = toBlob(chunk.values);
+      const blob = encodeValues(chunk.values, run.precision);
       append.run(run.run_key, chunk.firstTile, chunk.tileCount, crc32(blob), blob);
       const tilesDone = run.tiles_done + chunk.tileCount;
       advance.run(tilesDone, blob.byteLength, run.run_key);
@@ -114,8 +116,9 @@ export function chunkTable(db: Database): ChunkMethods {
       const run = headOf(runId);
       const { firstTile, tileCount } = checkedRange(range, run, runId);
       const endTile = firstTile + tileCount;
-      const tileBytes = run.feature_dim * Float32Array.BYTES_PER_ELEMENT;
-      const bytes = new Uint8Array(new SharedArrayBuffer(tileCount * tileBytes));
+      const { feature_dim: dim, precision } = run;
+      const tileBytes = dim * bytesPerValue(precision);
+      const values = new Float32Array(new SharedArrayBuffer(tileCount * dim * Float32Array.BYTES_PER_ELEMENT));
       let reached = firstTile;
       for (const row of tileCount === 0 ? [] : read.iterate({ runKey: run.run_key, firstTile, endTile })) {
         const last = row.first_tile + row.tile_count;
@@ -125,11 +128,11 @@ export function chunkTable(db: Database): ChunkMethods {
         if (row.first_tile > reached || last <= reached) throw damagedRun(runId, run, `${tiles} out of order`);
         const from = (reached - row.first_tile) * tileBytes;
         const to = (Math.min(last, endTile) - row.first_tile) * tileBytes;
-        bytes.set(row.feature_values.subarray(from, to), (reached - firstTile) * tileBytes);
+        decodeValues(row.feature_values.subarray(from, to), precision, values, (reached - firstTile) * dim);
         reached = Math.min(last, endTile);
       }
       if (reached !== endTile) throw damagedRun(runId, run, `tiles ${reached} to ${endTile - 1} missing`);
-      return new Float32Array(bytes.buffer);
+      return values;
     }),
   };
 }
