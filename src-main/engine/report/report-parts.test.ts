@@ -1,11 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { bidiLines, hasRightToLeft } from './bidi-lines.ts';
-import { printable } from './report-text.ts';
+import { hasUnprintable, printable } from './report-text.ts';
 import { runRecord } from './run-record.ts';
 import { scaleBar } from './scale-bar.ts';
 import { testGrid, testMaps, testReportInput } from './testing.ts';
 import { tilesCsv } from './tiles-csv.ts';
-import { areaText, bytesText, dateText, durationText, grouped, lengthText, originText, rounded } from './wording.ts';
+import {
+  areaText,
+  bytesText,
+  dateText,
+  durationText,
+  grouped,
+  lengthText,
+  originText,
+  rounded,
+  scoreTexts,
+} from './wording.ts';
 
 describe('bidiLines', () => {
   const width = (text: string) => text.length;
@@ -51,6 +61,13 @@ describe('bidiLines', () => {
 describe('printable', () => {
   it('drops what cannot be seen and keeps lines', () => {
     expect(printable('a\u0000b\u202ec\r\nd\te\u2028f ')).toBe('abc\nd e\nf');
+  });
+});
+
+describe('hasUnprintable', () => {
+  it('knows what the fonts hold', () => {
+    expect(['Ångström µm²', 'Ελληνικά', 'Кожа', 'שלום', 'جلد', '≥ 5 – “x” … 10⁻³'].some(hasUnprintable)).toBe(false);
+    expect(['皮膚', 'त्वचा', 'ok 😀'].every(hasUnprintable)).toBe(true);
   });
 });
 
@@ -135,6 +152,9 @@ describe('wording', () => {
     expect(bytesText(1_938_955)).toBe('1.94 MB');
     expect([durationText(12.34), durationText(125), durationText(7300)]).toEqual(['12.3 s', '2 min 5 s', '2 h 1 min']);
     expect(dateText(1_795_298_400_000)).toBe('21 November 2026, 22:00 UTC');
+    expect(scoreTexts([0.98, -0.5])).toEqual(['0.980', '\u22120.500']);
+    expect(scoreTexts([0.99931, 0.99922])).toEqual(['0.999310', '0.999220']);
+    expect(scoreTexts([1, 1])).toEqual(['1.000', '1.000']);
     expect(originText('imagenet')).toContain('ImageNet');
     expect(originText('toString')).toBe('toString');
   });

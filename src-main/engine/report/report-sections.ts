@@ -4,7 +4,7 @@ import { mapLegend } from './legend.ts';
 import type { ReportGallery, ReportInput, ReportMap, ReportTile } from './report-input.ts';
 import { COLOUR, CONTENT_WIDTH, SIZE } from './report-style.ts';
 import { scaleBar } from './scale-bar.ts';
-import { grouped, scoreText } from './wording.ts';
+import { grouped, scoreTexts } from './wording.ts';
 
 export function sectionTitle(text: string): Content {
   return {
@@ -123,9 +123,10 @@ const TILE_SIDE = (CONTENT_WIDTH - TILE_GAP * (TILES_PER_ROW - 1)) / TILES_PER_R
 /** Tiles in rows of six with rank, score and place; the title stays with the first row. */
 export function gallerySection(gallery: ReportGallery, dataUrls: readonly string[]): Content {
   const rows: Content[] = [];
+  const scores = scoreTexts(gallery.tiles.map(({ score }) => score));
   for (let first = 0; first < gallery.tiles.length; first += TILES_PER_ROW) {
     const cells = gallery.tiles.slice(first, first + TILES_PER_ROW).map((tile, i) => {
-      return tileCell(tile, dataUrls[first + i] ?? '', first + i + 1);
+      return tileCell(tile, scores[first + i] ?? '', dataUrls[first + i] ?? '', first + i + 1);
     });
     rows.push({ columns: cells, columnGap: TILE_GAP, unbreakable: true, margin: [0, 0, 0, 8] } as Content);
   }
@@ -143,7 +144,7 @@ export function gallerySection(gallery: ReportGallery, dataUrls: readonly string
   ];
 }
 
-function tileCell({ tile, score }: ReportTile, dataUrl: string, rank: number): Content {
+function tileCell({ tile }: ReportTile, score: string, dataUrl: string, rank: number): Content {
   return {
     width: TILE_SIDE,
     stack: [
@@ -155,7 +156,7 @@ function tileCell({ tile, score }: ReportTile, dataUrl: string, rank: number): C
       {
         columns: [
           { text: `${rank}`, bold: true, fontSize: SIZE.small, width: 'auto' },
-          { text: scoreText(score), fontSize: SIZE.small, alignment: 'right', width: '*' },
+          { text: score, fontSize: SIZE.small, alignment: 'right', width: '*' },
         ],
         margin: [0, 3, 0, 0],
       },

@@ -18,9 +18,14 @@ export function rounded(value: number, digits = 3): string {
   return text.replace('-', '\u2212');
 }
 
-/** `0.981`: three decimals for scores around 1, so that a row of them lines up. */
-export function scoreText(score: number): string {
-  return Math.abs(score) < 10 ? score.toFixed(3).replace('-', '\u2212') : rounded(score, 4);
+/**
+ * Scores of a row of tiles with the same number of decimals: three, or as many as it takes to tell the first from the
+ * last (at most six).
+ */
+export function scoreTexts(scores: readonly number[]): readonly string[] {
+  const range = Math.max(...scores) - Math.min(...scores);
+  const decimals = range > 0 ? Math.min(6, Math.max(3, Math.ceil(-Math.log10(range)) + 1)) : 3;
+  return scores.map((score) => score.toFixed(decimals).replace('-', '\u2212'));
 }
 
 /** `42.0 %` of a share in 0..1. */
