@@ -7,7 +7,7 @@ import { InferenceWorker } from '../infer/inference-worker.ts';
 import { ARCHITECTURES } from './architectures/all.ts';
 import type { BuiltNetwork } from './architectures/network.ts';
 import { buildVit } from './architectures/vit.ts';
-import { IMAGENET_INPUT } from './random-resnet18.ts';
+import { IMAGENET_INPUT } from './imagenet-input.ts';
 import { hashPixels, hashWeights } from './testing/hash-weights.ts';
 import type { WeightSource } from './weights.ts';
 

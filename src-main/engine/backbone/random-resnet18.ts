@@ -1,21 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { BackboneCard, InputSpec } from '../../../src-shared/model/backbone.ts';
+import type { BackboneCard } from '../../../src-shared/model/backbone.ts';
 import { asId, type BackboneId } from '../../../src-shared/model/ids.ts';
 import { encodeModel } from '../graph/proto.ts';
 import type { BuiltNetwork } from './architectures/network.ts';
 import { buildResNet } from './architectures/resnet.ts';
+import { IMAGENET_INPUT } from './imagenet-input.ts';
 import { randomWeights } from './random-weights.ts';
-
-/** Input of torchvision's ImageNet networks. */
-export const IMAGENET_INPUT: InputSpec = {
-  widthPx: 224,
-  heightPx: 224,
-  layout: 'NCHW',
-  channelOrder: 'RGB',
-  scale: 1 / 255,
-  mean: [0.485, 0.456, 0.406],
-  std: [0.229, 0.224, 0.225],
-};
 
 const SEED = 1;
 

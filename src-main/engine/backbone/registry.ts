@@ -2,7 +2,7 @@ import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CardEdits } from '../../../src-shared/api/engine.ts';
 import { AppError } from '../../../src-shared/errors.ts';
-import type { BackboneCard } from '../../../src-shared/model/backbone.ts';
+import type { BackboneCard, CutPoint } from '../../../src-shared/model/backbone.ts';
 import type { BackboneId } from '../../../src-shared/model/ids.ts';
 import { InferenceWorker } from '../infer/inference-worker.ts';
 import { randomResNet18Card } from './random-resnet18.ts';
@@ -44,10 +44,11 @@ export async function ensureBuiltIns(
 }
 
 /**
- * Checks an ONNX file and copies it into the folder of backbones, weights of a second file included. Nothing stays
- * behind where it fails; importing the same file again gives the same card.
+ * Checks a backbone file (ONNX, .safetensors, PyTorch checkpoint) and stores it in the folder of backbones as one ONNX
+ * file. Nothing stays behind where it fails; importing the same file again gives the same card.
  *
- * @throws AppError FileUnreadable, BackboneUnreadable, BackboneShapeUnsupported, BackboneFailed, DiskFull.
+ * @throws AppError FileUnreadable, BackboneUnreadable, BackboneShapeUnsupported, BackboneFailed, DiskFull,
+ * and NotAllowed for a pickle that names code.
  */
 export async function prepareImport(
   filePath: string,
@@ -55,16 +56,68 @@ export async function prepareImport(
   backbonesFolder: string,
   running?: InferenceWorker,
 ): Promise<BackboneCard> {
+  return storeMade(backbonesFolder, running, (worker, copyTo) => {
+    return worker.call('inspect', { modelPath: filePath, edits, copyTo });
+  });
+}
+
+/**
+ * Makes a backbone with random weights: a network of the builder by its architecture's name, or the twin of a stored
+ * backbone, as the control of a study. The seed fixes every bit.
+ *
+ * @throws AppError NotFound, DiskFull.
+ */
+export function prepareRandom(
+  of: string | BackboneCard,
+  seed: number,
+  backbonesFolder: string,
+  running?: InferenceWorker,
+): Promise<BackboneCard> {
+  const source = typeof of === 'string' ? of : { modelPath: backbonePath(backbonesFolder, of.id), card: of };
+  return storeMade(backbonesFolder, running, (worker, path) => worker.call('makeRandom', { of: source, seed, path }));
+}
+
+/**
+ * Writes one cut of a backbone as an ONNX file of its own: dead layers gone, pooled features as its output.
+ *
+ * @returns the size of the file in bytes.
+ * @throws AppError NotFound for an unknown cut, DiskFull.
+ */
+export async function exportCut(
+  card: BackboneCard,
+  cutName: string,
+  backbonesFolder: string,
+  outPath: string,
+  running?: InferenceWorker,
+): Promise<number> {
+  const cut = findCut(card, cutName);
+  const modelPath = backbonePath(backbonesFolder, card.id);
+  return withWorker(running, (worker) => worker.call('exportCut', { modelPath, card, cut, path: outPath }));
+}
+
+/** A cut by its name; null = the card's default. @throws AppError NotFound. */
+export function findCut(card: BackboneCard, name: string | null): CutPoint {
+  const cut = card.cuts.find((point) => point.name === (name ?? card.defaultCut));
+  if (cut) return cut;
+  throw new AppError('NotFound', `The backbone "${card.name}" has no cut called "${name}".`, {
+    advice: `Its cuts are ${card.cuts.map((point) => point.name).join(', ')}.`,
+  });
+}
+
+/** Has the worker write a file under a passing name, then gives it its own; nothing stays behind on failure. */
+async function storeMade(
+  backbonesFolder: string,
+  running: InferenceWorker | undefined,
+  make: (worker: InferenceWorker, path: string) => Promise<BackboneCard>,
+): Promise<BackboneCard> {
   await mkdir(backbonesFolder, { recursive: true });
-  const copyTo = join(backbonesFolder, `import-${process.pid}-${crypto.randomUUID()}.tmp`);
+  const passing = join(backbonesFolder, `import-${process.pid}-${crypto.randomUUID()}.tmp`);
   try {
-    const card = await withWorker(running, (worker) => {
-      return worker.call('inspect', { modelPath: filePath, edits, copyTo });
-    });
-    await rename(copyTo, backbonePath(backbonesFolder, card.id));
+    const card = await withWorker(running, (worker) => make(worker, passing));
+    await rename(passing, backbonePath(backbonesFolder, card.id));
     return card;
   } finally {
-    await rm(copyTo, { force: true });
+    await rm(passing, { force: true });
   }
 }
 

@@ -49,6 +49,25 @@ export interface InferCommands {
   release: { readonly request: { readonly session: number }; readonly reply: null };
   inspect: { readonly request: InspectRequest; readonly reply: BackboneCard };
   makeBuiltIn: { readonly request: { readonly name: string; readonly path: string }; readonly reply: BackboneCard };
+  /** A network with random weights: an architecture's, or the twin of a stored backbone; written to `path`. */
+  makeRandom: {
+    readonly request: {
+      readonly of: string | { readonly modelPath: string; readonly card: BackboneCard };
+      readonly seed: number;
+      readonly path: string;
+    };
+    readonly reply: BackboneCard;
+  };
+  /** Writes one cut of a backbone as a network of its own; the reply is its size in bytes. */
+  exportCut: {
+    readonly request: {
+      readonly modelPath: string;
+      readonly card: BackboneCard;
+      readonly cut: CutPoint;
+      readonly path: string;
+    };
+    readonly reply: number;
+  };
   close: { readonly request: null; readonly reply: null };
 }
 

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { AppError, toErrorPayload } from '../../../src-shared/errors.ts';
 import { analyseFile } from '../backbone/analyse-model.ts';
 import { makeBuiltIn } from '../backbone/built-in.ts';
+import { makeCutModel, makeRandomNetwork, makeRandomTwin } from '../backbone/derive.ts';
 import { LoadedModel } from './loaded-model.ts';
 import { measureShapes } from './measure-shapes.ts';
 import type { InferAnswer, InferCall, InferCommand, InferCommands } from './protocol.ts';
@@ -65,6 +66,16 @@ function makeHandlers(): Handlers {
       const made = makeBuiltIn(name);
       await writeWhole(path, made.bytes);
       return made.card;
+    },
+    async makeRandom({ of, seed, path }) {
+      const made = typeof of === 'string' ? makeRandomNetwork(of, seed) : await makeRandomTwin(of, seed);
+      await writeWhole(path, made.bytes);
+      return made.card;
+    },
+    async exportCut({ modelPath, card, cut, path }) {
+      const bytes = await makeCutModel({ modelPath, card }, cut);
+      await writeWhole(path, bytes);
+      return bytes.byteLength;
     },
     async close() {
       for (const model of models.values()) await model.release();
