@@ -1,0 +1,103 @@
+import { parentPort } from 'node:worker_threads';
+import { type ErrorPayload, toErrorPayload } from '../../../src-shared/errors.ts';
+import { type BagPrediction, HeadEvaluator, type HeadWeights } from '../learn/evaluate-head.ts';
+import type { HeadSpec } from '../learn/head-spec.ts';
+import {
+  type Bag,
+  type BagSet,
+  type EpochRecord,
+  type HeadTraining,
+  type TrainedHead,
+  trainHead,
+} from '../learn/train-head.ts';
+
+/** What the training thread is asked; one job at a time. */
+export type TrainCommand =
+  | {
+      readonly type: 'train';
+      readonly id: number;
+      readonly training: HeadTraining;
+      readonly trainCount: number;
+      readonly validationCount: number;
+    }
+  | {
+      readonly type: 'predict';
+      readonly id: number;
+      readonly spec: HeadSpec;
+      readonly weights: HeadWeights;
+      readonly features: Float32Array;
+    }
+  | { readonly type: 'bag'; readonly part: 'train' | 'validation'; readonly index: number; readonly bag: Bag }
+  | {
+      readonly type: 'no-bag';
+      readonly part: 'train' | 'validation';
+      readonly index: number;
+      readonly error: ErrorPayload;
+    }
+  | { readonly type: 'cancel' };
+
+export type TrainAnswer =
+  | { readonly type: 'need'; readonly part: 'train' | 'validation'; readonly index: number }
+  | { readonly type: 'epoch'; readonly record: EpochRecord }
+  | { readonly type: 'trained'; readonly id: number; readonly head: TrainedHead }
+  | { readonly type: 'predicted'; readonly id: number; readonly prediction: BagPrediction }
+  | { readonly type: 'failed'; readonly id: number; readonly error: ErrorPayload };
+
+const port = parentPort;
+const waiting = new Map<string, { resolve: (bag: Bag) => void; reject: (error: unknown) => void }>();
+let cancel = new AbortController();
+
+const answer = (message: TrainAnswer): void => port?.postMessage(message);
+
+port?.on('message', (command: TrainCommand) => {
+  if (command.type === 'train') void train(command);
+  else if (command.type === 'predict') void predict(command);
+  else if (command.type === 'cancel') cancel.abort();
+  else deliver(command);
+});
+
+function deliver(command: Extract<TrainCommand, { type: 'bag' | 'no-bag' }>): void {
+  const key = `${command.part}${command.index}`;
+  const asked = waiting.get(key);
+  waiting.delete(key);
+  if (command.type === 'bag') asked?.resolve(command.bag);
+  else asked?.reject(new Error(command.error.message, { cause: command.error }));
+}
+
+/** Bags come from the thread that holds the store, one at a time. */
+function remoteBags(part: 'train' | 'validation', count: number): BagSet {
+  return {
+    count,
+    get: (index) =>
+      new Promise((resolve, reject) => {
+        waiting.set(`${part}${index}`, { resolve, reject });
+        answer({ type: 'need', part, index });
+      }),
+  };
+}
+
+async function train(command: Extract<TrainCommand, { type: 'train' }>): Promise<void> {
+  cancel = new AbortController();
+  try {
+    const head = await trainHead(
+      command.training,
+      remoteBags('train', command.trainCount),
+      remoteBags('validation', command.validationCount),
+      { onEpoch: (record) => answer({ type: 'epoch', record }), signal: cancel.signal },
+    );
+    answer({ type: 'trained', id: command.id, head });
+  } catch (error) {
+    answer({ type: 'failed', id: command.id, error: toErrorPayload(error) });
+  }
+}
+
+async function predict(command: Extract<TrainCommand, { type: 'predict' }>): Promise<void> {
+  try {
+    const evaluator = await HeadEvaluator.open(command.spec, command.weights);
+    const prediction = await evaluator.predict(command.features);
+    await evaluator.close();
+    answer({ type: 'predicted', id: command.id, prediction });
+  } catch (error) {
+    answer({ type: 'failed', id: command.id, error: toErrorPayload(error) });
+  }
+}
