@@ -30,6 +30,11 @@ export async function grantPath(
   { supervisor, recent }: Pick<CallContext, 'supervisor' | 'recent'>,
 ): Promise<GrantedFile> {
   const { path: real, fileName, sizeBytes, kind } = await checkChosenFile(path);
+  if (kind === 'project') {
+    throw new AppError('NotAllowed', `“${fileName}” holds a study, which this version does not open yet.`, {
+      advice: 'Open the slides of the study instead.',
+    });
+  }
   const grant = await supervisor.grant(real);
   recent.add(real);
   return { grant, fileName, sizeBytes, kind };

@@ -3,7 +3,7 @@ import { AppError, toErrorPayload } from '../../src-shared/errors.ts';
 import { aboutPanel } from './about.ts';
 import { type CallContext, callHandlers, grantPath, openRecentFile } from './calls.ts';
 import { guardContents } from './contents-guard.ts';
-import { chooseFiles } from './dialogs.ts';
+import { askAboutCrashDumps, chooseFiles } from './dialogs.ts';
 import type { ElectronParts, ShellWindow } from './electron.ts';
 import { allowedExternalUrl } from './external-links.ts';
 import { registerCalls } from './ipc.ts';
@@ -165,6 +165,7 @@ function menuActions(context: CallContext, paths: ShellPaths): MenuActions {
       if (window !== null) windows.send(window, 'menuCommand', command);
     },
     about: () => parts.app.showAboutPanel(),
+    crashDumps: inWindow((window) => askAboutCrashDumps(parts, window, paths.crashDumps)),
     showLogs: inWindow(async () => {
       const failure = await parts.shell.openPath(paths.logFolder);
       if (failure !== '') throw new AppError('NotFound', 'There is no log yet.', { detail: failure });

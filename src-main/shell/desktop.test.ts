@@ -1,10 +1,15 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { GrantedFile } from '../../src-shared/api/shell.ts';
-import { eventChannel } from '../../src-shared/api/shell-channels.ts';
-import { type RunningShell, runShell, type ShellSetUp } from './testing/run-shell.ts';
-import type { WindowDouble } from './testing/window-double.ts';
+import {
+  openedNames,
+  type RunningShell,
+  received,
+  runShell,
+  type ShellSetUp,
+  SMALL_ENGINE,
+  until,
+} from './testing/run-shell.ts';
 
 const shells: RunningShell[] = [];
 async function start(setUp: ShellSetUp = {}): Promise<RunningShell> {
@@ -15,16 +20,6 @@ async function start(setUp: ShellSetUp = {}): Promise<RunningShell> {
 afterEach(async () => {
   await Promise.all(shells.splice(0).map((running) => running.close()));
 });
-
-const until = async (condition: () => boolean): Promise<void> => {
-  for (let i = 0; i < 300 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(condition()).toBe(true);
-};
-
-const received = (window: WindowDouble, name: Parameters<typeof eventChannel>[0]): readonly unknown[] =>
-  window.contents.sent.filter(({ channel }) => channel === eventChannel(name)).map(({ args }) => args[0]);
-const openedNames = (window: WindowDouble): readonly string[] =>
-  received(window, 'openFiles').flatMap((files) => (files as GrantedFile[]).map(({ fileName }) => fileName));
 
 describe('files opened from outside', () => {
   it('named at the start wait for the page, and reach it as grants without a path', async () => {
@@ -163,6 +158,16 @@ describe('dialogs', () => {
   });
 });
 
+describe('a study', () => {
+  it('is answered with a sentence for as long as nothing opens it', async () => {
+    const running = await start();
+    expect(await running.call('grantForPath', running.file('a.hyaline'))).toMatchObject({
+      ok: false,
+      error: { message: '“a.hyaline” holds a study, which this version does not open yet.' },
+    });
+  });
+});
+
 describe('recent files', () => {
   it('survive a restart, open by id, leave the list when gone, and can be cleared', async () => {
     const first = await start();
@@ -251,19 +256,16 @@ describe('while a job runs', () => {
   });
 });
 
-describe('crash dumps', () => {
-  it('are never uploaded, are counted, and can be purged', async () => {
-    const running = await start();
-    expect(running.double.calls.find(({ name }) => name === 'crashReporter.start')?.args).toEqual([
-      { uploadToServer: false },
-    ]);
-    running.file('crashDumps/settings.dat');
-    running.file('crashDumps/pending/a.dmp', 'x'.repeat(100));
-    running.file('crashDumps/completed/b.dmp', 'x'.repeat(50));
-    running.file('crashDumps/completed/b.meta', 'x'.repeat(5));
-    expect(await running.call('crashDumps')).toEqual({ ok: true, value: { count: 2, sizeBytes: 155 } });
-    expect(await running.call('purgeCrashDumps')).toEqual({ ok: true, value: { count: 0, sizeBytes: 0 } });
-    expect(existsSync(join(running.folder, 'crashDumps', 'settings.dat'))).toBe(true);
+describe('a command in place of files', () => {
+  it('runs the command line in a process of its own, without a window, and exits with its code', async () => {
+    const running = await start({
+      argv: ['electron', '.', 'info', 'slide.svs'],
+      env: { SMALL_ENGINE: 'crash-on-start' },
+    });
+    expect(running.shell).toBeNull();
+    expect(running.double.windows).toHaveLength(0);
+    expect(running.double.forks[0]?.args).toEqual(['--hyaline-cli', 'info', 'slide.svs']);
+    expect(running.double.calls.at(-1)).toEqual({ name: 'exit', args: [4] });
   });
 });
 
@@ -288,7 +290,7 @@ describe('the engine process', () => {
       packaged: true,
       argv: ['hyaline'],
       appFolder: archive,
-      entryFor: () => '/dev/null',
+      entryFor: () => SMALL_ENGINE,
     });
     expect(running.double.forks[0]?.modulePath).toContain(join('app.asar.unpacked', 'dist', 'node'));
   });

@@ -1,6 +1,7 @@
 import { FILE_EXTENSIONS } from '../../src-shared/api/file-kinds.ts';
 import type { OpenKind } from '../../src-shared/api/shell.ts';
-import type { ShellDialog, ShellWindow } from './electron.ts';
+import { countCrashDumps, purgeCrashDumps } from './crash-dumps.ts';
+import type { ElectronParts, ShellDialog, ShellWindow } from './electron.ts';
 import { safeFileName } from './save-export.ts';
 
 const SLIDES = { name: 'Slides', extensions: [...FILE_EXTENSIONS.slide] };
@@ -42,4 +43,29 @@ export async function chooseSaveTarget(
     properties: ['createDirectory', 'showOverwriteConfirmation'],
   });
   return canceled || filePath === '' ? null : filePath;
+}
+
+const CRASH_DUMP_BUTTONS = ['Delete All', 'Show Folder', 'Close'];
+
+/** Says what crash dumps lie on this machine; the user may delete them or look at their folder. */
+export async function askAboutCrashDumps(
+  { dialog, shell }: Pick<ElectronParts, 'dialog' | 'shell'>,
+  window: ShellWindow,
+  folder: string,
+): Promise<void> {
+  const { count, sizeBytes } = await countCrashDumps(folder);
+  const some = count > 0;
+  const { response } = await dialog.showMessageBox(window, {
+    type: 'info',
+    title: 'Crash dumps',
+    message: some ? `${count} crash dumps, ${(sizeBytes / 1e6).toFixed(1)} MB` : 'There are no crash dumps.',
+    detail: 'They stay on this machine and are never sent anywhere. A dump may hold parts of a slide or its file name.',
+    buttons: some ? CRASH_DUMP_BUTTONS : ['Close'],
+    cancelId: some ? 2 : 0,
+    defaultId: some ? 2 : 0,
+    noLink: true,
+  });
+  if (!some) return;
+  if (response === 0) await purgeCrashDumps(folder);
+  if (response === 1) await shell.openPath(folder);
 }

@@ -106,6 +106,10 @@ export interface ShellDialog {
     window: ShellWindow,
     options: Electron.SaveDialogOptions,
   ): Promise<Pick<Electron.SaveDialogReturnValue, 'canceled' | 'filePath'>>;
+  showMessageBox(
+    window: ShellWindow,
+    options: Electron.MessageBoxOptions,
+  ): Promise<Pick<Electron.MessageBoxReturnValue, 'response'>>;
   showErrorBox(title: string, content: string): void;
 }
 

@@ -28,6 +28,7 @@ const parts: ElectronParts = {
   dialog: {
     showOpenDialog: (window, options) => dialog.showOpenDialog(real(window), options),
     showSaveDialog: (window, options) => dialog.showSaveDialog(real(window), options),
+    showMessageBox: (window, options) => dialog.showMessageBox(real(window), options),
     showErrorBox: (title, content) => dialog.showErrorBox(title, content),
   },
   Menu,

@@ -20,6 +20,7 @@ export interface MenuActions {
   run(command: MenuCommand): void;
   about(): void;
   showLogs(): void;
+  crashDumps(): void;
 }
 
 const SEPARATOR: Item = { type: 'separator' };
@@ -51,7 +52,14 @@ export function menuTemplate(state: MenuState, actions: MenuActions): MenuTempla
     { label: 'View', submenu: viewMenu(state, command) },
     { label: 'Go', submenu: GO_TO.map(([id, label], i) => command(id, label, `CmdOrCtrl+${i + 1}`)) },
     { role: 'windowMenu' },
-    { role: 'help', submenu: [...(mac ? [] : [about]), { label: 'Show Log Folder', click: () => actions.showLogs() }] },
+    {
+      role: 'help',
+      submenu: [
+        { label: 'Show Log Folder', click: () => actions.showLogs() },
+        { label: 'Crash Dumps…', click: () => actions.crashDumps() },
+        ...(mac ? [] : [SEPARATOR, about]),
+      ],
+    },
   ];
 }
 

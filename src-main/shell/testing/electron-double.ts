@@ -42,7 +42,7 @@ export interface ElectronDouble {
   readonly schemes: readonly Electron.CustomScheme[];
   menu(): readonly Electron.MenuItemConstructorOptions[];
   /** What the dialogs answer next. */
-  readonly answers: { open: readonly string[] | null; save: string | null };
+  readonly answers: { open: readonly string[] | null; save: string | null; button: number };
   /** Electron becomes ready. */
   ready(): void;
   /** A page calls the main process; arguments and result are cloned, as between processes. */
@@ -69,7 +69,7 @@ export function createElectronDouble(options: DoubleOptions): ElectronDouble {
   const handlers = new Map<string, InvokeHandler>();
   const schemes: Electron.CustomScheme[] = [];
   const schemeHandlers = new Map<string, (request: Request) => Response | Promise<Response>>();
-  const answers: ElectronDouble['answers'] = { open: null, save: null };
+  const answers: ElectronDouble['answers'] = { open: null, save: null, button: 0 };
   const appEvents = new EventEmitter();
   const session = sessionRecord();
   let menu: readonly Electron.MenuItemConstructorOptions[] = [];
@@ -159,6 +159,10 @@ export function createElectronDouble(options: DoubleOptions): ElectronDouble {
       async showSaveDialog(window, dialogOptions) {
         note('showSaveDialog', window.id, dialogOptions);
         return { canceled: answers.save === null, filePath: answers.save ?? '' };
+      },
+      async showMessageBox(window, dialogOptions) {
+        note('showMessageBox', window.id, dialogOptions);
+        return { response: answers.button };
       },
       showErrorBox: (title, content) => note('showErrorBox', title, content),
     },

@@ -2,14 +2,19 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ShellResult } from '../../../src-shared/api/shell.ts';
-import { callChannel, type ShellCallName } from '../../../src-shared/api/shell-channels.ts';
+import type { GrantedFile, ShellResult } from '../../../src-shared/api/shell.ts';
+import {
+  callChannel,
+  eventChannel,
+  type ShellCallName,
+  type ShellEventPayloads,
+} from '../../../src-shared/api/shell-channels.ts';
 import { type ShellEnvironment, startShell } from '../app.ts';
 import type { Shell } from '../compose.ts';
 import { createElectronDouble, type DoubleOptions, type ElectronDouble } from './electron-double.ts';
 import type { WindowDouble } from './window-double.ts';
 
-const SMALL_ENGINE = fileURLToPath(new URL('./small-engine.ts', import.meta.url));
+export const SMALL_ENGINE = fileURLToPath(new URL('./small-engine.ts', import.meta.url));
 
 export interface RunningShell {
   readonly double: ElectronDouble;
@@ -37,6 +42,20 @@ export interface ShellSetUp extends Partial<Omit<DoubleOptions, 'folderFor' | 'a
   readonly folder?: string;
   readonly restartLimits?: ShellEnvironment['restartLimits'];
 }
+
+/** Waits, up to six seconds, for something to become true. */
+export async function until(condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 300 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 20));
+  if (!condition()) throw new Error(`waited in vain for ${condition.toString()}`);
+}
+
+/** What a window was sent of one event, in order. */
+export const received = (window: WindowDouble, name: keyof ShellEventPayloads): readonly unknown[] =>
+  window.contents.sent.filter(({ channel }) => channel === eventChannel(name)).map(({ args }) => args[0]);
+
+/** Names of the files a window was told to open. */
+export const openedNames = (window: WindowDouble): readonly string[] =>
+  received(window, 'openFiles').flatMap((files) => (files as GrantedFile[]).map(({ fileName }) => fileName));
 
 /** Starts the real shell under the double, in a folder of its own. */
 export async function runShell(setUp: ShellSetUp = {}): Promise<RunningShell> {
