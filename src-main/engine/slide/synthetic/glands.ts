@@ -106,7 +106,8 @@ function isFree(glands: readonly Gland[], x: number, y: number, roomUm: number):
 
 function makeDuct(xUm: number, yUm: number, random: Random): Gland {
   const radiusUm = 48 + 62 * random() ** 1.6;
-  return makeGland('duct', xUm, yUm, radiusUm, 1 + 0.5 * random(), 0.1, 13 + 7 * random(), 0.45, random);
+  const [stretch, wallUm] = [1 + 0.5 * random(), 13 + 7 * random()];
+  return makeGland({ kind: 'duct', xUm, yUm, radiusUm, stretch, wallUm, uneven: 0.1, filled: 0.45 }, random);
 }
 
 /** Where an acinus could be, before its surroundings have a say. */
@@ -143,38 +144,32 @@ function isCrowdedOut(scene: Scene, column: number, row: number, seed: AcinusSee
 }
 
 function makeAcinus({ x, y, radiusUm, random }: AcinusSeed): Gland {
-  return makeGland('acinus', x, y, radiusUm, 1 + 0.25 * random(), 0.09, 10.5 + 3.5 * random(), 0.5, random);
+  const [stretch, wallUm] = [1 + 0.25 * random(), 10.5 + 3.5 * random()];
+  return makeGland({ kind: 'acinus', xUm: x, yUm: y, radiusUm, stretch, wallUm, uneven: 0.09, filled: 0.5 }, random);
 }
 
 function makeVessel(xUm: number, yUm: number, random: Random): Gland {
   const radiusUm = 7 + 17 * random() ** 2;
-  return makeGland('vessel', xUm, yUm, radiusUm, 1 + 0.7 * random(), 0.08, 2 + 0.1 * radiusUm, 0.6, random);
+  const [stretch, wallUm] = [1 + 0.7 * random(), 2 + 0.1 * radiusUm];
+  return makeGland({ kind: 'vessel', xUm, yUm, radiusUm, stretch, wallUm, uneven: 0.08, filled: 0.6 }, random);
 }
 
-function makeGland(
-  kind: Gland['kind'],
-  xUm: number,
-  yUm: number,
-  radiusUm: number,
-  stretch: number,
-  swing: number,
-  wallUm: number,
-  secretion: number,
-  random: Random,
-): Gland {
+type GlandShape = Pick<Gland, 'kind' | 'xUm' | 'yUm' | 'radiusUm' | 'stretch' | 'wallUm'> & {
+  /** How uneven the outline is, as a share of the radius. */
+  readonly uneven: number;
+  /** Chance that the lumen holds something. */
+  readonly filled: number;
+};
+
+function makeGland({ uneven, filled, ...shape }: GlandShape, random: Random): Gland {
   const angle = random() * Math.PI;
-  const amount = (): number => (random() * 2 - 1) * swing;
+  const amount = (): number => (random() * 2 - 1) * uneven;
   return {
-    kind,
-    xUm,
-    yUm,
+    ...shape,
     cos: Math.cos(angle),
     sin: Math.sin(angle),
-    stretch,
-    radiusUm,
-    wallUm,
     swing: [amount(), amount(), amount(), amount(), amount() * 0.7, amount() * 0.7],
-    secretion: random() < secretion ? 0.35 + 0.6 * random() : 0,
+    secretion: random() < filled ? 0.35 + 0.6 * random() : 0,
     seed: Math.floor(random() * 0x7fffffff),
   };
 }

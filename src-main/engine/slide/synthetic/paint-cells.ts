@@ -1,7 +1,7 @@
 import { type Canvas, touchedPixels } from './canvas.ts';
 import { type Gland, glandDepth } from './glands.ts';
 import { hashCell, smoothStep, valueNoise } from './noise.ts';
-import type { Nucleus } from './nuclei.ts';
+import type { Nucleus } from './nucleus.ts';
 import type { Scene } from './scene.ts';
 
 /** Paints a gland's membrane, epithelium and lumen, or a vessel's wall and blood. */

@@ -5,8 +5,9 @@ import { expandField, fieldMaximum, sampleLattice } from './lattice.ts';
 import { hashCell } from './noise.ts';
 import { nucleiNear } from './nuclei.ts';
 import { paintGland, paintNucleus } from './paint-cells.ts';
+import { paintFat } from './paint-fat.ts';
 import { blurAt, blurMarginPx, boxBlur, paintPens, touchesBlur } from './paint-glass.ts';
-import { paintGround } from './paint-ground.ts';
+import { paintNests, paintStroma } from './paint-ground.ts';
 import type { Scene } from './scene.ts';
 
 /** The ragged outline strays at most this far from the ideal one, µm. */
@@ -58,7 +59,9 @@ function renderSharp(scene: Scene, x0Px: number, y0Px: number, widthPx: number, 
 
   const canvas = makeCanvas(x0Px, y0Px, widthPx, heightPx, mppUm);
   const depth = expandField(lattice, 'depth');
-  paintGround(scene, canvas, lattice, depth);
+  paintFat(scene, canvas, lattice, depth);
+  paintStroma(scene, canvas, lattice, depth);
+  paintNests(scene, canvas, lattice);
   const glands = glandsNear(scene, rect);
   for (const gland of glands) paintGland(scene, canvas, gland, depth);
   for (const nucleus of nucleiNear(scene, rect, glands)) paintNucleus(scene, canvas, nucleus);
