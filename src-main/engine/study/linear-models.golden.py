@@ -1,4 +1,4 @@
-"""Golden values for the linear SVM and logistic regression from scikit-learn (made with 1.2.1).
+"""Golden values for linear models, nearest neighbours and shrunk covariance from scikit-learn (made with 1.2.1).
 
     /usr/bin/python3 src-main/engine/study/linear-models.golden.py
 """
@@ -7,8 +7,10 @@ import pathlib
 
 import numpy as np
 import sklearn
+from sklearn.covariance import LedoitWolf
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
 
@@ -33,4 +35,15 @@ def case(classes, dim, c, seed):
 
 
 out = {"sklearn": sklearn.__version__, "cases": [case(2, 10, 1.0, 1), case(2, 10, 1e-3, 2), case(4, 8, 0.1, 3)]}
+rng = np.random.default_rng(4)
+x = np.round(rng.normal(size=(25, 4)) @ rng.normal(size=(4, 9)) + 0.2 * rng.normal(size=(25, 9)), 6)
+fit = LedoitWolf().fit(x)
+knn = KNeighborsClassifier(5, metric="cosine").fit(x[:20], np.arange(20) % 3)
+out["covariance"] = {
+    "x": x.ravel().tolist(),
+    "dim": 9,
+    "shrinkage": fit.shrinkage_,
+    "distances": np.sqrt(fit.mahalanobis(x)).tolist(),
+    "neighbours": knn.predict_proba(x[20:]).ravel().tolist(),
+}
 (pathlib.Path(__file__).parent / "linear-models.golden.json").write_text(json.dumps(out) + "\n")
