@@ -2,21 +2,25 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildChanged } from '../../src-main/host/build.ts';
+import { electronExecutable } from '../../src-main/host/installation.ts';
 import { CLI_COMMANDS } from '../../src-main/shell/command-line.ts';
 import { packedFiles } from '../../src-main/shell/packaging/packed-files.ts';
 import { makeStandInRuntime } from './stand-in-runtime.ts';
 
 /**
- * electron-builder packs the application for Linux around a stand-in for Electron's runtime: the archive, what lies
- * beside it and the fuses are the real ones, and the engine in it runs from there.
+ * electron-builder packs the application for Linux, around Electron's runtime where it is installed, else around a
+ * stand-in: the archive, what lies beside it and the fuses are the real ones, and the engine in it runs from there.
  */
 const ROOT = join(import.meta.dirname, '..', '..');
 const require = createRequire(import.meta.url);
 /** The byte of a fuse that is on. */
 const FUSE_ON = '1'.charCodeAt(0);
+
+/** The program of Electron's own runtime where it is installed. */
+const runtime = electronExecutable();
 
 let folder: string;
 let resources: string;
@@ -45,7 +49,7 @@ describe.skipIf(process.platform !== 'linux')('the packed application', () => {
       targets: Platform.LINUX.createTarget('dir'),
       config: {
         extends: join(ROOT, 'electron-builder.yml'),
-        electronDist: makeStandInRuntime(join(folder, 'runtime')),
+        electronDist: runtime === null ? makeStandInRuntime(join(folder, 'runtime')) : dirname(runtime),
         directories: { output: join(folder, 'release'), buildResources: 'resources/packaging' },
       },
     });
@@ -93,6 +97,14 @@ describe.skipIf(process.platform !== 'linux')('the packed application', () => {
       onlyArchive: true,
       filePrivileges: false,
     });
+  });
+
+  it.skipIf(runtime === null)('answers commands itself (skipped where Electron’s runtime is not installed)', () => {
+    const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+    const program = join(resources, '..', 'hyaline');
+    const run = spawnSync(program, ['doctor', '--json', ...asRoot], { encoding: 'utf8', timeout: 60_000 });
+    expect(run.status, run.stderr).toBe(0);
+    expect(run.stdout).toMatch(/onnxruntime-node/);
   });
 
   it('brings its licences and icons', () => {

@@ -8,6 +8,8 @@ import { checkWith, type Outcome, testWith } from './steps.ts';
 const STEPS: readonly (readonly [string, () => Promise<Outcome>])[] = [
   ['lint', () => checkWith('biome', ['check', '--error-on-warnings', '.'])],
   ['types', () => checkWith('tsc', ['-p', 'tsconfig.json'])],
+  ['types-e2e', () => checkWith('tsc', ['-p', 'e2e/tsconfig.json'])],
+  ['types-preload', () => checkWith('tsc', ['-p', 'tsconfig.preload.json'])],
   ['types-shared', () => checkWith('tsc', ['-p', 'tsconfig.shared.json'])],
   [
     'types-renderer',

@@ -89,6 +89,7 @@ export async function testWith(name: string, args: readonly string[]): Promise<O
   const failed = report.numFailedTests + broken.length;
   const lines = [
     ...report.testResults.flatMap(({ assertionResults }) => assertionResults.filter(isFailed).flatMap(describeFailure)),
+    ...reasonsForSkipping(report),
     ...broken.flatMap(({ name: file, message }) => [file, ...indent(message, 6)]),
     ...(status !== 0 && failed === 0 ? tail(output, 20) : []),
   ];
@@ -99,6 +100,14 @@ export async function testWith(name: string, args: readonly string[]): Promise<O
     skipped: report.numPendingTests + report.numTodoTests,
     lines,
   };
+}
+
+/** Suites and tests say in their own names, `(skipped: …)`, why they did not run; each reason once. */
+function reasonsForSkipping({ testResults }: TestReport): readonly string[] {
+  const skipped = testResults.flatMap(({ assertionResults }) =>
+    assertionResults.filter(({ status }) => status === 'skipped' || status === 'pending'),
+  );
+  return [...new Set(skipped.flatMap(({ fullName }) => /\((skipped[^)]*)\)/.exec(fullName)?.[1] ?? []))];
 }
 
 const isFailed = ({ status }: { readonly status: string }): boolean => status === 'failed';

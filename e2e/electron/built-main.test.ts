@@ -1,0 +1,31 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { buildChanged } from '../../src-main/host/build.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+describe('the built main process', () => {
+  beforeAll(async () => {
+    await buildChanged(() => undefined);
+  });
+
+  it('opens a window, starts the built engine, serves the built page and ends cleanly', () => {
+    const script = join(ROOT, 'e2e', 'electron', 'run-built-main.ts');
+    const run = spawnSync(process.execPath, [script], { encoding: 'utf8', timeout: 120_000 });
+    expect(run.status, run.stderr).toBe(0);
+    const came = JSON.parse(run.stdout.trim().split('\n').at(-1) ?? '');
+    expect(came).toMatchObject({
+      connected: { ok: true, value: { generation: 1 } },
+      page: 200,
+      script: [200, 'text/javascript; charset=utf-8'],
+      engineExit: 0,
+    });
+    expect(came.schemes).toEqual([
+      { scheme: 'app', privileges: { standard: true, secure: true, supportFetchAPI: true, codeCache: true } },
+    ]);
+    expect(came.preload).toBe(join(ROOT, 'dist', 'preload', 'preload.cjs'));
+    expect(existsSync(came.preload)).toBe(true);
+  });
+});
