@@ -22,6 +22,8 @@ export interface RegionBatch {
 /** What a decode worker receives. */
 export interface DecodeRequest extends RegionBatch {
   readonly id: number;
+  /** Place of each region in `output`, counted in regions from `offset`; absent: one after another. */
+  readonly slots?: readonly number[];
 }
 
 /** What a decode worker answers; `error` null means the bytes are in place. */
@@ -34,13 +36,18 @@ export interface DecodeReply {
  * Reads the regions of a batch into its shared memory. Two regions are in flight at a time, so that one decodes while
  * the other is resampled. Throws InvalidRequest where the batch does not fit its memory, else as `readRegion`.
  */
-export async function readRegionBatch(source: SlideSource, batch: RegionBatch): Promise<void> {
+export async function readRegionBatch(
+  source: SlideSource,
+  batch: RegionBatch & { readonly slots?: readonly number[] },
+): Promise<void> {
   const { regions, outWidthPx, outHeightPx, output, offset } = batch;
   const regionBytes = outWidthPx * outHeightPx * 3;
-  if (offset < 0 || offset + regionBytes * regions.length > output.byteLength) {
+  const slots = batch.slots ?? regions.map((_region, index) => index);
+  const end = Math.max(0, ...slots.map((slot) => slot + 1));
+  if (offset < 0 || Math.min(0, ...slots) < 0 || offset + regionBytes * end > output.byteLength) {
     throw new AppError('InvalidRequest', 'The regions do not fit the memory they were given.');
   }
-  const bytes = new Uint8Array(output, offset, regionBytes * regions.length);
+  const bytes = new Uint8Array(output, offset, regionBytes * end);
   let next = 0;
   const work = async (): Promise<void> => {
     while (next < regions.length) {
@@ -48,7 +55,7 @@ export async function readRegionBatch(source: SlideSource, batch: RegionBatch): 
       const region = regions[index];
       if (region === undefined) return;
       const image = await source.readRegion({ ...region, outWidthPx, outHeightPx });
-      bytes.set(image.data, index * regionBytes);
+      bytes.set(image.data, (slots[index] ?? index) * regionBytes);
     }
   };
   await Promise.all([work(), work()]);
