@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { EngineEvent } from '../../src-shared/api/events.ts';
 import type { RunId } from '../../src-shared/model/ids.ts';
 import type { Engine, EngineOptions } from './engine.ts';
+import { ExtractionService } from './extract/extraction-service.ts';
 import { InferenceWorker } from './infer/inference-worker.ts';
 import { openJobQueue } from './job/queue.ts';
 import { AnalysisService } from './service/analysis.ts';
@@ -51,9 +52,29 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     },
     onRunChanged: ({ slideId }) => emit({ type: 'runs-changed', slideId }),
   });
-  const runners = { analyse: analysis.runner, 'demo-slide': demo.runner };
+  const extraction = new ExtractionService({
+    ...{ store, library, tissue, backbones, device, worker },
+    storeFolder: options.storeFolder,
+    versions: versions(),
+    onRunChanged: ({ slideId }) => emit({ type: 'runs-changed', slideId }),
+  });
+  const runners = { analyse: analysis.runner, 'demo-slide': demo.runner, extract: extraction.runner };
   const queue = await openJobQueue({ store, runners, emit });
-  const services = { options, store, grants, library, tissue, backbones, device, analysis, demo, maps, reports, queue };
+  const services = {
+    options,
+    store,
+    grants,
+    library,
+    tissue,
+    backbones,
+    device,
+    analysis,
+    extraction,
+    demo,
+    maps,
+    reports,
+    queue,
+  };
   const api = engineApi({ ...services, emit, forgetImages: (id) => images.forget(id) });
   return {
     api,

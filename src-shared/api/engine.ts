@@ -1,4 +1,5 @@
 import type { BackboneCard, BackboneOrigin, InputSpec } from '../model/backbone.ts';
+import type { ExtractionForecast, ExtractionRequest, StartedExtraction, StoreUsage } from '../model/extraction.ts';
 import type { BackboneId, ExportId, FileGrant, JobId, RunId, SlideId } from '../model/ids.ts';
 import type { Job } from '../model/job.ts';
 import type { MapDescription, MapSpec, ScoredTile, TileRef } from '../model/map.ts';
@@ -117,6 +118,17 @@ export interface EngineApi {
 
   /** Starts, or continues, the extraction the request describes; an identical finished run is returned at once. */
   startAnalysis(request: AnalysisRequest): Promise<{ readonly runId: RunId; readonly jobId: JobId | null }>;
+  /** What an extraction over many slides would add to the store, and which slides it would have to leave out. */
+  forecastExtraction(request: ExtractionRequest): Promise<ExtractionForecast>;
+  /**
+   * Queues the features of many slides by many backbones, a job a slide (`cancelJob` pauses it, `resumeJob` goes on).
+   * Throws DiskFull, before anything is queued, where the disk cannot hold them.
+   */
+  startExtraction(request: ExtractionRequest): Promise<StartedExtraction>;
+  /** Sizes by slide and backbone, largest first. */
+  storeUsage(): Promise<readonly StoreUsage[]>;
+  /** Removes what a backbone (null: every one) made of a slide: runs, features, maps. */
+  dropResults(slideId: SlideId, backboneId: BackboneId | null): Promise<void>;
   listJobs(): Promise<readonly Job[]>;
   cancelJob(id: JobId): Promise<void>;
   resumeJob(id: JobId): Promise<void>;
@@ -153,6 +165,10 @@ const METHOD_TABLE: Readonly<Record<keyof EngineApi, true>> = {
   editBackbone: true,
   removeBackbone: true,
   startAnalysis: true,
+  forecastExtraction: true,
+  startExtraction: true,
+  storeUsage: true,
+  dropResults: true,
   listJobs: true,
   cancelJob: true,
   resumeJob: true,

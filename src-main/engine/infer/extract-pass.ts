@@ -1,5 +1,6 @@
 import { AppError } from '../../../src-shared/errors.ts';
 import type { BackboneCard, CutPoint } from '../../../src-shared/model/backbone.ts';
+import type { StainNormalisation } from '../../../src-shared/model/stain.ts';
 import { type LaidGrid, tileRef } from '../grid/laid-grid.ts';
 import { createDecodePool, type DecodePool } from '../slide/decode-pool.ts';
 import type { BatchRegion } from '../slide/region-batch.ts';
@@ -45,6 +46,8 @@ export interface PassRequest {
   /** Threads that decode tiles; the default suits the number of cores. */
   readonly decodeWorkers?: number;
   readonly openDecoder?: (slidePath: string, workers: number) => RegionDecoder;
+  /** Where given, every tile is repainted so before any network sees it. */
+  readonly stain?: StainNormalisation;
 }
 
 /** Batches in the pipeline at once: one being computed, one waiting, one being decoded. */
@@ -77,7 +80,10 @@ export async function extractPass(request: PassRequest): Promise<void> {
   }
   throwIfCancelled(request.signal);
   if (starts.every((first) => first >= tileCount)) return;
-  const openDecoder = request.openDecoder ?? openDefaultDecoder;
+  const {
+    stain,
+    openDecoder = (slidePath, workers) => createDecodePool({ slidePath, workers, ...(stain && { stain }) }),
+  } = request;
   const worker = request.worker ?? new InferenceWorker();
   try {
     const decoder = openDecoder(request.slidePath, request.decodeWorkers ?? DECODE_WORKERS);
@@ -89,10 +95,6 @@ export async function extractPass(request: PassRequest): Promise<void> {
   } finally {
     if (!request.worker) await worker.close();
   }
-}
-
-function openDefaultDecoder(slidePath: string, workers: number): RegionDecoder {
-  return createDecodePool({ slidePath, workers });
 }
 
 /** Decoding a tile costs a few percent of computing its features: one thread keeps up with a CPU. */

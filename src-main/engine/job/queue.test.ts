@@ -57,7 +57,11 @@ describe('the job queue', () => {
     const emit = (event: EngineEvent): void => {
       if (event.type === 'job') events.push(event.job);
     };
-    const runners = { analyse: runner, 'demo-slide': { ...lanes(demo), lane: 'demo', resumable: false } };
+    const runners = {
+      analyse: runner,
+      extract: runner,
+      'demo-slide': { ...lanes(demo), lane: 'demo', resumable: false },
+    };
     return openJobQueue({ store, runners, emit });
   };
 
@@ -209,7 +213,7 @@ describe('the job queue', () => {
     const putJob = (): Promise<void> => Promise.reject(full);
     const unkept = await openJobQueue({
       store: { putJob, listJobs: () => store.listJobs(), removeJob: (id) => store.removeJob(id) },
-      runners: { analyse: runner, 'demo-slide': demo },
+      runners: { analyse: runner, extract: runner, 'demo-slide': demo },
       emit: () => undefined,
     });
     await expect(unkept.enqueue(request('a'))).rejects.toBe(full);

@@ -2,6 +2,8 @@ import type { EngineApi, GridPreview } from '../../../src-shared/api/engine.ts';
 import type { EngineEvent } from '../../../src-shared/api/events.ts';
 import { AppError } from '../../../src-shared/errors.ts';
 import type { EngineOptions } from '../engine.ts';
+import { checkedExtraction } from '../extract/checked-extraction.ts';
+import type { ExtractionService } from '../extract/extraction-service.ts';
 import type { JobQueue } from '../job/queue.ts';
 import type { OpenedStore } from '../store/store.ts';
 import { summariseTissue } from '../tissue/tissue-mask.ts';
@@ -28,6 +30,7 @@ export interface Services {
   readonly backbones: BackboneService;
   readonly device: DeviceService;
   readonly analysis: AnalysisService;
+  readonly extraction: ExtractionService;
   readonly demo: DemoService;
   readonly maps: MapService;
   readonly reports: ReportService;
@@ -39,7 +42,13 @@ export interface Services {
 
 /** The API that clients call, over the services. Arguments come from outside: what matters is checked here. */
 export function engineApi(services: Services): EngineApi {
-  return { ...generalApi(services), ...slideApi(services), ...backboneApi(services), ...runApi(services) };
+  return {
+    ...generalApi(services),
+    ...slideApi(services),
+    ...backboneApi(services),
+    ...runApi(services),
+    ...archiveApi(services),
+  };
 }
 
 type Part<K extends keyof EngineApi> = Pick<EngineApi, K>;
@@ -157,4 +166,13 @@ function runApi({ analysis, queue, store, maps, reports, emit }: Services) {
     | 'exportReport'
     | 'exportTilesCsv'
   >;
+}
+
+function archiveApi({ extraction, queue, store }: Services) {
+  return {
+    forecastExtraction: (request) => extraction.forecast(checkedExtraction(request)),
+    startExtraction: (request) => extraction.start(checkedExtraction(request), queue),
+    storeUsage: () => store.usage(),
+    dropResults: (slideId, backboneId) => extraction.drop(slideId, backboneId, queue),
+  } satisfies Part<'forecastExtraction' | 'startExtraction' | 'storeUsage' | 'dropResults'>;
 }

@@ -1,5 +1,6 @@
 import type { StoreStatus } from '../../../src-shared/api/engine.ts';
 import type { BackboneCard } from '../../../src-shared/model/backbone.ts';
+import type { StoreUsage } from '../../../src-shared/model/extraction.ts';
 import type { BackboneId, GridId, JobId, RunId, SlideId } from '../../../src-shared/model/ids.ts';
 import type { Job } from '../../../src-shared/model/job.ts';
 import type { MapDescription, MapSpec } from '../../../src-shared/model/map.ts';
@@ -81,17 +82,7 @@ export interface JobRecord {
   readonly payloadJson: string;
 }
 
-/** What one backbone's results on one slide take. */
-export interface StoreUsage {
-  readonly slideId: SlideId;
-  readonly slideName: string;
-  readonly backboneId: BackboneId;
-  readonly backboneName: string;
-  readonly runCount: number;
-  readonly tileCount: number;
-  readonly featureBytes: number;
-  readonly mapBytes: number;
-}
+export type { StoreUsage };
 
 /**
  * Everything Hyaline remembers, apart from how it is kept and reached. Each method is one transaction: it happens
