@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { AppError } from '../../../src-shared/errors.ts';
 import type { InputSpec } from '../../../src-shared/model/backbone.ts';
 import type { OnnxModel } from '../graph/model.ts';
 import { CUTS_KEY } from './architectures/network.ts';
+import { cardFromConfig } from './config-json.ts';
 
 const triple = z.tuple([z.number(), z.number(), z.number()]);
 
@@ -39,15 +41,27 @@ export function inputOf(card: { readonly input?: CardFile['input'] | InputSpec |
 }
 
 /**
- * Reads the card beside a model: `NAME.json` for `NAME.onnx`. Null where there is none.
+ * Reads what lies beside a model: `NAME.json` for `NAME.onnx` as a card of ours, else `config.json` (WSInfer zoo, timm)
+ * and `preprocessor_config.json` (Hugging Face). Null where there is nothing.
  *
- * @throws AppError BackboneUnreadable where the file is there but is no card.
+ * @throws AppError BackboneUnreadable where the card is there but is none.
  */
 export async function readCardFile(modelPath: string): Promise<CardFile | null> {
   const path = modelPath.replace(/\.[^./\\]+$/, '.json');
-  if (path === modelPath) return null;
-  const text = await readFile(path, 'utf8').catch(() => null);
-  return text === null ? null : parseCard(text, 'The card beside this model');
+  const text = path === modelPath ? null : await readFile(path, 'utf8').catch(() => null);
+  if (text !== null) return parseCard(text, 'The card beside this model');
+  const configs = ['config.json', 'preprocessor_config.json'].map((name) => readConfig(join(dirname(modelPath), name)));
+  const found = (await Promise.all(configs)).filter((card) => card !== null);
+  return found.length === 0 ? null : Object.assign({}, ...found);
+}
+
+/** A file of another program may say anything: what it does not say of a model is left alone. */
+async function readConfig(path: string): Promise<CardFile | null> {
+  try {
+    return cardFromConfig(JSON.parse(await readFile(path, 'utf8')));
+  } catch {
+    return null;
+  }
 }
 
 /** The card a model carries in its metadata, under the key `hyaline.card`; null where it has none. */

@@ -6,7 +6,7 @@ import { encodeModel } from '../graph/proto.ts';
 import { readModelFile } from './model-file.ts';
 import { Preprocessor } from './preprocess.ts';
 import type { LoadRequest, RunRequest } from './protocol.ts';
-import { loadRuntime, openSession, type Runtime, runFailure, type Session } from './runtime.ts';
+import { isOutOfMemory, loadRuntime, openSession, type Runtime, runFailure, type Session } from './runtime.ts';
 
 /** One network, cut and loaded on a device. Lives on the inference thread. */
 export class LoadedModel {
@@ -16,6 +16,8 @@ export class LoadedModel {
   private readonly request: LoadRequest;
   private readonly preprocessor: Preprocessor;
   private input = new Float32Array(0);
+  /** Tiles the device has room for, as far as is known. */
+  private largestBatch = Number.POSITIVE_INFINITY;
 
   private constructor(runtime: Runtime, session: Session, request: LoadRequest, fixedBatch: number | null) {
     this.runtime = runtime;
@@ -46,14 +48,24 @@ export class LoadedModel {
     );
   }
 
-  /** Computes `request.count` tiles; see RunRequest for the layout of both buffers. */
+  /**
+   * Computes `request.count` tiles; see RunRequest for the layout of both buffers. Where the device runs out of memory,
+   * the tiles go through in halves from then on.
+   */
   async run(request: RunRequest): Promise<void> {
     const { valuesPerTile } = this.preprocessor;
-    const step = this.fixedBatch ?? request.count;
-    for (let first = 0; first < request.count; first += step) {
+    let first = 0;
+    while (first < request.count) {
+      const step = Math.min(this.fixedBatch ?? request.count, this.largestBatch);
       const count = Math.min(step, request.count - first);
       const pixels = new Uint8Array(request.pixels, request.pixelOffset + first * valuesPerTile, count * valuesPerTile);
-      await this.runBatch(pixels, count, step, request, first);
+      try {
+        await this.runBatch(pixels, count, this.fixedBatch ?? count, request, first);
+        first += count;
+      } catch (error) {
+        if (!isOutOfMemory(error) || count === 1 || this.fixedBatch !== null) throw error;
+        this.largestBatch = Math.ceil(count / 2);
+      }
     }
   }
 
