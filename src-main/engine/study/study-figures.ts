@@ -11,7 +11,16 @@ import {
   rocAuc,
 } from './metrics.ts';
 import type { StudyCase } from './splits.ts';
-import type { OutOfFold, StudyPlan } from './train-study.ts';
+
+/** What the heads that never saw a case say of it. */
+export interface OutOfFold {
+  readonly caseIndex: number;
+  readonly fold: number;
+  /** Mean over the seeds, one per class. */
+  readonly probabilities: readonly number[];
+  /** seeds x classes. */
+  readonly bySeed: readonly (readonly number[])[];
+}
 
 /** A figure of merit over all folds, with how sure it is. */
 export interface FigureWithInterval {
@@ -61,7 +70,7 @@ export function studyFigures(
   cases: readonly StudyCase[],
   classes: readonly string[],
   predictions: readonly OutOfFold[],
-  plan: Pick<StudyPlan, 'splitSeed' | 'groupsAreImages'>,
+  plan: { readonly splitSeed: number; readonly groupsAreImages: boolean },
 ): FigureWithInterval[] {
   const truth = predictions.map(({ caseIndex }) => classes.indexOf(cases[caseIndex]?.label ?? ''));
   const groups = predictions.map(({ caseIndex }) => cases[caseIndex]?.group ?? '');

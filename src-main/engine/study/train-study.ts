@@ -4,7 +4,7 @@ import type { HeadRegularisers, HeadSpec } from '../learn/head-spec.ts';
 import type { BagSet, EpochRecord, HeadTraining } from '../learn/train-head.ts';
 import type { TrainingWorker } from '../learn/training-worker.ts';
 import { auditSplit, checkNoLeakage, groupedFolds, type PartAudit, type Split, type StudyCase } from './splits.ts';
-import { type FigureWithInterval, studyFigures } from './study-figures.ts';
+import { type FigureWithInterval, type OutOfFold, studyFigures } from './study-figures.ts';
 
 /** Slides with labels and their features; bags are fetched one at a time. */
 export interface StudyData {
@@ -40,16 +40,6 @@ export interface StudyModel {
   readonly weights: HeadWeights;
   readonly bestEpoch: number;
   readonly history: readonly EpochRecord[];
-}
-
-/** What the heads that never saw a case say of it. */
-export interface OutOfFold {
-  readonly caseIndex: number;
-  readonly fold: number;
-  /** Mean over the seeds, one per class. */
-  readonly probabilities: readonly number[];
-  /** seeds x classes. */
-  readonly bySeed: readonly (readonly number[])[];
 }
 
 export interface StudyResult {
