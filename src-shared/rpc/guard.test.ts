@@ -1,3 +1,4 @@
+import { MessageChannel } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
 import { portEndpoint } from './port-endpoint.ts';
 import { isOutcome } from './protocol.ts';

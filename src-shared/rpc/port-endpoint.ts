@@ -3,7 +3,7 @@ import { EndpointListeners, type RpcEndpoint } from './endpoint.ts';
 /** The MessagePort of browsers and of Node: listeners get an event with `data`. */
 export interface EventTargetPort {
   postMessage(message: unknown): void;
-  addEventListener(type: 'message' | 'close', listener: (event: never) => void): void;
+  addEventListener(type: string, listener: (event: { readonly data: unknown }) => void): void;
   start?(): void;
   close(): void;
 }
@@ -24,7 +24,7 @@ export function portEndpoint(port: EventTargetPort | EmitterPort): RpcEndpoint {
   const onClose = (): void => listeners.emitClose('port closed');
   // Node's ports have both shapes, and `on` there gives the bare value: the event target comes first.
   if ('addEventListener' in port) {
-    port.addEventListener('message', onMessage as (event: never) => void);
+    port.addEventListener('message', onMessage);
     port.addEventListener('close', onClose);
   } else {
     port.on('message', onMessage);
