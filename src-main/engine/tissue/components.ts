@@ -1,17 +1,13 @@
-/** One connected component of a binary image. */
-export interface Component {
-  readonly pixels: number;
-  readonly touchesEdge: boolean;
-  readonly minX: number;
-  readonly maxX: number;
-  readonly minY: number;
-  readonly maxY: number;
-}
-
+/** Connected components as columns: component `index` has label `index + 1`. */
 export interface Labelling {
-  /** 0 where the image is off, else 1 + index into `components`. */
+  /** 0 where the image is off, else the component's label. */
   readonly labels: Uint32Array;
-  readonly components: readonly Component[];
+  readonly count: number;
+  readonly pixels: Uint32Array;
+  /** Non-zero where the component reaches the image's edge. */
+  readonly touchesEdge: Uint8Array;
+  /** Bounding boxes, inclusive: left, top, right, bottom of each component. */
+  readonly boxes: Int32Array;
 }
 
 /**
@@ -45,27 +41,32 @@ export function labelComponents(image: Uint8Array, widthPx: number, heightPx: nu
 /** Clears (in place) every component of non-zero pixels with fewer than `minPixels`. */
 export function removeSmall(image: Uint8Array, widthPx: number, heightPx: number, minPixels: number): void {
   if (minPixels <= 1) return;
-  const { labels, components } = labelComponents(image, widthPx, heightPx, 8);
+  const { labels, pixels } = labelComponents(image, widthPx, heightPx, 8);
   for (let at = 0; at < image.length; at++) {
     const label = labels[at] ?? 0;
-    if (label > 0 && (components[label - 1]?.pixels ?? 0) < minPixels) image[at] = 0;
+    if (label > 0 && (pixels[label - 1] ?? 0) < minPixels) image[at] = 0;
   }
 }
 
-/** Fills (in place, with 1) holes with fewer than `maxPixels`: zero pixels that do not reach the image's edge. */
+/**
+ * Fills (in place, with 1) holes with fewer than `maxPixels`: zero pixels that do not reach the image's edge. Pixels
+ * for which `keepsOpen` is non-zero stay open.
+ */
 export function fillHoles(
   image: Uint8Array,
   widthPx: number,
   heightPx: number,
   maxPixels: number,
-  canFill: (at: number) => boolean = () => true,
+  keepsOpen: Uint8Array,
 ): void {
   if (maxPixels <= 0) return;
-  const empty = image.map((value) => (value === 0 ? 1 : 0));
-  const { labels, components } = labelComponents(empty, widthPx, heightPx, 4);
+  const empty = new Uint8Array(image.length);
+  for (let at = 0; at < image.length; at++) empty[at] = image[at] === 0 ? 1 : 0;
+  const { labels, pixels, touchesEdge } = labelComponents(empty, widthPx, heightPx, 4);
   for (let at = 0; at < image.length; at++) {
-    const component = components[(labels[at] ?? 0) - 1];
-    if (component && !component.touchesEdge && component.pixels < maxPixels && canFill(at)) image[at] = 1;
+    const label = labels[at] ?? 0;
+    if (label === 0 || keepsOpen[at] !== 0) continue;
+    if (touchesEdge[label - 1] === 0 && (pixels[label - 1] ?? 0) < maxPixels) image[at] = 1;
   }
 }
 
@@ -109,29 +110,36 @@ function find(parent: number[], label: number): number {
   return root;
 }
 
-function measure(provisional: Uint32Array, parent: number[], widthPx: number, heightPx: number): Labelling {
+/** Makes the labels consecutive (in place) and measures each component. */
+function measure(labels: Uint32Array, parent: number[], widthPx: number, heightPx: number): Labelling {
   const finalOf = new Uint32Array(parent.length);
-  const boxes: { pixels: number; minX: number; maxX: number; minY: number; maxY: number }[] = [];
-  for (let y = 0; y < heightPx; y++) {
-    for (let x = 0; x < widthPx; x++) {
-      const at = y * widthPx + x;
-      const label = provisional[at] ?? 0;
-      if (label === 0) continue;
-      const root = find(parent, label);
-      if (finalOf[root] === 0) finalOf[root] = boxes.push({ pixels: 0, minX: x, maxX: x, minY: y, maxY: y });
-      const final = finalOf[root] ?? 0;
-      provisional[at] = final;
-      const box = boxes[final - 1];
-      if (!box) continue;
-      box.pixels++;
-      if (x < box.minX) box.minX = x;
-      if (x > box.maxX) box.maxX = x;
-      box.maxY = y;
+  let count = 0;
+  for (let label = 1; label < parent.length; label++) {
+    // A root is the least label of its component, so that it has been numbered before its members.
+    const root = find(parent, label);
+    finalOf[label] = root === label ? ++count : (finalOf[root] ?? 0);
+  }
+  const pixels = new Uint32Array(count);
+  const touchesEdge = new Uint8Array(count);
+  const boxes = new Int32Array(count * 4).fill(-1);
+  for (let y = 0, at = 0; y < heightPx; y++) {
+    for (let x = 0; x < widthPx; x++, at++) {
+      const provisional = labels[at] ?? 0;
+      if (provisional === 0) continue;
+      const label = finalOf[provisional] ?? 0;
+      labels[at] = label;
+      const index = label - 1;
+      pixels[index] = (pixels[index] ?? 0) + 1;
+      if (x === 0 || y === 0 || x === widthPx - 1 || y === heightPx - 1) touchesEdge[index] = 1;
+      const box = index * 4;
+      if (boxes[box + 1] === -1) {
+        boxes[box] = x;
+        boxes[box + 1] = y;
+      }
+      if (x < (boxes[box] ?? 0)) boxes[box] = x;
+      if (x > (boxes[box + 2] ?? 0)) boxes[box + 2] = x;
+      boxes[box + 3] = y;
     }
   }
-  const components = boxes.map((box) => ({
-    ...box,
-    touchesEdge: box.minX === 0 || box.minY === 0 || box.maxX === widthPx - 1 || box.maxY === heightPx - 1,
-  }));
-  return { labels: provisional, components };
+  return { labels, count, pixels, touchesEdge, boxes };
 }

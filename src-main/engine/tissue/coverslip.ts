@@ -21,17 +21,24 @@ export function findCoverslip(planes: MaskPlanes, saturationThreshold: number, p
     const isGrey = (planes.saturation[at] ?? 0) <= saturationThreshold * 255;
     if (isGrey && (planes.density[at] ?? 0) > MIN_DENSITY * OD_STEPS) grey[at] = 1;
   }
-  const { labels, components } = labelComponents(grey, widthPx, heightPx, 8);
-  const isLong = components.map(
-    ({ minX, maxX, minY, maxY, pixels }) =>
-      Math.hypot(maxX - minX, maxY - minY) * pixelUm >= MIN_LENGTH_UM &&
-      (pixels * pixelUm) / Math.hypot(maxX - minX + 1, maxY - minY + 1) <= MAX_WIDTH_UM,
-  );
-  if (!isLong.includes(true)) return new Uint8Array(grey.length);
-  const moments = components.map((_, index) => (isLong[index] ? new Moments() : null));
-  for (let at = 0; at < grey.length; at++) moments[(labels[at] ?? 0) - 1]?.add(at % widthPx, Math.floor(at / widthPx));
-  const isEdge = moments.map((moment) => moment !== null && moment.straightness() >= MIN_STRAIGHTNESS);
-  return grey.map((_, at) => (isEdge[(labels[at] ?? 0) - 1] ? 1 : 0));
+  const { labels, count, pixels, boxes } = labelComponents(grey, widthPx, heightPx, 8);
+  const moments = new Map<number, Moments>();
+  for (let index = 0; index < count; index++) {
+    const wide = (boxes[index * 4 + 2] ?? 0) - (boxes[index * 4] ?? 0);
+    const high = (boxes[index * 4 + 3] ?? 0) - (boxes[index * 4 + 1] ?? 0);
+    const isLong = Math.hypot(wide, high) * pixelUm >= MIN_LENGTH_UM;
+    const meanWidthUm = ((pixels[index] ?? 0) * pixelUm) / Math.hypot(wide + 1, high + 1);
+    if (isLong && meanWidthUm <= MAX_WIDTH_UM) moments.set(index + 1, new Moments());
+  }
+  const edges = new Uint8Array(grey.length);
+  if (moments.size === 0) return edges;
+  for (let at = 0; at < grey.length; at++) {
+    if (grey[at] !== 0) moments.get(labels[at] ?? 0)?.add(at % widthPx, Math.floor(at / widthPx));
+  }
+  for (let at = 0; at < grey.length; at++) {
+    if (grey[at] !== 0 && (moments.get(labels[at] ?? 0)?.isStraight ?? false)) edges[at] = 1;
+  }
+  return edges;
 }
 
 /** Second moments of a set of pixels. */
@@ -42,6 +49,7 @@ class Moments {
   #xx = 0;
   #xy = 0;
   #yy = 0;
+  #isStraight: boolean | null = null;
 
   add(x: number, y: number): void {
     this.#count++;
@@ -52,8 +60,14 @@ class Moments {
     this.#yy += y * y;
   }
 
+  /** Whether it is far longer along its principal axis than across. */
+  get isStraight(): boolean {
+    this.#isStraight ??= this.#straightness() >= MIN_STRAIGHTNESS;
+    return this.#isStraight;
+  }
+
   /** Spread along the principal axis over spread across it; a pixel's own width counts across. */
-  straightness(): number {
+  #straightness(): number {
     const n = this.#count;
     const xx = this.#xx / n - (this.#x / n) ** 2;
     const yy = this.#yy / n - (this.#y / n) ** 2;

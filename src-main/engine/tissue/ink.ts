@@ -1,8 +1,8 @@
 import type { PenInk } from '../../../src-shared/model/run.ts';
 import { dilate, labelComponents } from './components.ts';
 
-/** What a colour could be besides tissue. `black` is ink, scanner border or fold: its place decides. */
-export const INK = { none: 0, blue: 1, green: 2, black: 3 } as const;
+/** What a colour could be besides tissue. `black` is ink, scanner border or fold: its place decides. `absent` is no pixel's. */
+export const INK = { none: 0, blue: 1, green: 2, black: 3, absent: 255 } as const;
 
 /** A stroke of a pen on the glass is far larger than a pigmented cell or a speck of dust, µm². */
 const MIN_BLACK_PEN_UM2 = 50_000;
@@ -48,28 +48,39 @@ export function findInk(
 ): InkMasks {
   const border = new Uint8Array(ink.length);
   const drawn = new Uint8Array(ink.length);
-  const black = labelComponents(only(ink, [INK.black]), widthPx, heightPx, 8);
-  const findsBlack = inks.includes('black');
-  for (let at = 0; at < ink.length; at++) {
-    const component = black.components[(black.labels[at] ?? 0) - 1];
-    if (!component) continue;
-    if (component.touchesEdge) border[at] = 1;
-    else if (findsBlack && component.pixels * pixelUm2 >= MIN_BLACK_PEN_UM2) drawn[at] = 1;
-  }
-  const codes = [inks.includes('blue') ? INK.blue : 0, inks.includes('green') ? INK.green : 0].filter(
-    (code) => code > 0,
-  );
-  if (codes.length > 0) {
-    const colour = labelComponents(only(ink, codes), widthPx, heightPx, 8);
+  const black = only(ink, INK.black, INK.black);
+  if (black !== null) {
+    const { labels, pixels, touchesEdge } = labelComponents(black, widthPx, heightPx, 8);
+    const minPixels = inks.includes('black') ? MIN_BLACK_PEN_UM2 / pixelUm2 : Number.POSITIVE_INFINITY;
     for (let at = 0; at < ink.length; at++) {
-      const component = colour.components[(colour.labels[at] ?? 0) - 1];
-      if (component && component.pixels * pixelUm2 >= MIN_COLOUR_PEN_UM2) drawn[at] = 1;
+      const label = labels[at] ?? 0;
+      if (label === 0) continue;
+      if (touchesEdge[label - 1] !== 0) border[at] = 1;
+      else if ((pixels[label - 1] ?? 0) >= minPixels) drawn[at] = 1;
+    }
+  }
+  const blue = inks.includes('blue') ? INK.blue : INK.absent;
+  const green = inks.includes('green') ? INK.green : INK.absent;
+  const colour = only(ink, blue, green);
+  if (colour !== null) {
+    const { labels, pixels } = labelComponents(colour, widthPx, heightPx, 8);
+    for (let at = 0; at < ink.length; at++) {
+      const label = labels[at] ?? 0;
+      if (label > 0 && (pixels[label - 1] ?? 0) >= MIN_COLOUR_PEN_UM2 / pixelUm2) drawn[at] = 1;
     }
   }
   const rimPx = Math.ceil(PEN_RIM_UM / Math.sqrt(pixelUm2));
   return { pen: dilate(drawn, widthPx, heightPx, rimPx), border };
 }
 
-function only(ink: Uint8Array, codes: readonly number[]): Uint8Array {
-  return ink.map((code) => (codes.includes(code) ? 1 : 0));
+/** 1 where the ink is one of two codes; null where there is none at all. */
+function only(ink: Uint8Array, first: number, second: number): Uint8Array | null {
+  const image = new Uint8Array(ink.length);
+  let isEmpty = true;
+  for (let at = 0; at < ink.length; at++) {
+    if (ink[at] !== first && ink[at] !== second) continue;
+    image[at] = 1;
+    isEmpty = false;
+  }
+  return isEmpty ? null : image;
 }

@@ -10,7 +10,7 @@ const BLOCK_CELLS = 12;
 /** Laplacian energy of sensor and JPEG noise (grey levels squared); below it there is nothing to judge. */
 const NOISE_ENERGY = 40;
 /** Contrast (gradient energy) a cell needs before its focus can be told. */
-const MIN_GRADIENT_ENERGY = 12;
+const MIN_GRADIENT_ENERGY = 4;
 
 /** Sharpness of the tissue, cell by cell; NaN where a cell holds no tissue or too little contrast to tell. */
 export interface SharpnessMap {

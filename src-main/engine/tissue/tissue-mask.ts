@@ -57,26 +57,27 @@ export function maskFromPlanes(
   const { pen, border } = findInk(planes.ink, widthPx, heightPx, pixelUm2, params.penInks ?? ALL_PEN_INKS);
 
   const coverslip =
-    params.findsCoverslip === false ? null : findCoverslip(planes, saturationThreshold, Math.sqrt(pixelUm2));
-  const isApart = (at: number): boolean =>
-    pen[at] !== 0 || border[at] !== 0 || (coverslip !== null && coverslip[at] !== 0);
+    params.findsCoverslip === false
+      ? new Uint8Array(pen.length)
+      : findCoverslip(planes, saturationThreshold, Math.sqrt(pixelUm2));
+  const apart = pen.slice();
+  for (let at = 0; at < apart.length; at++) if (border[at] !== 0 || coverslip[at] !== 0) apart[at] = 1;
 
   const tissue = new Uint8Array(widthPx * heightPx);
   for (let at = 0; at < tissue.length; at++) {
-    if (isApart(at)) continue;
     const isStained =
       (planes.saturation[at] ?? 0) > saturationThreshold * 255 ||
       (planes.density[at] ?? 0) > opticalDensityThreshold * OD_STEPS;
-    if (isStained) tissue[at] = 1;
+    if (isStained && apart[at] === 0) tissue[at] = 1;
   }
   removeSmall(tissue, widthPx, heightPx, params.minTissueUm2 / pixelUm2);
-  fillHoles(tissue, widthPx, heightPx, params.maxHoleUm2 / pixelUm2, (at) => !isApart(at));
+  fillHoles(tissue, widthPx, heightPx, params.maxHoleUm2 / pixelUm2, apart);
 
   const classes = tissue;
   for (let at = 0; at < classes.length; at++) {
     if (border[at] !== 0) classes[at] = TISSUE_CLASS.border;
     else if (pen[at] !== 0) classes[at] = TISSUE_CLASS.pen;
-    else if (isApart(at)) classes[at] = TISSUE_CLASS.coverslip;
+    else if (coverslip[at] !== 0) classes[at] = TISSUE_CLASS.coverslip;
   }
   return {
     widthPx,

@@ -22,8 +22,8 @@ export function tileStatistics(
   }
   const tissuePx = channels[0]?.length ?? 0;
   if (tissuePx < 0.6 * dark.length) return null;
-  const { components } = labelComponents(dark, widthPx, heightPx, 4);
-  const nuclei = components.filter(({ pixels }) => pixels >= 40 && pixels <= 1500).length;
+  const sizes = labelComponents(dark, widthPx, heightPx, 4).pixels;
+  const nuclei = sizes.filter((pixels) => pixels >= 40 && pixels <= 1500).length;
   const result: Record<string, number> = { nucleiPerMm2: nuclei / ((tissuePx * mppUm * mppUm) / 1e6) };
   ['red', 'green', 'blue'].forEach((name, channel) => {
     const values = Float64Array.from(channels[channel] ?? []).sort();
