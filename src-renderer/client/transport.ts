@@ -2,7 +2,6 @@ import { routes } from '../../src-shared/api/routes.ts';
 import { isEnginePortMessage, type ShellApi } from '../../src-shared/api/shell.ts';
 import { AppError } from '../../src-shared/errors.ts';
 import { connectEngine, type EngineConnection } from '../../src-shared/rpc/client.ts';
-import type { RpcEndpoint } from '../../src-shared/rpc/endpoint.ts';
 import { portEndpoint } from '../../src-shared/rpc/port-endpoint.ts';
 import { openSocketEndpoint } from '../../src-shared/rpc/socket-endpoint.ts';
 
@@ -43,18 +42,9 @@ export function electronTransport(shell: ShellApi): Transport {
     async connect() {
       const port = receivePort();
       await shell.connectEngine();
-      return connectEngine(endpointOf(await port));
+      return connectEngine(portEndpoint(await port));
     },
   };
-}
-
-function endpointOf(port: MessagePort): RpcEndpoint {
-  return portEndpoint({
-    postMessage: (message) => port.postMessage(message),
-    addEventListener: (type, listener) => port.addEventListener(type, listener as EventListener),
-    start: () => port.start(),
-    close: () => port.close(),
-  });
 }
 
 const PORT_WAIT_MS = 10_000;

@@ -3,6 +3,7 @@ import { routes } from '../../src-shared/api/routes.ts';
 import type { AppError } from '../../src-shared/errors.ts';
 import type { BackboneCard } from '../../src-shared/model/backbone.ts';
 import type { BackboneId } from '../../src-shared/model/ids.ts';
+import { type MaskEdits, type MaskStroke, NO_MASK_EDITS } from '../../src-shared/model/mask-edits.ts';
 import {
   type AnalysisRequest,
   DEFAULT_GRID,
@@ -11,11 +12,21 @@ import {
   type TissueParams,
 } from '../../src-shared/model/run.ts';
 import type { Slide } from '../../src-shared/model/slide.ts';
+import { TISSUE_PRESETS, type TissuePreset } from '../../src-shared/model/tissue-presets.ts';
 import { fetchImage } from '../client/files.ts';
 import type { SlideImage } from '../viewer/overlay-painter.ts';
 import { backbones } from './backbones.svelte.ts';
 import { engine } from './session.svelte.ts';
 import { asAppError } from './toasts.svelte.ts';
+
+type StainExtras = Pick<TissueParams, 'opticalDensityThreshold' | 'penInks'>;
+
+function extrasOf({ opticalDensityThreshold, penInks }: TissueParams): StainExtras {
+  return {
+    ...(opticalDensityThreshold === undefined ? {} : { opticalDensityThreshold }),
+    ...(penInks === undefined ? {} : { penInks }),
+  };
+}
 
 /** What the next analysis will do, and a look at its tissue and tiles beforehand. */
 class AnalysisForm {
@@ -32,6 +43,14 @@ class AnalysisForm {
   threshold = $state<number | null>(DEFAULT_TISSUE.saturationThreshold);
   minTissueUm2 = $state(DEFAULT_TISSUE.minTissueUm2);
   maxHoleUm2 = $state(DEFAULT_TISSUE.maxHoleUm2);
+  /** Null = not looked for. */
+  minSharpness = $state<number | null>(null);
+  /** What a stain's preset sets beside the numbers above. */
+  stain = $state.raw<StainExtras>({});
+  edits = $state.raw<MaskEdits>(NO_MASK_EDITS);
+  /** What the brush does; null = the mouse moves the slide. */
+  brush = $state<MaskStroke['kind'] | null>(null);
+  brushUm = $state(100);
 
   showMask = $state(false);
   preview = $state.raw<GridPreview | null>(null);
@@ -53,7 +72,23 @@ class AnalysisForm {
     saturationThreshold: this.threshold,
     minTissueUm2: this.minTissueUm2,
     maxHoleUm2: this.maxHoleUm2,
+    ...this.stain,
+    // Absent where not used, so that equal settings stay the same run.
+    ...(this.minSharpness === null ? {} : { minSharpness: this.minSharpness }),
+    ...(this.edits.strokes.length === 0 ? {} : { strokes: this.edits.strokes }),
   });
+
+  /** The preset whose numbers are set; null where the user has set others. */
+  readonly preset: TissuePreset | null = $derived(
+    TISSUE_PRESETS.find(
+      ({ params }) =>
+        params.saturationThreshold === this.threshold &&
+        params.maskMpp === this.maskMpp &&
+        params.minTissueUm2 === this.minTissueUm2 &&
+        params.maxHoleUm2 === this.maxHoleUm2 &&
+        JSON.stringify(extrasOf(params)) === JSON.stringify(this.stain),
+    ) ?? null,
+  );
 
   /** Side of a tile at the target resolution, in pixels. */
   readonly tilePx = $derived(this.tileUm / this.mpp);
@@ -73,12 +108,19 @@ class AnalysisForm {
     if (this.card) this.tileUm = Number((this.card.input.widthPx * this.mpp).toFixed(3));
   }
 
+  usePreset({ params }: Pick<TissuePreset, 'params'>): void {
+    this.maskMpp = params.maskMpp;
+    this.threshold = params.saturationThreshold;
+    this.minTissueUm2 = params.minTissueUm2;
+    this.maxHoleUm2 = params.maxHoleUm2;
+    this.stain = extrasOf(params);
+  }
+
   resetTissue(): void {
-    this.maskMpp = DEFAULT_TISSUE.maskMpp;
-    this.threshold = DEFAULT_TISSUE.saturationThreshold;
-    this.minTissueUm2 = DEFAULT_TISSUE.minTissueUm2;
-    this.maxHoleUm2 = DEFAULT_TISSUE.maxHoleUm2;
+    this.usePreset({ params: DEFAULT_TISSUE });
     this.minTissueFraction = DEFAULT_GRID.minTissueFraction;
+    this.minSharpness = null;
+    this.edits = NO_MASK_EDITS;
   }
 
   request(slide: Slide): AnalysisRequest | null {
@@ -128,6 +170,8 @@ class AnalysisForm {
     this.previewing = false;
     this.mask = null;
     this.showMask = false;
+    this.edits = NO_MASK_EDITS;
+    this.brush = null;
   }
 }
 

@@ -1,4 +1,5 @@
 import { type ColourMapName, DEFAULT_COLOUR_MAP, isColourMapName } from '../../src-shared/numeric/colour-maps.ts';
+import type { DrawerChoice } from '../viewer/drawers.ts';
 import { engine } from './session.svelte.ts';
 import { toasts } from './toasts.svelte.ts';
 
@@ -11,14 +12,20 @@ class Settings {
   maskNames = $state(false);
   colourMap = $state<ColourMapName>(DEFAULT_COLOUR_MAP);
   opacity = $state(0.5);
+  drawer = $state<DrawerChoice>('auto');
+  colourManaged = $state(false);
 
   async load(): Promise<void> {
-    const [theme, maskNames, colourMap, opacity] = await Promise.all(
-      ['ui.theme', 'ui.maskNames', 'ui.colourMap', 'ui.opacity'].map((key) => engine.getSetting(key)),
+    const [theme, maskNames, colourMap, opacity, drawer, colourManaged] = await Promise.all(
+      ['ui.theme', 'ui.maskNames', 'ui.colourMap', 'ui.opacity', 'ui.drawer', 'ui.colourManaged'].map((key) =>
+        engine.getSetting(key),
+      ),
     );
     if (theme && THEMES.includes(theme)) this.#applyTheme(theme as Theme);
     this.maskNames = maskNames === 'true';
     if (colourMap && isColourMapName(colourMap)) this.colourMap = colourMap;
+    if (drawer === 'webgl' || drawer === 'canvas') this.drawer = drawer;
+    this.colourManaged = colourManaged === 'true';
     const value = Number(opacity ?? Number.NaN);
     if (value >= 0 && value <= 1) this.opacity = value;
   }
@@ -43,6 +50,16 @@ class Settings {
   setColourMap(name: ColourMapName): void {
     this.colourMap = name;
     this.#keep('ui.colourMap', name);
+  }
+
+  setDrawer(drawer: DrawerChoice): void {
+    this.drawer = drawer;
+    this.#keep('ui.drawer', drawer);
+  }
+
+  setColourManaged(on: boolean): void {
+    this.colourManaged = on;
+    this.#keep('ui.colourManaged', String(on));
   }
 
   /** `final` is false while a slider is being dragged. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { drawersFor } from './drawers.ts';
+import { drawersChosen, drawersFor } from './drawers.ts';
 
 describe('drawers', () => {
   it.each([
@@ -12,6 +12,14 @@ describe('drawers', () => {
 
   it('uses WebGL on a graphics processor, and has a canvas to fall back on', () => {
     expect(drawersFor('ANGLE (NVIDIA, NVIDIA GeForce RTX 4090 Direct3D11)')).toEqual(['webgl', 'canvas']);
+  });
+
+  it('does what the user prefers without looking at the processor', () => {
+    const never = () => {
+      throw new Error('looked');
+    };
+    expect(drawersChosen('webgl', never)).toEqual(['webgl', 'canvas']);
+    expect(drawersChosen('canvas', never)).toEqual(['canvas']);
   });
 
   it('does without WebGL where there is none', () => {

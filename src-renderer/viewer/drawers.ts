@@ -3,8 +3,17 @@ const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i;
 
 export type DrawerName = 'webgl' | 'canvas';
 
+/** What the user prefers: `auto` looks at the graphics processor. */
+export type DrawerChoice = 'auto' | DrawerName;
+
+/** The drawers to try for a choice, best first. */
+export function drawersChosen(choice: DrawerChoice, renderer: () => string | null): DrawerName[] {
+  if (choice === 'auto') return drawersFor(renderer());
+  return choice === 'webgl' ? ['webgl', 'canvas'] : ['canvas'];
+}
+
 /**
- * The drawers to try, best first. WebGL without a graphics processor draws a frame some three times slower than a plain
+ * The drawers to try by themselves, best first. WebGL without a graphics processor draws a frame some three times slower than a plain
  * canvas, so there the canvas comes first.
  */
 export function drawersFor(renderer: string | null): DrawerName[] {

@@ -1,4 +1,5 @@
 import type { MapDescription, TileRef } from '../../src-shared/model/map.ts';
+import type { MaskStroke } from '../../src-shared/model/mask-edits.ts';
 import { type Affine, inDevicePx, placed, type ViewState, viewTransform } from './view-transform.ts';
 
 /** A map as pixels, one per cell of the grid. */
@@ -31,6 +32,8 @@ export interface OverlayScene {
   readonly opacity: number;
   readonly mask: SlideImage | null;
   readonly outlines: readonly Outline[];
+  /** The stroke that is being painted over the mask. */
+  readonly stroke: MaskStroke | null;
 }
 
 /**
@@ -56,6 +59,7 @@ export function paintOverlay(
   const toScreen = inDevicePx(viewTransform(view), devicePxPerCssPx);
   if (scene.mask) paintMask(context, toScreen, scene.mask);
   if (scene.map && scene.opacity > 0) paintMap(context, toScreen, scene.map, scene.opacity);
+  if (scene.stroke) paintStroke(context, toScreen, scene.stroke);
   for (const outline of scene.outlines) paintOutline(context, toScreen, outline, devicePxPerCssPx);
 }
 
@@ -73,6 +77,23 @@ function paintMask(context: CanvasRenderingContext2D, toScreen: Affine, mask: Sl
   setTransform(context, toScreen);
   context.imageSmoothingEnabled = false;
   context.drawImage(mask.source, 0, 0, mask.slideWidthPx, mask.slideHeightPx);
+}
+
+const STROKE_COLOURS = { add: 'rgb(95 211 198 / 45%)', remove: 'rgb(120 126 132 / 60%)' } as const;
+
+function paintStroke(context: CanvasRenderingContext2D, toScreen: Affine, stroke: MaskStroke): void {
+  setTransform(context, toScreen);
+  context.beginPath();
+  const [first] = stroke.points;
+  if (!first) return;
+  context.moveTo(...first);
+  // A stroke of one point is a dot: the line to itself gives it its round ends.
+  for (const point of stroke.points) context.lineTo(...point);
+  context.lineCap = 'round';
+  context.lineJoin = 'round';
+  context.lineWidth = 2 * stroke.radiusLevel0Px;
+  context.strokeStyle = STROKE_COLOURS[stroke.kind];
+  context.stroke();
 }
 
 const OUTLINE_COLOURS = { hover: '#ffffff', query: '#5fd3c6', chosen: '#ffd166' } as const;

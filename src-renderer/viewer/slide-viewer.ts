@@ -1,7 +1,7 @@
 import OpenSeadragon from 'openseadragon';
 import type { SlideId } from '../../src-shared/model/ids.ts';
 import type { SlideInfo } from '../../src-shared/model/slide.ts';
-import { drawersFor, webglRenderer } from './drawers.ts';
+import { type DrawerChoice, type DrawerName, drawersChosen, webglRenderer } from './drawers.ts';
 import { SlideTileSource } from './tile-source.ts';
 import {
   applyAffine,
@@ -27,6 +27,9 @@ export interface SlideViewerOptions {
   /** Where to begin; null shows the whole slide. */
   readonly start: ViewState | null;
   readonly reducedMotion: boolean;
+  readonly drawer: DrawerChoice;
+  /** Shows the slide through its own colour profile. Inference never does. */
+  readonly colourManaged: boolean;
   /** Called in the same frame in which the slide is drawn: overlays painted here do not lag. */
   readonly onFrame: (view: ViewState) => void;
   /** A click that was not a drag, in level-0 pixels. */
@@ -46,9 +49,9 @@ export class SlideViewer {
 
   constructor(options: SlideViewerOptions) {
     this.#widthPx = options.info.widthPx;
-    this.#source = new SlideTileSource(options.slideId, options.info);
+    this.#source = new SlideTileSource(options.slideId, options.info, options.colourManaged);
     this.#osd = new OpenSeadragon.Viewer({
-      ...displayOptions(options.reducedMotion),
+      ...displayOptions(options.reducedMotion, drawersChosen(options.drawer, webglRenderer)),
       element: options.element,
       showNavigator: true,
       navigatorElement: options.navigatorElement,
@@ -180,6 +183,12 @@ export class SlideViewer {
     settings.dblClickToZoom = !asks;
   }
 
+  /** Whether the mouse moves the slide; a brush takes that away. Wheel and keys go on working. */
+  setDragMoves(moves: boolean): void {
+    this.#osd.gestureSettingsByDeviceType('mouse').dragToPan = moves;
+    this.#osd.gestureSettingsByDeviceType('pen').dragToPan = moves;
+  }
+
   /** Draws a frame soon, so that `onFrame` is called although nothing moved. */
   refresh(): void {
     this.#osd.forceRedraw();
@@ -206,10 +215,10 @@ export class SlideViewer {
   }
 }
 
-function displayOptions(reducedMotion: boolean): OpenSeadragon.Options {
+function displayOptions(reducedMotion: boolean, drawers: DrawerName[]): OpenSeadragon.Options {
   const mouse = { clickToZoom: false, dblClickToZoom: true, flickEnabled: false };
   return {
-    drawer: drawersFor(webglRenderer()),
+    drawer: drawers,
     showNavigationControl: false,
     showSequenceControl: false,
     navigatorAutoFade: false,

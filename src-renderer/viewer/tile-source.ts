@@ -7,10 +7,14 @@ import { tileAtUnit, tileRectPx, tileRectUnit } from './pyramid.ts';
 /** A slide as OpenSeadragon asks for it: the file's own levels, tiles by `routes.tile`. */
 export class SlideTileSource extends OpenSeadragon.TileSource {
   readonly #id: SlideId;
+  readonly #route: typeof routes.tile;
   readonly #levels: readonly SlideLevel[];
 
-  /** `info.levels` must hold level 0, the finest, first. */
-  constructor(id: SlideId, info: SlideInfo) {
+  /**
+   * @param info its levels, level 0, the finest, first
+   * @param colourManaged tiles with the slide's colour profile applied, for the eye only
+   */
+  constructor(id: SlideId, info: SlideInfo, colourManaged: boolean) {
     const base = finest(info.levels);
     super({
       width: base.widthPx,
@@ -21,6 +25,7 @@ export class SlideTileSource extends OpenSeadragon.TileSource {
       maxLevel: info.levels.length - 1,
     });
     this.#id = id;
+    this.#route = colourManaged ? routes.correctedTile : routes.tile;
     this.#levels = info.levels;
   }
 
@@ -65,7 +70,7 @@ export class SlideTileSource extends OpenSeadragon.TileSource {
   }
 
   override getTileUrl(level: number, column: number, row: number): string {
-    return routes.tile(this.#id, this.#slideLevel(level), column, row);
+    return this.#route(this.#id, this.#slideLevel(level), column, row);
   }
 
   /**
