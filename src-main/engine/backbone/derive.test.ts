@@ -10,6 +10,7 @@ import { ARCHITECTURES } from './architectures/all.ts';
 import { buildVit } from './architectures/vit.ts';
 import { randomTwin } from './random-twin.ts';
 import { backbonePath, exportCut, findCut, prepareImport, prepareRandom } from './registry.ts';
+import { safetensorsOf } from './testing/checkpoint-file.ts';
 import { hashPixels, hashWeights } from './testing/hash-weights.ts';
 
 let folder = '';
@@ -31,25 +32,6 @@ afterAll(async () => {
   await worker.close();
   await rm(folder, { recursive: true, force: true });
 });
-
-/** A checkpoint with formula weights under a prefix. */
-function safetensorsOf(architecture: string, prefix: string): Buffer {
-  const header: Record<string, unknown> = {};
-  const parts: Buffer[] = [];
-  let offset = 0;
-  ARCHITECTURES[architecture]?.((spec) => {
-    const values = hashWeights(spec);
-    const end = offset + values.byteLength;
-    header[prefix + spec.name] = { dtype: 'F32', shape: spec.dims, data_offsets: [offset, end] };
-    parts.push(Buffer.from(values.buffer));
-    offset = end;
-    return values;
-  });
-  const text = Buffer.from(JSON.stringify(header));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(text.length));
-  return Buffer.concat([length, text, ...parts]);
-}
 
 async function features(of: BackboneCard, modelPath: string, cutName: string): Promise<Float32Array> {
   const cut = findCut(of, cutName);
