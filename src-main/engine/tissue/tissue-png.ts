@@ -16,11 +16,11 @@ const SHADES: Readonly<Record<number, readonly [number, number, number, number]>
  * a neutral shade where there is none, tints for pen, border, coverslip and blur.
  */
 export async function tissuePng(mask: TissueMask): Promise<Uint8Array> {
-  const rgba = Buffer.alloc(mask.classes.length * 4);
-  mask.classes.forEach((code, at) => {
-    const shade = SHADES[code];
-    if (shade) rgba.set(shade, at * 4);
-  });
+  const rgba = new Uint8Array(mask.classes.length * 4);
+  for (let at = 0; at < mask.classes.length; at++) {
+    const shade = SHADES[mask.classes[at] ?? 0];
+    if (shade && shade[3] > 0) rgba.set(shade, at * 4);
+  }
   const raw = { width: mask.widthPx, height: mask.heightPx, channels: 4 as const };
   return sharp(rgba, { raw, limitInputPixels: false }).png({ compressionLevel: 6 }).toBuffer();
 }

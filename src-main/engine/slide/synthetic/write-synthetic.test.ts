@@ -68,6 +68,25 @@ describe('writeSynthetic', () => {
     expect(Buffer.compare(await readFile(one), await readFile(three))).toBe(0);
   });
 
+  it('holds the same tiles as classic TIFF and as BigTIFF', async () => {
+    const tiles = await Promise.all(
+      [false, true].map(async (bigTiff) => {
+        const outPath = join(folder, `big-${bigTiff}.tif`);
+        const { path } = await writeSynthetic({ ...SLIDE, widthPx: 700, heightPx: 600, lesions: 0, bigTiff, outPath });
+        expect((await readFile(path)).readUInt16LE(2)).toBe(bigTiff ? 43 : 42);
+        const slide = await openSlideSource(path);
+        try {
+          expect(slide.info.mpp).toMatchObject({ xUm: 0.5, yUm: 0.5 });
+          return await Promise.all([slide.encodedTile(0, 2, 1), slide.encodedTile(1, 0, 0)]);
+        } finally {
+          await slide.close();
+        }
+      }),
+    );
+    expect(tiles[1]).toEqual(tiles[0]);
+    expect(tiles[0]?.[0]?.bytes.length).toBeGreaterThan(500);
+  });
+
   it('plants no lesion and writes no mask when none is asked for', async () => {
     const result = await writeSynthetic({
       ...SLIDE,

@@ -24,6 +24,8 @@ export interface SyntheticOptions {
   readonly mpp?: number;
   /** Rendering threads; 1 (this thread) unless told. The file does not depend on it. */
   readonly threads?: number;
+  /** BigTIFF whatever the size; else only where the slide could outgrow a classic file. */
+  readonly bigTiff?: boolean;
   /** Level-0 tiles done, of how many. */
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
@@ -68,9 +70,9 @@ export async function writeSynthetic(options: SyntheticOptions): Promise<Synthet
 async function writePyramid(
   path: string,
   scene: SceneOptions,
-  { threads = 1, onProgress, signal }: SyntheticOptions,
+  { threads = 1, bigTiff = false, onProgress, signal }: SyntheticOptions,
 ): Promise<{ levels: readonly LevelSize[]; sizeBytes: number }> {
-  const isBig = scene.widthPx * scene.heightPx > BIG_FROM_PX;
+  const isBig = bigTiff || scene.widthPx * scene.heightPx > BIG_FROM_PX;
   const file = await open(path, 'w');
   try {
     const writer = new TileWriter(file, isBig);
