@@ -4,7 +4,10 @@ import { AppError, fromErrorPayload, toErrorPayload } from '../../src-shared/err
 import { analyzeCommand } from './commands/analyze.ts';
 import type { Finish } from './commands/command.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { extractCommand } from './commands/extract.ts';
+import { featuresCommand } from './commands/features.ts';
 import { infoCommand } from './commands/info.ts';
+import { mergeCommand } from './commands/merge.ts';
 import { demoCommand, serveCommand } from './commands/serve.ts';
 import { synthesizeCommand } from './commands/synthesize.ts';
 import { EXIT, EXIT_CODE_HELP, exitCodeOf } from './exit-codes.ts';
@@ -14,6 +17,9 @@ import { formatError } from './terminal.ts';
 const COMMANDS: readonly ((finish: Finish) => Command)[] = [
   infoCommand,
   analyzeCommand,
+  extractCommand,
+  featuresCommand,
+  mergeCommand,
   serveCommand,
   demoCommand,
   synthesizeCommand,

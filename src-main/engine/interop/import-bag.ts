@@ -1,0 +1,209 @@
+import { createHash } from 'node:crypto';
+import { AppError } from '../../../src-shared/errors.ts';
+import type { BackboneId, GridId } from '../../../src-shared/model/ids.ts';
+import { asId } from '../../../src-shared/model/ids.ts';
+import { DEFAULT_TISSUE, type Provenance, type Run } from '../../../src-shared/model/run.ts';
+import { type LaidGrid, originLevel0Px } from '../grid/laid-grid.ts';
+import { canonicalJson, runIdOf } from '../store/canonical.ts';
+import type { SlideRecord, Store } from '../store/store.ts';
+import { alignToGrid } from './bag.ts';
+import type { ImportedBag, ImportedPatches } from './hdf5.ts';
+
+export interface BagImport {
+  readonly slide: SlideRecord;
+  /** Pixel size in force at level 0, µm. */
+  readonly mppUm: number;
+  readonly bag: ImportedBag;
+  /** The patch file that goes with features that do not tell their tile size (CLAM). */
+  readonly patches: ImportedPatches | null;
+  /** What made the features; null = what the file says. */
+  readonly encoder: string | null;
+}
+
+/** Corners of tools that truncate where Hyaline rounds lie one pixel apart. */
+const TOLERANCE_PX = 1;
+const BLOCK_TILES = 256;
+
+/**
+ * Puts features another tool computed into the store as a finished run: on a grid the slide has already where they
+ * fit one, else on the grid their coordinates tell. The backbone is named as the file names it, marked as imported; it
+ * is never taken for one of the installed ones, because nobody can say that it is.
+ *
+ * @returns the run; the one that is there already where the same features were imported before
+ * @throws AppError InvalidRequest: the tile size is not known, the coordinates are no grid, or the slide is another one;
+ * DiskFull, StoreReadOnly
+ */
+export async function importBag(store: Store, request: BagImport): Promise<Run> {
+  const { bag, slide } = request;
+  if (bag.tileCount === 0) throw new AppError('InvalidRequest', 'The file holds no tiles.');
+  const encoder = request.encoder ?? bag.encoder;
+  if (encoder === null || encoder === '') {
+    throw new AppError('InvalidRequest', 'The file does not say which encoder made its features.', {
+      advice: 'Name it.',
+    });
+  }
+  refuseOutside(bag, slide);
+  const { laid, features } = (await onKnownGrid(store, request)) ?? onOwnGrid(request);
+  const provenance = provenanceOf(request, encoder, laid);
+  const known = await store.findRun(provenance);
+  if (known?.state === 'done') return known;
+  if (known !== null) await store.removeRun(known.id);
+  await store.putGrid(laid);
+  const run = runOf(provenance, laid);
+  await store.createRun(run);
+  const { dim } = bag;
+  for (let firstTile = 0; firstTile < bag.tileCount; firstTile += BLOCK_TILES) {
+    const tileCount = Math.min(BLOCK_TILES, bag.tileCount - firstTile);
+    const values = features.subarray(firstTile * dim, (firstTile + tileCount) * dim);
+    await store.appendFeatures({ runId: run.id, firstTile, tileCount, dim, values });
+  }
+  return await store.updateRun(run.id, { state: 'done', finishedAtMs: Date.now() });
+}
+
+function refuseOutside({ corners, tileCount }: ImportedBag, { info }: SlideRecord): void {
+  for (let i = 0; i < tileCount; i++) {
+    const [x, y] = [corners.x0Px[i] ?? 0, corners.y0Px[i] ?? 0];
+    if (x >= 0 && y >= 0 && x < info.widthPx && y < info.heightPx) continue;
+    throw new AppError('InvalidRequest', 'The features belong to another slide: some tiles lie outside this one.', {
+      detail: `tile ${i} at ${x}, ${y}; the slide has ${info.widthPx} x ${info.heightPx} pixels`,
+    });
+  }
+}
+
+interface Placed {
+  readonly laid: LaidGrid;
+  readonly features: Float32Array;
+}
+
+/** A grid of the slide that has exactly these tiles. */
+async function onKnownGrid(store: Store, { slide, bag, patches }: BagImport): Promise<Placed | null> {
+  const size = bag.patchSizeLevel0Px ?? patches?.patchSizeLevel0Px ?? null;
+  const ids = new Set((await store.listRuns(slide.id)).map(({ provenance }) => provenance.gridId));
+  for (const id of ids) {
+    const laid = await store.getGrid(id);
+    if (laid === null || laid.grid.tileCount !== bag.tileCount) continue;
+    if (size !== null && Math.abs(laid.grid.tileLevel0Px - size) > TOLERANCE_PX) continue;
+    try {
+      return { laid, features: alignToGrid(bag, laid, TOLERANCE_PX) };
+    } catch {
+      // Not this one.
+    }
+  }
+  return null;
+}
+
+/** The grid the coordinates tell: multiples of one stride. */
+function onOwnGrid(request: BagImport): Placed {
+  const { bag, patches, slide, mppUm } = request;
+  const tileLevel0Px = bag.patchSizeLevel0Px ?? patches?.patchSizeLevel0Px ?? null;
+  if (tileLevel0Px === null) {
+    throw new AppError('InvalidRequest', 'The file does not say how large its tiles are.', {
+      advice: 'Give the patch file that goes with it.',
+    });
+  }
+  const attributes = { ...patches?.attributes, ...bag.attributes };
+  const [sizePx, overlapPx] = [attributes.patch_size, attributes.overlap];
+  const scale = typeof sizePx === 'number' && sizePx > 0 && bag.layout === 'trident' ? tileLevel0Px / sizePx : 1;
+  const strideLevel0Px = tileLevel0Px - (typeof overlapPx === 'number' ? overlapPx * scale : 0);
+  if (!(strideLevel0Px > 0)) throw noGrid('the overlap is as large as the tile');
+  const cells = cellsOf(bag, strideLevel0Px);
+  const order = Array.from(cells.keys()).sort((a, b) => compare(cells[a], cells[b]));
+  const columns = Uint32Array.from(order, (i) => cells[i]?.column ?? 0);
+  const rows = Uint32Array.from(order, (i) => cells[i]?.row ?? 0);
+  const grid: LaidGrid['grid'] = {
+    id: gridIdOf(slide, tileLevel0Px, strideLevel0Px, columns, rows),
+    slideId: slide.id,
+    spec: { mpp: mppUm * scale, tileUm: tileLevel0Px * mppUm, strideUm: strideLevel0Px * mppUm, minTissueFraction: 0 },
+    tissue: DEFAULT_TISSUE,
+    columns: Math.max(...columns) + 1,
+    rows: Math.max(...rows) + 1,
+    tileLevel0Px,
+    strideLevel0Px,
+    tileCount: bag.tileCount,
+    droppedCount: 0,
+  };
+  const laid = { grid, columns, rows };
+  return { laid, features: alignToGrid(bag, laid, TOLERANCE_PX) };
+}
+
+interface Cell {
+  readonly column: number;
+  readonly row: number;
+}
+
+function compare(a: Cell | undefined, b: Cell | undefined): number {
+  return (a?.row ?? 0) - (b?.row ?? 0) || (a?.column ?? 0) - (b?.column ?? 0);
+}
+
+function cellsOf({ corners, tileCount }: ImportedBag, strideLevel0Px: number): readonly Cell[] {
+  return Array.from({ length: tileCount }, (_, i) => {
+    const [x, y] = [corners.x0Px[i] ?? 0, corners.y0Px[i] ?? 0];
+    const [column, row] = [Math.round(x / strideLevel0Px), Math.round(y / strideLevel0Px)];
+    const offX = Math.abs(originLevel0Px(column, strideLevel0Px) - x);
+    const offY = Math.abs(originLevel0Px(row, strideLevel0Px) - y);
+    if (offX <= TOLERANCE_PX && offY <= TOLERANCE_PX) return { column, row };
+    throw noGrid(`tile ${i} at ${x}, ${y} is no multiple of ${strideLevel0Px}`);
+  });
+}
+
+function noGrid(detail: string): AppError {
+  return new AppError('InvalidRequest', 'The tiles of this file do not lie on one grid from the corner of the slide.', {
+    advice: 'Hyaline cannot place them; compute the features again on its own grid.',
+    detail,
+  });
+}
+
+function gridIdOf(
+  { id }: SlideRecord,
+  tileLevel0Px: number,
+  strideLevel0Px: number,
+  columns: Uint32Array,
+  rows: Uint32Array,
+): GridId {
+  const facts = canonicalJson({ imported: true, slideId: id, tileLevel0Px, strideLevel0Px });
+  return asId<GridId>(createHash('sha256').update(facts).update(columns).update(rows).digest('hex'));
+}
+
+function provenanceOf({ slide, mppUm, bag }: BagImport, encoder: string, { grid }: LaidGrid): Provenance {
+  const content = createHash('sha256').update('imported features\n').update(encoder).digest('hex');
+  return {
+    slideId: slide.id,
+    slideReader: slide.info.reader,
+    mppUm,
+    mppSource: slide.userMppUm === null ? 'file' : 'user',
+    backboneId: asId<BackboneId>(content),
+    backboneName: `${encoder} (imported)`,
+    backboneOrigin: 'unknown',
+    cut: 'features',
+    featureDim: bag.dim,
+    gridId: grid.id,
+    grid: grid.spec,
+    tissue: grid.tissue,
+    normalisation: 'none',
+    precision: 'float32',
+    batchSize: 1,
+    threads: 1,
+    device: 'imported',
+    deviceDetail: `features of another program (${bag.layout}); its tissue mask and stain normalisation are not known`,
+    seed: 0,
+    versions: {},
+  };
+}
+
+function runOf(provenance: Provenance, { grid }: LaidGrid): Run {
+  return {
+    id: runIdOf(provenance),
+    slideId: provenance.slideId,
+    backboneId: provenance.backboneId,
+    backboneName: provenance.backboneName,
+    cut: provenance.cut,
+    state: 'paused',
+    tileCount: grid.tileCount,
+    tilesDone: 0,
+    createdAtMs: Date.now(),
+    finishedAtMs: null,
+    secondsSpent: 0,
+    provenance,
+    jobId: null,
+  };
+}
