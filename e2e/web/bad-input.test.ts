@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
@@ -12,6 +13,7 @@ import {
   newPage,
   type Sandbox,
   startHost,
+  startHyaline,
   type WatchedPage,
 } from './harness.ts';
 import { Workstation } from './workstation.ts';
@@ -143,6 +145,33 @@ describe('the command line, given several slides of which some are bad', () => {
     const args = ['analyze', join(files, 'good.tif'), '--backbone', 'random-resnet18', '--out', join(files, 'no-mpp')];
     const result = await hyaline([...args, '--store', store], sandbox);
     expect(result).toMatchObject({ code: 1, err: expect.stringContaining('--slide-mpp') });
+  });
+});
+
+describe('Ctrl-C during an analysis', () => {
+  it('ends it with its own exit code, keeps what is computed and frees the store', async () => {
+    const store = join(sandbox.folder, 'cancel-store');
+    const args = [
+      'analyze',
+      join(files, 'good.tif'),
+      '--backbone',
+      'random-resnet18',
+      '--out',
+      join(files, 'cancelled'),
+    ];
+    const many = ['--store', store, '--slide-mpp', '0.5', '--min-tissue', '0', '--stride-um', '10'];
+    const running = startHyaline([...args, ...many], sandbox);
+    // The lock shows that the store is open; the job starts right after.
+    await expect.poll(() => existsSync(join(store, 'hyaline.db.lock')), { timeout: 30_000 }).toBe(true);
+    await new Promise((resolve) => setTimeout(resolve, 4000));
+    running.child.kill('SIGINT');
+    expect(await running.finished).toMatchObject({
+      code: 130,
+      out: '',
+      err: 'Cancelled. Run the same command again to continue.\n',
+    });
+    const doctor = await hyaline(['doctor', '--store', store, '--json'], sandbox);
+    expect(JSON.parse(doctor.out)).toMatchObject({ problems: [], store: { status: { readOnly: false } } });
   });
 });
 

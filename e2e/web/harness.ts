@@ -53,6 +53,15 @@ export interface Finished {
 
 /** Runs one command of the built command line to its end. */
 export function hyaline(args: readonly string[], sandbox: Sandbox, wrap: readonly string[] = []): Promise<Finished> {
+  return startHyaline(args, sandbox, wrap).finished;
+}
+
+/** Starts one command of the built command line. */
+export function startHyaline(
+  args: readonly string[],
+  sandbox: Sandbox,
+  wrap: readonly string[] = [],
+): { readonly child: ChildProcess; readonly finished: Promise<Finished> } {
   const child = spawnHyaline(args, sandbox, wrap);
   let out = '';
   let err = '';
@@ -62,7 +71,8 @@ export function hyaline(args: readonly string[], sandbox: Sandbox, wrap: readonl
   child.stderr?.on('data', (chunk: Buffer) => {
     err += chunk.toString('utf8');
   });
-  return new Promise((resolve) => child.once('close', (code) => resolve({ code, out, err })));
+  const finished = new Promise<Finished>((resolve) => child.once('close', (code) => resolve({ code, out, err })));
+  return { child, finished };
 }
 
 function spawnHyaline(args: readonly string[], sandbox: Sandbox, wrap: readonly string[]): ChildProcess {
