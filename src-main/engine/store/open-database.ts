@@ -58,7 +58,7 @@ export function openDatabase(options: DatabaseOptions): OpenedDatabase {
     configure(db, isNew);
     if (!isNew) checkIntegrity(db, path, options);
     migrate(db, options.migrations, (version) => {
-      if (db !== null && version > 0) backupStore(db, folder, fileName, version);
+      if (db !== null && !isNew) backupStore(db, folder, fileName, version);
     });
     return { db, path, schemaVersion: schemaVersionOf(db), readOnlyReason: null };
   } catch (error) {

@@ -4,6 +4,7 @@ import type { JobId, RunId } from '../../../src-shared/model/ids.ts';
 import { asId } from '../../../src-shared/model/ids.ts';
 import type { Job } from '../../../src-shared/model/job.ts';
 import { runIdOf } from './canonical.ts';
+import { MIGRATIONS } from './migrations/all.ts';
 import { openStore } from './open-store.ts';
 import type { SlowCall } from './sqlite-store.ts';
 import type { OpenedStore } from './store.ts';
@@ -271,7 +272,7 @@ describe.each([
       folder,
       readOnly: false,
       readOnlyReason: '',
-      schemaVersion: 1,
+      schemaVersion: MIGRATIONS.length,
       featureBytes: 514_560,
     });
     expect(before.sizeBytes).toBeGreaterThan(512_000);

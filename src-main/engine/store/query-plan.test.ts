@@ -10,6 +10,7 @@ import { MIGRATIONS } from './migrations/all.ts';
 import { openDatabase } from './open-database.ts';
 import { RUN_SQL } from './run-table.ts';
 import { SLIDE_SQL } from './slide-table.ts';
+import { STUDY_SQL } from './study-table.ts';
 import { temporaryFolder } from './testing/samples.ts';
 
 const STATEMENTS: readonly (readonly [string, string])[] = Object.entries({
@@ -20,6 +21,7 @@ const STATEMENTS: readonly (readonly [string, string])[] = Object.entries({
   chunk: CHUNK_SQL,
   map: MAP_SQL,
   job: JOB_SQL,
+  study: STUDY_SQL,
 }).flatMap(([table, statements]) =>
   Object.entries(statements).map(([name, sql]) => [`${table}.${name}`, sql] as const),
 );
@@ -30,6 +32,7 @@ const LISTS = new Set([
   'backbone.list',
   'run.list',
   'job.list',
+  'study.list',
   'run.featureBytes',
   'run.usage',
   'run.pauseRunning',

@@ -13,6 +13,7 @@ import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { runTable } from './run-table.ts';
 import { slideTable } from './slide-table.ts';
 import { translateSqliteError } from './sqlite-errors.ts';
+import { studyTable } from './study-table.ts';
 import { isWrite, STORE_METHODS, type StoreMethod, type SyncStore } from './sync-store.ts';
 
 /** A store call that took longer than `slowMs`. */
@@ -71,6 +72,7 @@ function storeOn(opened: OpenedDatabase, options: SqliteStoreOptions): SqliteSto
     ...chunkTable(db),
     ...mapTable(db),
     ...jobTable(db),
+    ...studyTable(db),
     status: () => statusOf(options.folder, opened, runs.featureBytes()),
   };
   const reclaimer = makeReclaimer(opened);

@@ -6,6 +6,7 @@ import type { Job } from '../../../src-shared/model/job.ts';
 import type { MapDescription, MapSpec } from '../../../src-shared/model/map.ts';
 import type { Provenance, Run, RunState } from '../../../src-shared/model/run.ts';
 import type { SlideInfo } from '../../../src-shared/model/slide.ts';
+import type { Study, StudyId } from '../../../src-shared/model/study.ts';
 import type { LaidGrid } from '../grid/laid-grid.ts';
 
 /** A slide file the user has opened, as the store remembers it. */
@@ -73,6 +74,17 @@ export interface TileRange {
 export interface StoredMap {
   readonly description: MapDescription;
   readonly values: Float32Array;
+}
+
+/** A head trained in a study. Spec and history are the trainer's own JSON; weights lie one after another by name. */
+export interface StudyHeadRecord {
+  readonly studyId: StudyId;
+  readonly fold: number;
+  readonly seed: number;
+  readonly specJson: string;
+  readonly bestEpoch: number;
+  readonly historyJson: string;
+  readonly weights: Float32Array;
 }
 
 /** A job and what its runner needs to do it again after a restart. */
@@ -158,6 +170,18 @@ export interface Store {
   /** Newest first. */
   listJobs(): Promise<readonly JobRecord[]>;
   removeJob(id: JobId): Promise<void>;
+
+  /** Adds a study, or replaces what is kept under its id; its heads stay. */
+  putStudy(study: Study): Promise<void>;
+  getStudy(id: StudyId): Promise<Study | null>;
+  /** Newest first. */
+  listStudies(): Promise<readonly Study[]>;
+  /** Removes the study with its heads; the features it was trained on stay. */
+  removeStudy(id: StudyId): Promise<void>;
+  /** Keeps a trained head, replacing that of the same fold and seed. */
+  putStudyHead(head: StudyHeadRecord): Promise<void>;
+  /** By fold and seed. StoreDamaged where a checksum does not fit. */
+  listStudyHeads(id: StudyId): Promise<readonly StudyHeadRecord[]>;
 
   getSetting(key: string): Promise<string | null>;
   setSetting(key: string, value: string): Promise<void>;

@@ -1,5 +1,6 @@
 import { first } from './0001-first.ts';
+import { studies } from './0002-studies.ts';
 import type { Migration } from './migration.ts';
 
 /** Every migration in order; index i holds version i + 1. */
-export const MIGRATIONS: readonly Migration[] = [first];
+export const MIGRATIONS: readonly Migration[] = [first, studies];
