@@ -18,12 +18,18 @@ export function encodeTile(rgb: Uint8Array, quality: number): Uint8Array {
   return known;
 }
 
+const room = Buffer.allocUnsafe(
+  jpegTurbo.bufferSize({ width: SIDE_PX, height: SIDE_PX, subsampling: jpegTurbo.SAMP_444 }),
+);
+
+/** The encoder's answer is a view of its whole output buffer: copied, so that a tile takes no more than its bytes. */
 function compress(rgb: Uint8Array, quality: number): Uint8Array {
-  return jpegTurbo.compressSync(Buffer.from(rgb.buffer, rgb.byteOffset, rgb.length), {
+  const encoded = jpegTurbo.compressSync(Buffer.from(rgb.buffer, rgb.byteOffset, rgb.length), room, {
     format: jpegTurbo.FORMAT_RGB,
     width: SIDE_PX,
     height: SIDE_PX,
     subsampling: jpegTurbo.SAMP_444,
     quality,
   });
+  return new Uint8Array(encoded);
 }
