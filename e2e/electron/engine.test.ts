@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeSynthetic } from '../../src-main/engine/slide/synthetic/write-synthetic.ts';
 import { buildChanged } from '../../src-main/host/build.ts';
 import { type RunningShell, runShell } from '../../src-main/shell/testing/run-shell.ts';
+import { DEVICE_TEST_ARGUMENT } from '../../src-shared/api/engine-link.ts';
 import { routes } from '../../src-shared/api/routes.ts';
 import type { GrantedFile, ShellResult } from '../../src-shared/api/shell.ts';
 import type { BackboneId, JobId, RunId } from '../../src-shared/model/ids.ts';
@@ -57,6 +58,15 @@ describe('the engine behind the shell', () => {
   it('knows that Electron runs it, and lets nobody browse folders', async () => {
     expect(await page.engine.about()).toMatchObject({ host: 'electron', canBrowse: false });
     await expect(page.engine.browseFolder(null)).rejects.toMatchObject({ code: 'NotAllowed' });
+  });
+
+  it('tries devices in processes of their own, which the main process starts for it', async () => {
+    const { device } = await page.engine.about();
+    const tested = running.double.forks.filter(({ args }) => args[0] === DEVICE_TEST_ARGUMENT);
+    const couldBeTried = device.refused.filter(({ reason }) => !/not part of this installation|exists on/.test(reason));
+    expect(tested.length).toBe(couldBeTried.length + (device.name === 'CPU' ? 0 : 1));
+    for (const { reason } of device.refused) expect(reason).not.toMatch(/could not be started|cannot be tested/);
+    await until('their ends', () => tested.every(({ child }) => child.exitCode !== null || child.signalCode !== null));
   });
 
   it('opens a dropped slide and serves its tiles over app://hyaline/', async () => {

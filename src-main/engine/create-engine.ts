@@ -39,7 +39,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const library = new SlideLibrary(store);
   const tissue = new TissueService(library);
   const backbones = new BackboneService(options.storeFolder, store, worker);
-  const device = new DeviceService(store, options.threads);
+  const device = new DeviceService(store, options.threads, options.probe);
   const maps = new MapService(store);
   const exportsKept = new Exports(options.storeFolder);
   const reports = new ReportService({ store, library, maps, images, exportsKept });

@@ -1,6 +1,7 @@
 import type { EngineApi } from '../../src-shared/api/engine.ts';
 import type { EngineEvent } from '../../src-shared/api/events.ts';
 import type { FileGrant } from '../../src-shared/model/ids.ts';
+import type { ProbeDevice } from './infer/probe.ts';
 
 export interface EngineOptions {
   /** Folder of the store: hyaline.db, backbones/, demo/, exports/, imported/. Made if it is not there. */
@@ -10,6 +11,8 @@ export interface EngineOptions {
   readonly host: 'electron' | 'web' | 'cli';
   /** Threads of the inference session; 0 = all cores. */
   readonly threads: number;
+  /** Tries a device in a process of its own, where the host has another way than a child process of this one. */
+  readonly probe?: ProbeDevice;
 }
 
 /** A route request: plain data, so that it crosses a thread or a process by structured clone. */

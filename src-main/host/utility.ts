@@ -1,7 +1,17 @@
 import './environment.ts';
-import { CLI_ARGUMENT, type ToEngine, type UtilityStart } from '../../src-shared/api/engine-link.ts';
+import {
+  CLI_ARGUMENT,
+  DEVICE_TEST_ARGUMENT,
+  type DeviceTestAnswer,
+  type DeviceTestRequest,
+  type ToEngine,
+  type UtilityStart,
+} from '../../src-shared/api/engine-link.ts';
+import { toErrorPayload } from '../../src-shared/errors.ts';
 import { portEndpoint } from '../../src-shared/rpc/port-endpoint.ts';
 import { createEngine } from '../engine/create-engine.ts';
+import type { EngineOptions } from '../engine/engine.ts';
+import type { ProbeDevice, ProbeOutcome, ProbeRequest } from '../engine/infer/probe.ts';
 import { type ParentLink, serveLink } from './engine/link-server.ts';
 import { storeFolder } from './store-folder.ts';
 
@@ -26,28 +36,65 @@ export function parentPortLink(port: UtilityParentPort): ParentLink {
     onMessage: (listener) => {
       port.on('message', ({ data, ports }) => {
         const client = ports[0];
-        listener(data as ToEngine, client === undefined ? null : portEndpoint(client));
+        const message = data as ToEngine | DeviceTestAnswer;
+        // The rest of the link knows nothing of devices: `probeThroughParent` listens for these.
+        if (message.type !== 'device-tested') listener(message, client === undefined ? null : portEndpoint(client));
       });
     },
   };
 }
 
-async function runEngine(start: string): Promise<void> {
+/** Asks the main process for a process in which a device is tried, because this one cannot start any. */
+function probeThroughParent(port: UtilityParentPort): ProbeDevice {
+  const waiting = new Map<number, (outcome: ProbeOutcome) => void>();
+  let nextId = 1;
+  port.on('message', ({ data }) => {
+    const message = data as DeviceTestAnswer | { readonly type: string };
+    if (message.type !== 'device-tested' || !('outcome' in message)) return;
+    const answered = message.outcome as ProbeOutcome | null;
+    waiting.get(message.id)?.(answered ?? { ok: false, died: message.died });
+    waiting.delete(message.id);
+  });
+  return (request) =>
+    new Promise((resolve) => {
+      const id = nextId++;
+      waiting.set(id, resolve);
+      port.postMessage({ type: 'test-device', id, request } satisfies DeviceTestRequest);
+    });
+}
+
+function parentPortOrExit(): UtilityParentPort {
   const { parentPort } = process as unknown as { readonly parentPort?: UtilityParentPort };
-  if (parentPort === undefined) {
-    process.stderr.write('This file runs the engine for the desktop application; it is not started by hand.\n');
-    process.exit(2);
-  }
-  const options = {
+  if (parentPort !== undefined) return parentPort;
+  process.stderr.write('This file runs the engine for the desktop application; it is not started by hand.\n');
+  return process.exit(2);
+}
+
+async function runEngine(start: string): Promise<void> {
+  const port = parentPortOrExit();
+  const options: EngineOptions = {
     ...(JSON.parse(start) as UtilityStart),
     storeFolder: storeFolder(undefined),
     host: 'electron',
-  } as const;
+    probe: probeThroughParent(port),
+  };
   await serveLink(
-    parentPortLink(parentPort),
+    parentPortLink(port),
     () => createEngine(options),
     () => process.exit(0),
   );
+}
+
+/** Tries one device and tells the main process what came of it, if it lives to tell. */
+async function testDevice(requestJson: string): Promise<void> {
+  const port = parentPortOrExit();
+  const { provider, modelPath, dims } = JSON.parse(requestJson) as ProbeRequest;
+  const { selfTest } = await import('../engine/infer/self-test.ts');
+  const outcome = await selfTest(provider, modelPath, dims).then(
+    (result): ProbeOutcome => ({ ok: true, result }),
+    (error: unknown): ProbeOutcome => ({ ok: false, error: toErrorPayload(error) }),
+  );
+  port.postMessage(outcome);
 }
 
 const [first = '', ...rest] = process.argv.slice(2);
@@ -55,6 +102,8 @@ if (first === CLI_ARGUMENT) {
   // The packaged application started with a command: the same command line as without Electron.
   const { main } = await import('./cli.ts');
   process.exit(await main(rest));
+} else if (first === DEVICE_TEST_ARGUMENT) {
+  await testDevice(rest[0] ?? '');
 } else {
   await runEngine(first);
 }

@@ -1,7 +1,7 @@
-import type { UtilityStart } from '../../src-shared/api/engine-link.ts';
+import { DEVICE_TEST_ARGUMENT, type UtilityStart } from '../../src-shared/api/engine-link.ts';
 import { commandLineArguments, runCommandLine } from './command-line.ts';
 import { composeShell, type Shell } from './compose.ts';
-import type { ElectronParts } from './electron.ts';
+import type { ElectronParts, EngineChild } from './electron.ts';
 import { filesInArguments } from './open-files.ts';
 import { type ShellPaths, shellPaths } from './paths.ts';
 import { registerAppScheme } from './protocol.ts';
@@ -63,14 +63,13 @@ function createSupervisor(parts: ElectronParts, environment: ShellEnvironment, p
     resourcesFolder: paths.resourcesFolder,
     threads: 0,
   };
+  const env = engineEnvironment(environment.env, paths.cudaFolder);
+  const fork = (serviceName: string, stdio: 'inherit' | 'ignore', ...args: string[]): EngineChild =>
+    parts.utilityProcess.fork(paths.engine, args, { serviceName, stdio, env });
   return new EngineSupervisor({
     ...(environment.restartLimits === undefined ? {} : { limits: environment.restartLimits }),
-    fork: () =>
-      parts.utilityProcess.fork(paths.engine, [JSON.stringify(start)], {
-        serviceName: 'Hyaline engine',
-        stdio: 'inherit',
-        env: engineEnvironment(environment.env, paths.cudaFolder),
-      }),
+    fork: () => fork('Hyaline engine', 'inherit', JSON.stringify(start)),
+    forkDeviceTest: (request) => fork('Hyaline device test', 'ignore', DEVICE_TEST_ARGUMENT, JSON.stringify(request)),
   });
 }
 

@@ -1,7 +1,14 @@
-import type { FromEngine, RoutedResponse, ToEngine } from '../../src-shared/api/engine-link.ts';
+import type {
+  DeviceTestAnswer,
+  DeviceTestRequest,
+  FromEngine,
+  RoutedResponse,
+  ToEngine,
+} from '../../src-shared/api/engine-link.ts';
 import type { EngineEvent } from '../../src-shared/api/events.ts';
 import { AppError, type ErrorPayload, fromErrorPayload } from '../../src-shared/errors.ts';
 import type { FileGrant, JobId } from '../../src-shared/model/ids.ts';
+import type { DeviceTestOutcome } from './device-test.ts';
 import type { EngineChild, ShellPort } from './electron.ts';
 
 export interface EngineProcessListeners {
@@ -9,6 +16,8 @@ export interface EngineProcessListeners {
   /** The engine says that it cannot start; its exit follows. */
   onFailed(error: ErrorPayload): void;
   onEvent(event: EngineEvent): void;
+  /** The engine asks for a device to be tried in a process of its own. */
+  onDeviceTest(request: unknown): Promise<DeviceTestOutcome>;
   /** The process is gone; what was in flight has been rejected. */
   onExit(code: number): void;
 }
@@ -35,7 +44,7 @@ export class EngineProcess {
 
   constructor(child: EngineChild, listeners: EngineProcessListeners) {
     this.#child = child;
-    child.on('message', (message: FromEngine) => this.#receive(message, listeners));
+    child.on('message', (message: FromEngine | DeviceTestRequest) => this.#receive(message, listeners));
     child.once('exit', (code) => {
       this.#gone = true;
       const error = engineCrashed(`engine process ended with code ${code}`);
@@ -76,7 +85,12 @@ export class EngineProcess {
     clearTimeout(timer);
   }
 
-  #send(message: ToEngine): void {
+  async #testDevice({ id, request }: DeviceTestRequest, listeners: EngineProcessListeners): Promise<void> {
+    const answer = await listeners.onDeviceTest(request);
+    this.#send({ type: 'device-tested', id, ...answer });
+  }
+
+  #send(message: ToEngine | DeviceTestAnswer): void {
     if (!this.#gone) this.#child.postMessage(message);
   }
 
@@ -95,7 +109,7 @@ export class EngineProcess {
     if (waiting !== undefined) act(waiting);
   }
 
-  #receive(message: FromEngine, listeners: EngineProcessListeners): void {
+  #receive(message: FromEngine | DeviceTestRequest, listeners: EngineProcessListeners): void {
     switch (message.type) {
       case 'ready':
         listeners.onReady();
@@ -114,6 +128,9 @@ export class EngineProcess {
         break;
       case 'refused':
         this.#settle(message.id, ({ reject }) => reject(fromErrorPayload(message.error)));
+        break;
+      case 'test-device':
+        void this.#testDevice(message, listeners);
         break;
       case 'closed':
         break;

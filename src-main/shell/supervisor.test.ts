@@ -23,7 +23,11 @@ function run(as: 'ok' | 'crash-on-start' | 'refuse' = 'ok'): Running {
   const forks: ForkRecord[] = [];
   const double = utilityProcessDouble(forks, (path) => path);
   const fork = () => double.fork(SMALL_ENGINE, [], { env: { ...process.env, SMALL_ENGINE: behaviour } as never });
-  const supervisor = new EngineSupervisor({ fork, limits: LIMITS, closeTimeoutMs: 2000 });
+  const forkDeviceTest = (request: unknown) =>
+    double.fork(SMALL_ENGINE, [], {
+      env: { ...process.env, SMALL_ENGINE: 'device-test', DEVICE: String(request) } as never,
+    });
+  const supervisor = new EngineSupervisor({ fork, forkDeviceTest, limits: LIMITS, closeTimeoutMs: 2000 });
   const statuses: EngineStatus[] = [];
   const events: EngineEvent[] = [];
   supervisor.onStatus((status) => statuses.push(status));
@@ -112,6 +116,17 @@ describe('the engine supervisor', () => {
     await until(() => isReady(running));
     await running.supervisor.route('GET', '/anything');
     expect(running.events).toHaveLength(2);
+  });
+
+  it('tries a device for the engine in a process of its own, whose death is an answer', async () => {
+    const running = run();
+    const tried = async (device: string): Promise<unknown> => {
+      const { body } = await running.supervisor.route('GET', `/try/${device}`);
+      return JSON.parse(Buffer.from(body).toString());
+    };
+    expect(await tried('good')).toEqual({ outcome: { ok: true, device: 'good' }, died: '' });
+    expect(await tried('deadly')).toEqual({ outcome: null, died: 'its driver ended the test process (exit code 139)' });
+    expect(running.supervisor.status).toMatchObject({ state: 'ready', generation: 1 });
   });
 
   it('closes the engine and does not take that for a crash', async () => {

@@ -4,6 +4,7 @@ import type { EngineStatus } from '../../src-shared/api/shell.ts';
 import { type AppError, type ErrorPayload, fromErrorPayload, toErrorPayload } from '../../src-shared/errors.ts';
 import type { FileGrant } from '../../src-shared/model/ids.ts';
 import { CrashedJobs } from './crashed-jobs.ts';
+import { deviceTest } from './device-test.ts';
 import type { EngineChild, ShellPort } from './electron.ts';
 import { EngineProcess, engineCrashed } from './engine-process.ts';
 import { Listeners } from './listeners.ts';
@@ -11,6 +12,8 @@ import { RESTART_LIMITS, type RestartLimits, RestartPolicy } from './restart-pol
 
 export interface SupervisorOptions {
   fork(): EngineChild;
+  /** Starts a process that tries a device for the engine. */
+  forkDeviceTest(request: unknown): EngineChild;
   readonly limits?: RestartLimits;
   /** How long a closing engine may take before it is ended. */
   readonly closeTimeoutMs?: number;
@@ -83,6 +86,7 @@ export class EngineSupervisor {
         this.#jobs.note(event);
         this.#events.emit(event);
       },
+      onDeviceTest: (request) => deviceTest(() => this.#options.forkDeviceTest(request)),
       onExit: (code) => this.#died(`engine process ended with code ${code}`),
     });
   }

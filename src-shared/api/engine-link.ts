@@ -45,3 +45,25 @@ export type UtilityStart = Omit<EngineStart, 'storeFolder'>;
 
 /** In place of the start options: run the command line with the arguments that follow, then end. */
 export const CLI_ARGUMENT = '--hyaline-cli';
+
+/** In place of the start options: try a device (the request follows as JSON), tell the outcome, end. */
+export const DEVICE_TEST_ARGUMENT = '--hyaline-test-device';
+
+/**
+ * The engine asks for a process of its own in which a device is tried: a driver may bring it down, and in Electron only
+ * the main process can start one. What is asked and answered means nothing to the main process.
+ */
+export interface DeviceTestRequest {
+  readonly type: 'test-device';
+  readonly id: number;
+  readonly request: unknown;
+}
+
+export interface DeviceTestAnswer {
+  readonly type: 'device-tested';
+  readonly id: number;
+  /** What the tried device's process said; null where it ended without a word. */
+  readonly outcome: unknown;
+  /** How it ended, in a few words; empty where it answered. */
+  readonly died: string;
+}

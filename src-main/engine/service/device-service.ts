@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { DeviceStatus } from '../../../src-shared/api/engine.ts';
 import { type ChosenDevice, chooseDevice } from '../infer/device.ts';
+import { type ProbeDevice, probeInChildProcess } from '../infer/probe.ts';
 import type { ProviderName } from '../infer/protocol.ts';
 import type { Store } from '../store/store.ts';
 
@@ -13,10 +14,12 @@ const PROVIDERS: readonly ProviderName[] = ['cuda', 'dml', 'coreml', 'webgpu', '
 export class DeviceService {
   readonly #store: Pick<Store, 'getSetting'>;
   readonly #threads: number;
+  readonly #tryDevice: ProbeDevice;
   #chosen: Promise<ChosenDevice> | null = null;
   #failed: readonly DeviceStatus['refused'][number][] = [];
 
-  constructor(store: Pick<Store, 'getSetting'>, threads: number) {
+  constructor(store: Pick<Store, 'getSetting'>, threads: number, tryDevice: ProbeDevice = probeInChildProcess) {
+    this.#tryDevice = tryDevice;
     this.#store = store;
     this.#threads = threads === 0 ? availableParallelism() : threads;
   }
@@ -58,6 +61,6 @@ export class DeviceService {
   async #probe(): Promise<ChosenDevice> {
     const wanted = await this.#store.getSetting(DEVICE_SETTING);
     const pinned = PROVIDERS.find((provider) => provider === wanted) ?? null;
-    return await chooseDevice({ threads: this.#threads, pinned });
+    return await chooseDevice({ threads: this.#threads, pinned, probe: this.#tryDevice });
   }
 }

@@ -35,9 +35,10 @@ export function utilityProcessDouble(
 ): ElectronParts['utilityProcess'] {
   return {
     fork(modulePath, args, options) {
+      const output = options.stdio === 'ignore' ? 'ignore' : 'inherit';
       const child = fork(CHILD_ENTRY, [entryFor(modulePath), ...args], {
         serialization: 'advanced',
-        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        stdio: ['ignore', output, output, 'ipc'],
         env: options.env as NodeJS.ProcessEnv,
         execArgv: [],
       });
