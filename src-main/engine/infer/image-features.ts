@@ -54,7 +54,7 @@ export async function imageFeatures(request: ImageFeatureRequest): Promise<Float
 }
 
 /** Decodes an image and resamples it with the filter tiles are resampled with; beyond its edge, the edge goes on. */
-async function readImage(path: string, input: InputSpec): Promise<Uint8Array> {
+export async function readImage(path: string, input: InputSpec): Promise<Uint8Array> {
   try {
     const image = sharp(path).rotate().flatten({ background: '#ffffff' }).toColourspace('srgb').removeAlpha();
     const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
