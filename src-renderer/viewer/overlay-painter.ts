@@ -86,8 +86,13 @@ function paintStroke(context: CanvasRenderingContext2D, toScreen: Affine, stroke
   context.beginPath();
   const [first] = stroke.points;
   if (!first) return;
+  context.fillStyle = STROKE_COLOURS[stroke.kind];
+  if (stroke.points.length === 1) {
+    context.arc(...first, stroke.radiusLevel0Px, 0, 2 * Math.PI);
+    context.fill();
+    return;
+  }
   context.moveTo(...first);
-  // A stroke of one point is a dot: the line to itself gives it its round ends.
   for (const point of stroke.points) context.lineTo(...point);
   context.lineCap = 'round';
   context.lineJoin = 'round';

@@ -21,7 +21,6 @@ const ZOOM_STEP = 1.25;
 
 export interface SlideViewerOptions {
   readonly element: HTMLElement;
-  readonly navigatorElement: HTMLElement;
   readonly slideId: SlideId;
   readonly info: SlideInfo;
   /** Where to begin; null shows the whole slide. */
@@ -53,8 +52,6 @@ export class SlideViewer {
     this.#osd = new OpenSeadragon.Viewer({
       ...displayOptions(options.reducedMotion, drawersChosen(options.drawer, webglRenderer)),
       element: options.element,
-      showNavigator: true,
-      navigatorElement: options.navigatorElement,
       tileSources: [this.#source],
     });
     this.#osd.addOnceHandler('open', () => {
@@ -221,10 +218,6 @@ function displayOptions(reducedMotion: boolean, drawers: DrawerName[]): OpenSead
     drawer: drawers,
     showNavigationControl: false,
     showSequenceControl: false,
-    navigatorAutoFade: false,
-    navigatorOpacity: 1,
-    navigatorDrawer: 'canvas',
-    navigatorRotate: true,
     // Keys are ours: the library's own map mirrors the slide on `f`.
     keyboardNavEnabled: false,
     gestureSettingsMouse: mouse,

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { applyAffine, invertAffine, placed, snappedCentre, type ViewState, viewTransform } from './view-transform.ts';
+import {
+  applyAffine,
+  invertAffine,
+  placed,
+  snappedCentre,
+  type ViewState,
+  viewCorners,
+  viewTransform,
+} from './view-transform.ts';
 
 const view = (over: Partial<ViewState> = {}): ViewState => ({
   centreX0Px: 1000,
@@ -79,6 +87,19 @@ describe('view transform', () => {
     });
     expect(Math.abs(corner.x - tile.x)).toBeLessThanOrEqual(0.5);
     expect(Math.abs(corner.y - tile.y)).toBeLessThanOrEqual(0.5);
+  });
+
+  it('frames what is on screen, turned as the view is', () => {
+    const upright = viewCorners(view());
+    expect(upright.map(({ x, y }) => [x, y])).toEqual([
+      [200, -100],
+      [1800, -100],
+      [1800, 1100],
+      [200, 1100],
+    ]);
+    const [topLeft] = viewCorners(view({ rotationDeg: 90 }));
+    expect(topLeft?.x).toBeCloseTo(400, 6);
+    expect(topLeft?.y).toBeCloseTo(1300, 6);
   });
 
   it('snaps so that slide pixels begin where device pixels begin', () => {

@@ -59,6 +59,19 @@ export function invertAffine(m: Affine): Affine {
   };
 }
 
+/** The corners of the screen as places of the slide, level-0 pixels, clockwise from the top left of the screen. */
+export function viewCorners(view: ViewState): readonly PointXY[] {
+  if (!(view.zoom > 0)) return [];
+  const toSlide = invertAffine(viewTransform(view));
+  const { widthCssPx: width, heightCssPx: height } = view;
+  return [
+    { x: 0, y: 0 },
+    { x: width, y: 0 },
+    { x: width, y: height },
+    { x: 0, y: height },
+  ].map((corner) => applyAffine(toSlide, corner));
+}
+
 /** First scales by `scale` and moves by (`dx`, `dy`), then applies `m`: places an image whose pixel is `scale` wide. */
 export function placed(m: Affine, scale: number, dx: number, dy: number): Affine {
   const origin = applyAffine(m, { x: dx, y: dy });
