@@ -13,6 +13,7 @@ import { loadRuntime, openSession, type Session } from '../../src-main/engine/in
 import { realSlide } from '../../src-main/engine/testing/real-data.ts';
 import { asId } from '../../src-shared/model/ids.ts';
 import { DEFAULT_GRID, DEFAULT_TISSUE } from '../../src-shared/model/run.ts';
+import { median } from './paired.ts';
 
 const BATCH = 16;
 const TILE_PX = 224;
@@ -123,12 +124,6 @@ export async function benchExtract(options: { rounds?: number; tiles?: number } 
   }
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
-}
-
 /** One line for the console. */
 export function describeExtract(bench: ExtractBench): string {
   const { endToEnd, modelAlone: alone, ratio } = bench;
@@ -136,4 +131,10 @@ export function describeExtract(bench: ExtractBench): string {
     `extraction, ResNet18, ${bench.slide}: ${endToEnd.toFixed(1)} tiles/s end to end, ` +
     `${alone.toFixed(1)} tiles/s model alone, ratio ${ratio.toFixed(3)} (aim 0.85)`
   );
+}
+
+/** Prints the figure. */
+export async function bench(): Promise<void> {
+  const result = await benchExtract();
+  console.log(result ? `  ${describeExtract(result)}` : '  skipped: needs the real slide CMU-1-Small-Region');
 }
