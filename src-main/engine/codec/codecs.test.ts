@@ -7,6 +7,7 @@ import { decodeJpeg2000 } from './jpeg2000.ts';
 import { decodeLzw } from './lzw.ts';
 import { decodePackBits } from './pack-bits.ts';
 import { undoPredictor } from './predictor.ts';
+import { decodeHere, decodeWasm } from './wasm-codecs.ts';
 import { ycbcrToRgb } from './ycbcr.ts';
 
 const isCodecError = expect.objectContaining({ name: 'CodecError' });
@@ -108,5 +109,34 @@ describe('JPEG 2000', () => {
     expect(log).not.toHaveBeenCalled();
     expect(error).not.toHaveBeenCalled();
     vi.restoreAllMocks();
+  });
+});
+
+describe('WebAssembly codecs', () => {
+  it('leave the event loop of their caller free, decode the same, and survive damaged streams', async () => {
+    const { J2KEncoder } = await createOpenJpeg({ print: () => {}, printErr: () => {} });
+    const encoder = new J2KEncoder();
+    const side = 1024;
+    encoder
+      .getDecodedBuffer({ width: side, height: side, bitsPerSample: 8, componentCount: 3, isSigned: false })
+      .set(Uint8Array.from({ length: side * side * 3 }, (_, index) => Math.imul(index, 2_654_435_761) >>> 24));
+    encoder.encode();
+    const stream = encoder.getEncodedBuffer().slice();
+    encoder.delete();
+    const coding = { kind: 'jpeg2000', colour: 'rgb' } as const;
+    let ticks = 0;
+    const clock = setInterval(() => ticks++, 2);
+    const [image] = await Promise.all([
+      decodeWasm(coding, stream),
+      expect(decodeWasm(coding, stream.slice(0, 200))).rejects.toEqual(isCodecError),
+    ]);
+    const ticksThere = ticks;
+    ticks = 0;
+    const here = await decodeHere(coding, stream);
+    clearInterval(clock);
+    expect(Buffer.compare(image.data, here.data)).toBe(0);
+    // Decoding a megapixel takes hundreds of milliseconds: elsewhere the clock goes on, here it stands.
+    expect(ticksThere).toBeGreaterThan(5);
+    expect(ticks).toBeLessThan(3);
   });
 });

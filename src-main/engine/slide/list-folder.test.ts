@@ -1,10 +1,8 @@
 import { copyFileSync, linkSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type FolderSlide, listSlideFolder, slideThumbnail } from './list-folder.ts';
-import { openSlideSource } from './open-slide.ts';
+import { type FolderSlide, listSlideFolder } from './list-folder.ts';
 import { jpegPyramid, scratchFolder } from './test-files.ts';
 
 const scratch = scratchFolder();
@@ -64,16 +62,5 @@ describe('listing a folder', () => {
 
   it('a folder that is not there is FileUnreadable', async () => {
     await expect(list(join(scratch.path, 'gone'))).rejects.toMatchObject({ code: 'FileUnreadable' });
-  });
-});
-
-describe('a thumbnail', () => {
-  it('is the whole slide at the size asked for, and no larger than the slide', async () => {
-    const slide = await openSlideSource(scratch.write('thumb.tif', await jpegPyramid()));
-    const small = await sharp((await slideThumbnail(slide, 50)).bytes).metadata();
-    expect([small.width, small.height]).toEqual([50, 50]);
-    const whole = await sharp((await slideThumbnail(slide, 5000)).bytes).metadata();
-    expect([whole.width, whole.height]).toEqual([200, 200]);
-    await slide.close();
   });
 });

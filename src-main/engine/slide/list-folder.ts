@@ -2,12 +2,11 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { AppError, type ErrorPayload, toErrorPayload } from '../../../src-shared/errors.ts';
 import type { SlideInfo } from '../../../src-shared/model/slide.ts';
-import { encodeJpeg } from '../codec/jpeg.ts';
 import { openByteSource } from './byte-source.ts';
 import { openDicomSeries, seriesOf } from './dicom/open-dicom.ts';
 import { openSlideSource } from './open-slide.ts';
 import { fileUnreadable, throwIfCancelled } from './slide-errors.ts';
-import type { EncodedImage, SlideSource } from './slide-source.ts';
+import type { SlideSource } from './slide-source.ts';
 
 /** Files of these names are slides or say why they are none; others are left out of a listing. */
 const SLIDE_NAMES: ReadonlySet<string> = new Set([
@@ -28,7 +27,6 @@ const SLIDE_NAMES: ReadonlySet<string> = new Set([
   '.jpg',
   '.jpeg',
 ]);
-const THUMBNAIL_QUALITY = 85;
 
 /** One slide of a folder, or a file that looks like one and does not open. */
 export interface FolderSlide {
@@ -72,27 +70,6 @@ export async function* listSlideFolder(folder: string, signal?: AbortSignal): As
     throwIfCancelled(signal);
     yield await describe(paths, () => openSeries(paths));
   }
-}
-
-/**
- * The whole slide as a JPEG whose longer side is at most `maxPx`. Labels and macro images play no part in it.
- * Throws as `SlideSource.readRegion`.
- */
-export async function slideThumbnail(slide: SlideSource, maxPx: number, signal?: AbortSignal): Promise<EncodedImage> {
-  const { widthPx, heightPx } = slide.info;
-  const scale = Math.min(1, maxPx / Math.max(widthPx, heightPx));
-  const image = await slide.readRegion(
-    {
-      x0Px: 0,
-      y0Px: 0,
-      widthLevel0Px: widthPx,
-      heightLevel0Px: heightPx,
-      outWidthPx: Math.max(1, Math.round(widthPx * scale)),
-      outHeightPx: Math.max(1, Math.round(heightPx * scale)),
-    },
-    signal,
-  );
-  return { mediaType: 'image/jpeg', bytes: await encodeJpeg(image, THUMBNAIL_QUALITY) };
 }
 
 async function describe(paths: readonly string[], open: () => Promise<SlideSource>): Promise<FolderSlide> {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { deflateSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SlideInfo } from '../../../src-shared/model/slide.ts';
+import { fitStain, stainTransform } from '../extract/stain/stain.ts';
 import { realSlide } from '../testing/real-data.ts';
 import { createDecodePool } from './decode-pool.ts';
 import { fingerprintSlide } from './fingerprint.ts';
@@ -201,6 +202,29 @@ describe('decode pool', () => {
       expect(Buffer.compare(image.data, written)).toBe(0);
     }
     expect(new Uint8Array(output, 0, 100).every((value) => value === 0)).toBe(true);
+    await pool.close();
+    await slide.close();
+  });
+
+  it('repaints every region exactly once, wherever its place in the output is', async () => {
+    const stained = (shift: number): Uint8Array =>
+      Uint8Array.from(
+        { length: 64 * 64 * 3 },
+        (_, at) => ([150, 80, 140][at % 3] ?? 0) + ((at * 7919) % 60) - 30 + shift,
+      );
+    const [source, target] = [fitStain('reinhard', stained(0)), fitStain('reinhard', stained(25))];
+    if (source === null || target === null) throw new Error('the test colours hold no tissue');
+    const stain = { source, target };
+    const pool = createDecodePool({ slidePath: path, workers: 2, stain });
+    const output = new SharedArrayBuffer(regions.length * regionBytes);
+    await pool.readRegions({ regions, outWidthPx: 32, outHeightPx: 32, output, offset: 0 });
+    const slide = await openSlideSource(path);
+    const repaint = stainTransform(stain);
+    for (const [index, region] of regions.entries()) {
+      const image = await slide.readRegion({ ...region, outWidthPx: 32, outHeightPx: 32 });
+      repaint(image.data);
+      expect(Buffer.compare(image.data, new Uint8Array(output, index * regionBytes, regionBytes))).toBe(0);
+    }
     await pool.close();
     await slide.close();
   });

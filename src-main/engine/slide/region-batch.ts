@@ -34,11 +34,12 @@ export interface DecodeReply {
 
 /**
  * Reads the regions of a batch into its shared memory. Two regions are in flight at a time, so that one decodes while
- * the other is resampled. Throws InvalidRequest where the batch does not fit its memory, else as `readRegion`.
+ * the other is resampled. `repaint` may change the pixels of each region in place. Throws InvalidRequest where the batch does not fit its memory, else as `readRegion`.
  */
 export async function readRegionBatch(
   source: SlideSource,
   batch: RegionBatch & { readonly slots?: readonly number[] },
+  repaint: ((rgb: Uint8Array) => void) | null = null,
 ): Promise<void> {
   const { regions, outWidthPx, outHeightPx, output, offset } = batch;
   const regionBytes = outWidthPx * outHeightPx * 3;
@@ -55,6 +56,7 @@ export async function readRegionBatch(
       const region = regions[index];
       if (region === undefined) return;
       const image = await source.readRegion({ ...region, outWidthPx, outHeightPx });
+      repaint?.(image.data);
       bytes.set(image.data, (slots[index] ?? index) * regionBytes);
     }
   };
@@ -62,9 +64,13 @@ export async function readRegionBatch(
 }
 
 /** `readRegionBatch` as a worker answers it: never rejects. */
-export async function answerBatch(source: Promise<SlideSource>, request: DecodeRequest): Promise<DecodeReply> {
+export async function answerBatch(
+  source: Promise<SlideSource>,
+  request: DecodeRequest,
+  repaint: ((rgb: Uint8Array) => void) | null = null,
+): Promise<DecodeReply> {
   try {
-    await readRegionBatch(await source, request);
+    await readRegionBatch(await source, request, repaint);
     return { id: request.id, error: null };
   } catch (error) {
     return { id: request.id, error: toErrorPayload(error) };

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { StainNormalisation } from '../../../src-shared/model/stain.ts';
+import { decodeInThisThread } from '../codec/wasm-codecs.ts';
 import { stainTransform } from '../extract/stain/stain.ts';
 import { openSlideSource } from '../slide/open-slide.ts';
 import { answerBatch, type DecodeRequest } from '../slide/region-batch.ts';
@@ -16,6 +17,7 @@ interface DecodeWorkerData {
 function main(): void {
   const port = parentPort;
   if (port === null) throw new Error('decode.ts runs as a worker thread');
+  decodeInThisThread();
   const { slidePath, stain } = workerData as DecodeWorkerData;
   const repaint = stain === undefined ? null : stainTransform(stain);
   const source = openSlideSource(slidePath);
@@ -23,10 +25,7 @@ function main(): void {
   source.catch(() => {});
   port.on('message', (message: DecodeRequest | 'close') => {
     if (message !== 'close') {
-      void answerBatch(source, message).then((reply) => {
-        if (repaint !== null && reply.error === null) repaint(pixelsOf(message));
-        port.postMessage(reply);
-      });
+      void answerBatch(source, message, repaint).then((reply) => port.postMessage(reply));
       return;
     }
     source
@@ -34,10 +33,6 @@ function main(): void {
       .finally(() => port.close())
       .catch(() => {});
   });
-}
-
-function pixelsOf({ output, offset, outWidthPx, outHeightPx, regions }: DecodeRequest): Uint8Array {
-  return new Uint8Array(output, offset, outWidthPx * outHeightPx * 3 * regions.length);
 }
 
 main();

@@ -1,10 +1,9 @@
 import { CodecError } from '../../codec/codec-error.ts';
 import { decodeDicomRle } from '../../codec/dicom-rle.ts';
 import { decodeJpeg } from '../../codec/jpeg.ts';
-import { decodeJpegLs } from '../../codec/jpeg-ls.ts';
 import { assembleJpeg, type JpegColour } from '../../codec/jpeg-stream.ts';
-import { decodeJpeg2000 } from '../../codec/jpeg2000.ts';
 import { interleaveToRgb } from '../../codec/sample-layout.ts';
+import { decodeWasm } from '../../codec/wasm-codecs.ts';
 import { ycbcrToRgb } from '../../codec/ycbcr.ts';
 import { formatUnsupported, slideDamaged } from '../slide-errors.ts';
 import type { RgbImage } from '../slide-source.ts';
@@ -62,9 +61,12 @@ async function decode(instance: DicomInstance, frame: Uint8Array): Promise<RgbIm
       return decodeJpeg(assembleJpeg(null, frame, jpegColour(instance)));
     case 'jpeg2000':
       // YBR_ICT and YBR_RCT name the codestream's own transform, which its decoder undoes.
-      return decodeJpeg2000(frame, instance.photometric.startsWith('YBR_FULL') ? 'ycbcr' : 'rgb');
+      return decodeWasm(
+        { kind: 'jpeg2000', colour: instance.photometric.startsWith('YBR_FULL') ? 'ycbcr' : 'rgb' },
+        frame,
+      );
     case 'jpeg-ls':
-      return inRgb(instance, await decodeJpegLs(frame));
+      return inRgb(instance, await decodeWasm({ kind: 'jpeg-ls' }, frame));
     case 'rle':
       return fromSamples(instance, rleSamples(instance, frame), instance.samplesPerPixel > 1);
     case 'none':

@@ -2,10 +2,10 @@ import { CodecError } from '../../codec/codec-error.ts';
 import { decodeDeflate, decodeZstd } from '../../codec/inflate.ts';
 import { decodeJpeg } from '../../codec/jpeg.ts';
 import { assembleJpeg, type JpegColour, readJpegHeader } from '../../codec/jpeg-stream.ts';
-import { decodeJpeg2000 } from '../../codec/jpeg2000.ts';
 import { decodeLzw } from '../../codec/lzw.ts';
 import { decodePackBits } from '../../codec/pack-bits.ts';
 import { undoPredictor } from '../../codec/predictor.ts';
+import { decodeWasm } from '../../codec/wasm-codecs.ts';
 import { decodeWebp } from '../../codec/webp.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { formatUnsupported, slideDamaged } from '../slide-errors.ts';
@@ -122,10 +122,10 @@ async function decodeImage(stored: Uint8Array, compression: number): Promise<Rgb
     case COMPRESSION.jpeg:
       return decodeJpeg(stored);
     case COMPRESSION.aperioJpeg2000Ycbcr:
-      return decodeJpeg2000(stored, 'ycbcr');
+      return decodeWasm({ kind: 'jpeg2000', colour: 'ycbcr' }, stored);
     case COMPRESSION.aperioJpeg2000Rgb:
     case COMPRESSION.jpeg2000:
-      return decodeJpeg2000(stored, 'rgb');
+      return decodeWasm({ kind: 'jpeg2000', colour: 'rgb' }, stored);
     case COMPRESSION.webp:
       return decodeWebp(stored);
     default:
