@@ -2,6 +2,7 @@ import './environment.ts';
 import { Command, CommanderError } from 'commander';
 import { AppError, fromErrorPayload, toErrorPayload } from '../../src-shared/errors.ts';
 import { analyzeCommand } from './commands/analyze.ts';
+import { backboneCommand } from './commands/backbone.ts';
 import type { Finish } from './commands/command.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { extractCommand } from './commands/extract.ts';
@@ -22,6 +23,7 @@ const COMMANDS: readonly ((finish: Finish) => Command)[] = [
   mergeCommand,
   serveCommand,
   demoCommand,
+  backboneCommand,
   synthesizeCommand,
   doctorCommand,
 ];
@@ -38,7 +40,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     const command = make((code) => {
       exitCode = code;
     });
-    program.addCommand(command.exitOverride());
+    program.addCommand(neverExits(command));
   }
   try {
     await program.parseAsync(argv, { from: 'user' });
@@ -49,6 +51,12 @@ export async function main(argv: readonly string[]): Promise<number> {
     }
     return reportFailure(error, argv.includes('--json'));
   }
+}
+
+/** Commander ends the process by itself unless every command is told to throw instead. */
+function neverExits(command: Command): Command {
+  command.commands.forEach(neverExits);
+  return command.exitOverride();
 }
 
 function reportFailure(error: unknown, json: boolean): number {

@@ -38,12 +38,16 @@ describe('the command line', () => {
       expect(help.code).toBe(EXIT.ok);
       expect(help.out).toContain('--json');
     }
+    for (const name of ['list', 'import', 'remove']) {
+      expect((await run('backbone', name, '--help')).out).toContain('--json');
+    }
   });
 
   it.each([
     ['an unknown command', ['paint']],
     ['an unknown option', ['info', 'a.svs', '--fast']],
     ['a missing argument', ['info']],
+    ['an unknown origin', ['backbone', 'import', 'a.onnx', '--origin', 'moon']],
     ['a missing option', ['analyze', 'a.svs', '--out', 'x']],
     ['a port out of range', ['serve', '--port', '70000']],
     ['a number that is none', ['analyze', 'a.svs', '--backbone', 'b', '--out', 'x', '--mpp', 'fine']],

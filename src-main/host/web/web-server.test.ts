@@ -113,6 +113,27 @@ describe('the opening address', () => {
   });
 });
 
+describe('a server for other machines', () => {
+  it('answers under the name it prints, and still under no foreign one', async () => {
+    const open = await startWebServer({
+      engine,
+      files: new Map(),
+      storeFolder: folder,
+      bindAddress: '0.0.0.0',
+      port: 0,
+    });
+    const { host, search, port } = new URL(open.openingUrl);
+    const under = (name: string) =>
+      new Promise<number>((resolve) => {
+        const options = { host: '127.0.0.1', port, path: `/${search}`, headers: { Host: name } };
+        httpRequest(options, (response) => resolve(response.resume().statusCode ?? 0)).end();
+      });
+    expect(await under('evil.example')).toBe(403);
+    expect(await under(host)).toBe(303);
+    await open.close();
+  });
+});
+
 describe('every request', () => {
   it('needs the session', async () => {
     expect((await ask('/')).status).toBe(403);

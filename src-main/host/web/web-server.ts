@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
@@ -58,9 +59,8 @@ export async function startWebServer(options: WebServerOptions): Promise<WebServ
     });
   });
   server.on('upgrade', (request, socket, head) => upgrade(request, socket, head, options, access, sockets));
-  const shownHost = options.bindAddress.includes(':') ? `[${options.bindAddress}]` : options.bindAddress;
   return {
-    openingUrl: `http://${shownHost}:${port}/?token=${access.token}`,
+    openingUrl: `http://${shownHost(options.bindAddress)}:${port}/?token=${access.token}`,
     port,
     async close() {
       for (const client of sockets.clients) {
@@ -161,6 +161,14 @@ function upgrade(
       client.close(SERVICE_RESTART, 'the engine is not running');
     }
   });
+}
+
+/** The name others reach this machine by: every address at once is none to open. */
+function shownHost(bindAddress: string): string {
+  if (bindAddress === '0.0.0.0' || bindAddress === '::') {
+    return hostname();
+  }
+  return bindAddress.includes(':') ? `[${bindAddress}]` : bindAddress;
 }
 
 function listen(server: Server, address: string, port: number): Promise<number> {
