@@ -69,7 +69,7 @@ export function fieldsAt(scene: Scene, x: number, y: number, out: Fields): Field
   const broad = gradientNoise(noise, x / 430, y / 430);
   const middle = gradientNoise(noise, x / 127 + 50, y / 127 + 50);
   const fine = gradientNoise(noise, x / 41 + 90, y / 41 + 90);
-  out.depth = outlineDepth(scene, x, y) + 110 * broad + 42 * middle + 16 * fine;
+  out.depth = outlineDepth(scene, x, y) + scene.layout.roughness * (110 * broad + 42 * middle + 16 * fine);
   const tear = Math.abs(gradientNoise(noise, x / 900 + 7.3, y / 420 + 3.1)) * 260;
   const tearWidth = 40 * gradientNoise(noise, x / 700 + 33, y / 700 + 21) - 10;
   out.depth = Math.min(out.depth, tear - tearWidth);
@@ -121,9 +121,10 @@ function lesionDepth(scene: Scene, x: number, y: number, middle: number, fine: n
   for (const lesion of scene.layout.lesions) {
     const reach = Math.min(lesion.radiusXUm, lesion.radiusYUm);
     if (Math.hypot(x - lesion.xUm, y - lesion.yUm) > 3 * Math.max(lesion.radiusXUm, lesion.radiusYUm)) continue;
-    depth = Math.max(depth, (1 - blobRadius(lesion, x, y)) * reach);
+    const ragged = Math.min(1, reach / 200) * (90 * middle + 30 * fine);
+    depth = Math.max(depth, (1 - blobRadius(lesion, x, y)) * reach + ragged);
   }
-  return depth === FAR ? FAR : depth + 90 * middle + 30 * fine;
+  return depth;
 }
 
 /** µm inside the planted lesion at a place: the truth mask is where this is above 0 and there is tissue. */

@@ -30,6 +30,8 @@ export interface Layout {
   readonly widthUm: number;
   readonly heightUm: number;
   readonly pieces: readonly Blob[];
+  /** How far outlines stray from their ideal, 1 on slides of usual size, less where that would eat a small piece up. */
+  readonly roughness: number;
   readonly lesions: readonly Blob[];
   readonly pens: readonly PenStroke[];
   readonly blurs: readonly BlurPatch[];
@@ -51,7 +53,8 @@ export function layOut(widthUm: number, heightUm: number, seed: number, lesionCo
   const lesions = placeLesions(pieces, lesionCount, randomOfCell(seed, 2, 0x1a1));
   const pens = placePens(widthUm, heightUm, randomOfCell(seed, 3, 0x1a2));
   const blurs = placeBlurs(pieces, lesions, randomOfCell(seed, 4, 0x1a3));
-  return { widthUm, heightUm, pieces, lesions, pens, blurs };
+  const roughness = Math.min(1, ...pieces.map((piece) => Math.min(piece.radiusXUm, piece.radiusYUm) / 700));
+  return { widthUm, heightUm, pieces, roughness, lesions, pens, blurs };
 }
 
 /** Unit-less distance from a blob's centre, 1 on its outline. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { DEMO_SLIDE } from './demo.ts';
+import { emptyFields, lesionTruth } from './fields.ts';
 import { blurAt } from './paint-glass.ts';
 import { renderRegion } from './render-region.ts';
 import { makeScene, type Scene } from './scene.ts';
@@ -47,6 +48,16 @@ describe('renderRegion', () => {
     const first = renderRegion(scene(3), 1400, 1400, 200, 200);
     expect(Buffer.compare(renderRegion(scene(3), 1400, 1400, 200, 200), first)).toBe(0);
     expect(Buffer.compare(renderRegion(scene(4), 1400, 1400, 200, 200), first)).not.toBe(0);
+  });
+
+  it.each([0, 1, 2, 3, 4, 5])('puts tissue and a lesion even on a very small slide (seed %i)', (other) => {
+    const small = makeScene({ widthPx: 600, heightPx: 500, mppUm: 0.5, seed: other, lesions: 1 });
+    const rgb = renderRegion(small, 0, 0, 600, 500);
+    let stained = 0;
+    for (let at = 0; at < rgb.length; at += 3) if ((rgb[at + 1] ?? 0) < 200) stained++;
+    expect(stained / (600 * 500)).toBeGreaterThan(0.2);
+    const lesion = small.layout.lesions[0] ?? { xUm: 0, yUm: 0 };
+    expect(lesionTruth(small, lesion.xUm, lesion.yUm, emptyFields())).toBe(true);
   });
 
   it('blurs what is out of focus: less contrast between neighbours there than in focus', () => {
