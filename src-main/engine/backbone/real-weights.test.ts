@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CardEdits } from '../../../src-shared/api/engine.ts';
-import type { BackboneCard, InputSpec } from '../../../src-shared/model/backbone.ts';
+import type { BackboneCard, CutPoint, InputSpec } from '../../../src-shared/model/backbone.ts';
 import { InferenceWorker } from '../infer/inference-worker.ts';
 import { realDataFolder } from '../testing/real-data.ts';
 import { inspectBackbone } from './inspect-onnx.ts';
@@ -72,6 +72,18 @@ describe.skipIf(data === null)('real weights', () => {
 
   const pathOf = (file: string): string => join(data ?? '', 'weights', file);
 
+  async function cutFeatures(card: BackboneCard, path: string, cuts: readonly CutPoint[]): Promise<number[]> {
+    const { input, inputName } = card;
+    const { session } = await worker.load({ modelPath: path, cuts, input, inputName, threads: 0, provider: 'cpu' });
+    const image = hashPixels(1, input.heightPx, input.widthPx);
+    const pixels = new SharedArrayBuffer(image.byteLength);
+    new Uint8Array(pixels).set(image);
+    const output = new SharedArrayBuffer(cuts.reduce((sum, cut) => sum + cut.featureDim, 0) * 4);
+    await worker.run({ session, pixels, pixelOffset: 0, count: 1, output, outputOffset: 0 });
+    await worker.release(session);
+    return Array.from(new Float32Array(output));
+  }
+
   async function features(card: BackboneCard, path: string, count: number): Promise<Float32Array> {
     const cuts = card.cuts.slice(-1);
     const { input, inputName } = card;
@@ -105,6 +117,15 @@ describe.skipIf(data === null)('real weights', () => {
     const card = await inspectBackbone(pathOf(MODELS[0]?.file ?? ''), {}, worker);
     expect(card.input).toMatchObject(RAW);
     expect(card.assumed.join()).toMatch(/inside the network.*0\.\.255/);
+  });
+
+  it('gives in one pass what each cut gives alone', async () => {
+    const path = pathOf(MODELS[2]?.file ?? '');
+    const card = await inspectBackbone(path, {}, worker);
+    const cuts = [2, 9, 17].flatMap((index) => card.cuts.slice(index, index + 1));
+    const together = await cutFeatures(card, path, cuts);
+    const alone = await Promise.all(cuts.map((cut) => cutFeatures(card, path, [cut])));
+    expect(together).toEqual(alone.flat());
   });
 
   it('runs a network whose batch is fixed at one image by image', async () => {

@@ -150,6 +150,7 @@ describe('files that are no usable backbone', () => {
     ['a Git LFS pointer', (path) => writeFile(path, 'version https://git-lfs.github.com/spec/v1\noid'), /LFS/],
     ['an archive', (path) => writeFile(path, 'PK\u0003\u0004 and more'), /cut short/],
     ['a truncated file', (path) => truncate(path, 700), /cut short/],
+    ['a file of 3 GB', (path) => truncate(path, 3 * 2 ** 30), /2 GB/],
     ['an empty file', (path) => truncate(path, 0), /empty/],
     ['random bytes', (path) => writeFile(path, Buffer.from([200, 1, 255, 3, 99, 250, 17])), /not an ONNX/],
   ];
