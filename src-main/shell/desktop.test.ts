@@ -297,7 +297,8 @@ describe('the engine process', () => {
 
   it('is given the CUDA provider a user has put in place', async () => {
     const early = await start();
-    early.file('userData/cuda/libonnxruntime_providers_cuda.so');
+    const native = join('node_modules', 'onnxruntime-node', 'bin', 'napi-v6', process.platform, process.arch);
+    early.file(join('userData', 'cuda', native, 'libonnxruntime_providers_cuda.so'));
     const running = await start({ folder: early.folder });
     expect(running.double.forks[0]?.options.env).toMatchObject({
       HYALINE_CUDA_FOLDER: join(early.folder, 'userData', 'cuda'),

@@ -14,7 +14,10 @@ export interface ShellPaths {
   readonly log: string;
   readonly logFolder: string;
   readonly crashDumps: string;
-  /** A folder with onnxruntime's CUDA provider that the user has added; null where there is none. */
+  /**
+   * A folder into which the user has installed onnxruntime-node with its CUDA provider; null where there is none. The
+   * engine loads that onnxruntime in place of its own.
+   */
   readonly cudaFolder: string | null;
 }
 
@@ -52,8 +55,10 @@ export function shellPaths(
 }
 
 function findCudaFolder(candidates: readonly (string | undefined)[]): string | null {
-  const hasProvider = (folder: string): boolean =>
-    existsSync(join(folder, 'libonnxruntime_providers_cuda.so')) ||
-    existsSync(join(folder, 'onnxruntime_providers_cuda.dll'));
+  const hasProvider = (folder: string): boolean => {
+    const native = join(folder, 'node_modules', 'onnxruntime-node', 'bin', 'napi-v6', process.platform, process.arch);
+    const names = ['libonnxruntime_providers_cuda.so', 'onnxruntime_providers_cuda.dll'];
+    return names.some((name) => existsSync(join(native, name)));
+  };
   return candidates.find((folder) => folder !== undefined && folder !== '' && hasProvider(folder)) ?? null;
 }

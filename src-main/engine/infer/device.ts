@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { availableParallelism, cpus } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { DeviceStatus } from '../../../src-shared/api/engine.ts';
+import { nativeFolder, onnxruntimePackage } from './onnxruntime-package.ts';
 import { type ProbeDevice, type ProbeOutcome, probeInChildProcess } from './probe.ts';
 import type { ProviderName } from './protocol.ts';
 import { MAX_RELATIVE_ERROR } from './self-test.ts';
@@ -109,13 +109,7 @@ function plainReason(detail: string): string {
 
 /** The providers whose libraries this installation of onnxruntime holds, without loading it. */
 function missingProvider(provider: ProviderName): string | null {
-  const folder = join(
-    dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json')),
-    'bin',
-    'napi-v6',
-    process.platform,
-    process.arch,
-  );
+  const folder = nativeFolder(onnxruntimePackage());
   const holds = (...names: readonly string[]): boolean => names.some((name) => existsSync(join(folder, name)));
   if (provider === 'cuda' && !holds('libonnxruntime_providers_cuda.so', 'onnxruntime_providers_cuda.dll')) {
     return 'Its library is not part of this installation.';

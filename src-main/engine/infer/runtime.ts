@@ -1,6 +1,9 @@
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type * as Ort from 'onnxruntime-node';
 import { AppError } from '../../../src-shared/errors.ts';
+import { onnxruntimePackage } from './onnxruntime-package.ts';
 import type { ProviderName } from './protocol.ts';
 
 export type Runtime = typeof Ort;
@@ -21,7 +24,8 @@ export function loadRuntime(): Promise<Runtime> {
       detail: 'ORT_DISABLE_TELEMETRY must be 1 before onnxruntime loads',
     });
   }
-  loading ??= import('onnxruntime-node').catch((cause: unknown) => {
+  const entry = pathToFileURL(join(onnxruntimePackage(), 'dist', 'index.js')).href;
+  loading ??= (import(/* @vite-ignore */ entry) as Promise<Runtime>).catch((cause: unknown) => {
     loading = null;
     throw new AppError('DeviceFailed', 'The inference library onnxruntime could not be loaded.', {
       advice: 'Install Hyaline again for this operating system.',
