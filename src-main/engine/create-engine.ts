@@ -16,6 +16,7 @@ import { MapService } from './service/map-service.ts';
 import { ReportService } from './service/report-service.ts';
 import { routeTable } from './service/route-table.ts';
 import { SlideLibrary } from './service/slide-library.ts';
+import { StudyService } from './service/study-service.ts';
 import { TissueService } from './service/tissue-service.ts';
 import { versions } from './service/versions.ts';
 import { openStore } from './store/open-store.ts';
@@ -40,7 +41,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const tissue = new TissueService(library);
   const backbones = new BackboneService(options.storeFolder, store, worker);
   const device = new DeviceService(store, options.threads, options.probe);
-  const maps = new MapService(store);
+  const maps = new MapService(store, (...request) => studies.attention(...request));
   const exportsKept = new Exports(options.storeFolder);
   const reports = new ReportService({ store, library, maps, images, exportsKept });
   const demo = new DemoService(join(options.storeFolder, 'demo'), library, emit);
@@ -52,13 +53,22 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     },
     onRunChanged: ({ slideId }) => emit({ type: 'runs-changed', slideId }),
   });
+  const studies = new StudyService({
+    ...{ store, analysis },
+    onChanged: (studyId) => emit({ type: 'studies-changed', studyId }),
+  });
   const extraction = new ExtractionService({
     ...{ store, library, tissue, backbones, device, worker },
     storeFolder: options.storeFolder,
     versions: versions(),
     onRunChanged: ({ slideId }) => emit({ type: 'runs-changed', slideId }),
   });
-  const runners = { analyse: analysis.runner, 'demo-slide': demo.runner, extract: extraction.runner };
+  const runners = {
+    analyse: analysis.runner,
+    'demo-slide': demo.runner,
+    extract: extraction.runner,
+    study: studies.runner,
+  };
   const queue = await openJobQueue({ store, runners, emit });
   const services = {
     options,
@@ -73,6 +83,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     demo,
     maps,
     reports,
+    studies,
     queue,
   };
   const api = engineApi({ ...services, emit, forgetImages: (id) => images.forget(id) });
@@ -87,6 +98,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     close: async () => {
       await queue.close();
       await maps.close();
+      await studies.close();
       await worker.close();
       await library.close();
       await exportsKept.close();

@@ -1,10 +1,11 @@
 import type { BackboneCard, BackboneOrigin, InputSpec } from '../model/backbone.ts';
 import type { ExtractionForecast, ExtractionRequest, StartedExtraction, StoreUsage } from '../model/extraction.ts';
-import type { BackboneId, ExportId, FileGrant, JobId, RunId, SlideId } from '../model/ids.ts';
+import type { BackboneId, ExportId, FileGrant, JobId, RunId, SlideId, StudyId } from '../model/ids.ts';
 import type { Job } from '../model/job.ts';
 import type { MapDescription, MapSpec, ScoredTile, TileRef } from '../model/map.ts';
 import type { AnalysisRequest, GridSpec, Run, TissueParams, TissueSummary } from '../model/run.ts';
 import type { Slide } from '../model/slide.ts';
+import type { Study, StudyPlan } from '../model/study.ts';
 
 /** What this installation is and can do; fills About, the status bar and Settings. */
 export interface AboutInfo {
@@ -142,6 +143,17 @@ export interface EngineApi {
   /** The tiles most like the given one by cosine similarity of features, best first, itself left out. */
   similarTiles(runId: RunId, tileIndex: number, count: number): Promise<readonly ScoredTile[]>;
 
+  /**
+   * Trains a study: features of every slide (stored ones are used), then heads per fold and seed on slide labels alone.
+   * Throws InvalidRequest naming what is wrong with the plan.
+   */
+  startStudy(plan: StudyPlan): Promise<{ readonly studyId: StudyId; readonly jobId: JobId }>;
+  /** Newest first. */
+  listStudies(): Promise<readonly Study[]>;
+  getStudy(id: StudyId): Promise<Study>;
+  /** Removes the study and its heads; the features stay. */
+  removeStudy(id: StudyId): Promise<void>;
+
   exportReport(runId: RunId, options: ReportOptions): Promise<ExportedFile>;
   exportTilesCsv(runId: RunId, maps: readonly MapSpec[]): Promise<ExportedFile>;
 
@@ -177,6 +189,10 @@ const METHOD_TABLE: Readonly<Record<keyof EngineApi, true>> = {
   getMap: true,
   tileAt: true,
   similarTiles: true,
+  startStudy: true,
+  listStudies: true,
+  getStudy: true,
+  removeStudy: true,
   exportReport: true,
   exportTilesCsv: true,
   getSetting: true,

@@ -5,4 +5,5 @@ export type EngineEvent =
   | { readonly type: 'job'; readonly job: Job }
   | { readonly type: 'library-changed' }
   | { readonly type: 'backbones-changed' }
-  | { readonly type: 'runs-changed'; readonly slideId: string };
+  | { readonly type: 'runs-changed'; readonly slideId: string }
+  | { readonly type: 'studies-changed'; readonly studyId: string };

@@ -1,4 +1,4 @@
-import { asId, type ExportId, type RunId, type SlideId } from '../model/ids.ts';
+import { asId, type ExportId, type RunId, type SlideId, type StudyId } from '../model/ids.ts';
 import type { MapSpec } from '../model/map.ts';
 import type { TissueParams } from '../model/run.ts';
 import { parseTissueExtras } from '../model/tissue-extras.ts';
@@ -91,11 +91,19 @@ export function parseTissueParams(value: unknown): TissueParams | null {
 /** The map specification in a JSON value, or null. */
 export function parseMapSpec(value: unknown): MapSpec | null {
   if (typeof value !== 'object' || value === null) return null;
-  const { kind, k, seed, tileIndex } = value as Partial<Record<string, unknown>>;
+  const { kind, k, seed, tileIndex, studyId, view, classIndex } = value as Partial<Record<string, unknown>>;
   const whole = (n: unknown, low: number, high: number): n is number =>
     Number.isInteger(n) && (n as number) >= low && (n as number) <= high;
   if (kind === 'pca') return { kind };
   if (kind === 'clusters' && whole(k, 2, 12) && whole(seed, 0, 2 ** 31)) return { kind, k, seed };
+  if (kind === 'attention' && typeof studyId === 'string' && /^[\w-]{1,64}$/.test(studyId)) {
+    if (view === 'contribution' && whole(classIndex, 0, 1000)) {
+      return { kind, studyId: asId<StudyId>(studyId), view, classIndex };
+    }
+    if (view === 'attention' || view === 'percentile') {
+      return { kind, studyId: asId<StudyId>(studyId), view, classIndex: null };
+    }
+  }
   if (kind === 'similarity' && whole(tileIndex, 0, 2 ** 31)) return { kind, tileIndex };
   return null;
 }

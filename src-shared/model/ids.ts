@@ -9,6 +9,8 @@ export type BackboneId = Brand<string, 'BackboneId'>;
 export type GridId = Brand<string, 'GridId'>;
 /** One extraction: slide x grid x backbone x cut x normalisation x precision. */
 export type RunId = Brand<string, 'RunId'>;
+/** A study: slides, slide-level labels and heads trained on them. */
+export type StudyId = Brand<string, 'StudyId'>;
 export type JobId = Brand<string, 'JobId'>;
 /** An opaque right to read one file or folder, given out by the host; the renderer never sends raw paths. */
 export type FileGrant = Brand<string, 'FileGrant'>;

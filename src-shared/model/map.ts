@@ -1,8 +1,16 @@
-import type { RunId } from './ids.ts';
+import type { RunId, StudyId } from './ids.ts';
 
 /** Which map to draw over the slide. JSON-safe; also the key under which the map is cached. */
 export type MapSpec =
   | { readonly kind: 'pca' }
+  | {
+      /** What the heads of a study weigh; needs a trained study on the same backbone, cut and grid settings. */
+      readonly kind: 'attention';
+      readonly studyId: StudyId;
+      readonly view: 'attention' | 'percentile' | 'contribution';
+      /** Class of a contribution map; null otherwise. */
+      readonly classIndex: number | null;
+    }
   | { readonly kind: 'clusters'; readonly k: number; readonly seed: number }
   | {
       readonly kind: 'similarity';

@@ -1,7 +1,5 @@
-import type { BackboneId, Brand, JobId, RunId, SlideId } from './ids.ts';
+import type { BackboneId, JobId, RunId, SlideId, StudyId } from './ids.ts';
 import type { GridSpec, TissueParams } from './run.ts';
-
-export type StudyId = Brand<string, 'StudyId'>;
 
 /** A slide of a study with its label and the patient it must stay with. */
 export interface StudyRow {

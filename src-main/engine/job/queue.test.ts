@@ -60,6 +60,7 @@ describe('the job queue', () => {
     const runners = {
       analyse: runner,
       extract: runner,
+      study: runner,
       'demo-slide': { ...lanes(demo), lane: 'demo', resumable: false },
     };
     return openJobQueue({ store, runners, emit });
@@ -213,7 +214,7 @@ describe('the job queue', () => {
     const putJob = (): Promise<void> => Promise.reject(full);
     const unkept = await openJobQueue({
       store: { putJob, listJobs: () => store.listJobs(), removeJob: (id) => store.removeJob(id) },
-      runners: { analyse: runner, extract: runner, 'demo-slide': demo },
+      runners: { analyse: runner, extract: runner, study: runner, 'demo-slide': demo },
       emit: () => undefined,
     });
     await expect(unkept.enqueue(request('a'))).rejects.toBe(full);

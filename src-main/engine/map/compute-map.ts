@@ -70,8 +70,8 @@ function tileValues(spec: MapSpec, matrix: FeatureMatrix, laid: LaidGrid): TileV
   }
 }
 
-/** Values of tiles spread over the rows x columns of the grid. */
-function overGrid(perTile: Float32Array, channels: number, laid: LaidGrid): Float32Array {
+/** Values of tiles (tiles x channels) spread over the rows x columns of the grid. */
+export function overGrid(perTile: Float32Array, channels: number, laid: LaidGrid): Float32Array {
   const values = new Float32Array(laid.grid.rows * laid.grid.columns * channels).fill(Number.NaN);
   for (let i = 0; i < laid.columns.length; i++) {
     const cell = (laid.rows[i] ?? 0) * laid.grid.columns + (laid.columns[i] ?? 0);

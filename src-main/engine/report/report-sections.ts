@@ -113,6 +113,8 @@ export function mapTitle({ description }: Pick<ReportMap, 'description'>): strin
       return `Clusters of similar tiles (k = ${description.spec.k}, seed ${description.spec.seed})`;
     case 'similarity':
       return `Likeness to tile ${grouped(description.spec.tileIndex)}`;
+    case 'attention':
+      return description.legend;
   }
 }
 

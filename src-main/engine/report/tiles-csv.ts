@@ -56,6 +56,8 @@ function columnsOf({ description, values }: CsvMap): readonly MapColumn[] {
       return [{ name: `cluster_k${spec.k}_seed${spec.seed}`, value: (cell) => shortest(read(cell, 0) + 1) }];
     case 'similarity':
       return [{ name: `similarity_to_tile_${spec.tileIndex}`, value: (cell) => shortest(read(cell, 0)) }];
+    case 'attention':
+      return [{ name: `${spec.view}_study_${spec.studyId.slice(0, 8)}`, value: (cell) => shortest(read(cell, 0)) }];
   }
 }
 

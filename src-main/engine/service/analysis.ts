@@ -58,9 +58,7 @@ export class AnalysisService {
     request: AnalysisRequest,
     queue: JobQueue,
   ): Promise<{ readonly runId: RunId; readonly jobId: JobId | null }> {
-    const preparing = this.#preparing.then(() => this.#findOrCreate(request));
-    this.#preparing = preparing.catch(() => undefined);
-    const run = await preparing;
+    const run = await this.#prepare(request);
     if (run.state === 'done') return { runId: run.id, jobId: null };
     const active = queue.activeJobOf(run.id);
     if (active !== null) return { runId: run.id, jobId: active.id };
@@ -69,6 +67,20 @@ export class AnalysisService {
     const title = `${run.backboneName} at ${run.cut}`;
     const job = await queue.enqueue({ kind: 'analyse', title, slideId, runId: run.id, payload });
     return { runId: run.id, jobId: job.id };
+  }
+
+  /** Features of one slide inside another job: the stored ones where they are whole, else extracted now. */
+  async extractNow(request: AnalysisRequest, context: JobContext): Promise<Run> {
+    const run = await this.#prepare(request);
+    if (run.state !== 'done') await this.#extract(run.id, context);
+    const done = await this.#parts.store.getRun(run.id);
+    return done ?? run;
+  }
+
+  async #prepare(request: AnalysisRequest): Promise<Run> {
+    const preparing = this.#preparing.then(() => this.#findOrCreate(request));
+    this.#preparing = preparing.catch(() => undefined);
+    return await preparing;
   }
 
   async #findOrCreate(request: AnalysisRequest): Promise<Run> {

@@ -17,6 +17,7 @@ import type { Grants } from './grants.ts';
 import type { MapService } from './map-service.ts';
 import type { ReportService } from './report-service.ts';
 import type { SlideLibrary } from './slide-library.ts';
+import type { StudyService } from './study-service.ts';
 import type { TissueService } from './tissue-service.ts';
 import { HYALINE_VERSION, NOTICE, versions } from './versions.ts';
 
@@ -34,6 +35,7 @@ export interface Services {
   readonly demo: DemoService;
   readonly maps: MapService;
   readonly reports: ReportService;
+  readonly studies: StudyService;
   readonly queue: JobQueue;
   readonly emit: (event: EngineEvent) => void;
   /** Lets go of what is kept in memory of a slide. */
@@ -47,6 +49,7 @@ export function engineApi(services: Services): EngineApi {
     ...slideApi(services),
     ...backboneApi(services),
     ...runApi(services),
+    ...studyApi(services),
     ...archiveApi(services),
   };
 }
@@ -129,6 +132,22 @@ function backboneApi({ backbones, grants, emit }: Services) {
     editBackbone: async (id, edits) => changed(await backbones.edit(id, edits)),
     removeBackbone: async (id) => changed(await backbones.remove(id)),
   } satisfies Part<'listBackbones' | 'importBackbone' | 'editBackbone' | 'removeBackbone'>;
+}
+
+function studyApi({ studies, queue, store, emit }: Services) {
+  return {
+    startStudy: (plan) =>
+      studies.start({ ...plan, grid: checkedGrid(plan.grid), tissue: checkedTissue(plan.tissue) }, queue),
+    listStudies: () => store.listStudies(),
+    getStudy: (id) => studies.get(id),
+    removeStudy: async (id) => {
+      const study = await studies.get(id);
+      const job = study.jobId === null ? null : queue.get(study.jobId);
+      if (job !== null) await queue.cancel(job.id);
+      await store.removeStudy(id);
+      emit({ type: 'studies-changed', studyId: id });
+    },
+  } satisfies Part<'startStudy' | 'listStudies' | 'getStudy' | 'removeStudy'>;
 }
 
 function runApi({ analysis, queue, store, maps, reports, emit }: Services) {

@@ -7,9 +7,18 @@ import { columnMeans, featureMatrix } from '../map/feature-matrix.ts';
 import { MapWorker } from '../map/map-worker.ts';
 import { cosineTo, type RankedTile, topScores } from '../map/similarity.ts';
 import type { Store, StoredMap } from '../store/store.ts';
+import type { AttentionSpec } from './attention-map.ts';
 
 /** Bags kept in memory: the one being looked at and the one before. */
 const MAX_BAGS = 2;
+
+/** Where maps of studies come from: `StudyService.attention`. */
+export type AttentionSource = (
+  spec: AttentionSpec,
+  run: Run,
+  laid: LaidGrid,
+  features: Float32Array,
+) => Promise<StoredMap>;
 
 interface Bag {
   readonly run: Run;
@@ -20,13 +29,15 @@ interface Bag {
 /** Maps of finished runs, drawn from stored features and kept: reopening a slide shows them at once. */
 export class MapService {
   readonly #store: Store;
+  readonly #attention: AttentionSource;
   readonly #worker = new MapWorker();
   readonly #bags = new Map<RunId, Promise<Bag>>();
   readonly #grids = new Map<string, Promise<LaidGrid>>();
   readonly #computing = new Map<string, Promise<StoredMap>>();
 
-  constructor(store: Store) {
+  constructor(store: Store, attention: AttentionSource) {
     this.#store = store;
+    this.#attention = attention;
   }
 
   /** Throws NotFound, InvalidRequest for a run that is not finished or a tile it does not have. */
@@ -99,7 +110,10 @@ export class MapService {
       throw new AppError('InvalidRequest', 'This run has no tile of that number.');
     }
     const { featureDim } = run.provenance;
-    const map = await this.#worker.compute({ spec, runId, features, featureDim, laid });
+    const map =
+      spec.kind === 'attention'
+        ? await this.#attention(spec, run, laid, features)
+        : await this.#worker.compute({ spec, runId, features, featureDim, laid });
     await this.#store.putMap(map);
     return map;
   }

@@ -1,12 +1,12 @@
 import type { StoreStatus } from '../../../src-shared/api/engine.ts';
 import type { BackboneCard } from '../../../src-shared/model/backbone.ts';
 import type { StoreUsage } from '../../../src-shared/model/extraction.ts';
-import type { BackboneId, GridId, JobId, RunId, SlideId } from '../../../src-shared/model/ids.ts';
+import type { BackboneId, GridId, JobId, RunId, SlideId, StudyId } from '../../../src-shared/model/ids.ts';
 import type { Job } from '../../../src-shared/model/job.ts';
 import type { MapDescription, MapSpec } from '../../../src-shared/model/map.ts';
 import type { Provenance, Run, RunState } from '../../../src-shared/model/run.ts';
 import type { SlideInfo } from '../../../src-shared/model/slide.ts';
-import type { Study, StudyId } from '../../../src-shared/model/study.ts';
+import type { Study } from '../../../src-shared/model/study.ts';
 import type { LaidGrid } from '../grid/laid-grid.ts';
 
 /** A slide file the user has opened, as the store remembers it. */

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { asId } from '../../../src-shared/model/ids.ts';
+import { asId, type StudyId } from '../../../src-shared/model/ids.ts';
 import { DEFAULT_GRID, DEFAULT_TISSUE } from '../../../src-shared/model/run.ts';
-import { DEFAULT_STUDY_TRAINING, type Study, type StudyId } from '../../../src-shared/model/study.ts';
+import { DEFAULT_STUDY_TRAINING, type Study } from '../../../src-shared/model/study.ts';
 import { openStore } from './open-store.ts';
 import type { OpenedStore, StudyHeadRecord } from './store.ts';
 

@@ -1,0 +1,95 @@
+import { AppError } from '../../../src-shared/errors.ts';
+import type { MapDescription, MapSpec } from '../../../src-shared/model/map.ts';
+import type { Run } from '../../../src-shared/model/run.ts';
+import type { Study } from '../../../src-shared/model/study.ts';
+import type { LaidGrid } from '../grid/laid-grid.ts';
+import type { BagPrediction } from '../learn/evaluate-head.ts';
+import { overGrid } from '../map/compute-map.ts';
+import type { StoredMap } from '../store/store.ts';
+
+export type AttentionSpec = Extract<MapSpec, { readonly kind: 'attention' }>;
+
+const CAUTION = 'Weights the model used, not where disease is.';
+
+/**
+ * What the heads of a study weigh on one slide, drawn from their own predictions: mean attention times the number of
+ * tiles (1 = average), its percentile, or what each tile adds to a class's logit.
+ *
+ * @param predictions of the heads that judge this slide; at least one.
+ */
+export function attentionMap(
+  spec: AttentionSpec,
+  run: Run,
+  laid: LaidGrid,
+  study: Study,
+  predictions: readonly BagPrediction[],
+): StoredMap {
+  const classes = study.outcome?.classes ?? [];
+  const perTile = tileValues(spec, predictions, laid.columns.length, classes);
+  const range = rangeOf(spec, perTile);
+  const { columns, rows, strideLevel0Px, tileLevel0Px } = laid.grid;
+  const heads = `${predictions.length} head${predictions.length === 1 ? '' : 's'} that never saw this slide`;
+  const description: MapDescription = {
+    runId: run.id,
+    spec,
+    ...{ columns, rows, strideLevel0Px, tileLevel0Px, range },
+    channels: 1,
+    categories: [],
+    legend: legendOf(spec, study, classes),
+    explanation: `Mean of ${heads}, trained on slide labels only. ${CAUTION}`,
+    varianceShare: [],
+    query: null,
+  };
+  return { description, values: overGrid(perTile, 1, laid) };
+}
+
+function tileValues(
+  spec: AttentionSpec,
+  predictions: readonly BagPrediction[],
+  tiles: number,
+  classes: readonly string[],
+): Float32Array {
+  const column = spec.classIndex ?? 0;
+  if (spec.view === 'contribution' && column >= classes.length) {
+    throw new AppError('InvalidRequest', 'The study has no such class.');
+  }
+  const mean = new Float32Array(tiles);
+  for (const { attention, contributions } of predictions) {
+    for (let t = 0; t < tiles; t++) {
+      const value =
+        spec.view === 'contribution' ? (contributions[t * classes.length + column] ?? 0) : (attention[t] ?? 0) * tiles;
+      mean[t] = (mean[t] ?? 0) + value / predictions.length;
+    }
+  }
+  return spec.view === 'percentile' ? percentiles(mean) : mean;
+}
+
+/** Share of tiles with a lower value, ties sharing their mean rank, in 0..100. */
+function percentiles(values: Float32Array): Float32Array {
+  const order = Array.from(values.keys()).sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0));
+  const result = new Float32Array(values.length);
+  for (let start = 0; start < order.length; ) {
+    let end = start + 1;
+    while (end < order.length && values[order[end] ?? 0] === values[order[start] ?? 0]) end++;
+    const rank = (start + end - 1) / 2;
+    for (let i = start; i < end; i++) result[order[i] ?? 0] = (100 * rank) / Math.max(1, order.length - 1);
+    start = end;
+  }
+  return result;
+}
+
+function rangeOf({ view }: AttentionSpec, values: Float32Array): readonly [number, number] {
+  if (view === 'percentile') return [0, 100];
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  if (view === 'attention') return [0, Math.max(high, 1e-6)];
+  // Contributions have a sign: zero stays in the middle of the colours.
+  const reach = Math.max(Math.abs(low), Math.abs(high), 1e-6);
+  return [-reach, reach];
+}
+
+function legendOf({ view, classIndex }: AttentionSpec, study: Study, classes: readonly string[]): string {
+  const { name } = study.plan;
+  if (view === 'percentile') return `Attention in study ${name}, percentile within the slide`;
+  if (view === 'attention') return `Attention in study ${name}, times the average tile`;
+  return `What a tile adds for ${classes[classIndex ?? 0] ?? ''} in study ${name}`;
+}
