@@ -130,11 +130,19 @@ function filterRowsOfThree(
       const w0 = plan[step + 3] as number;
       const w1 = plan[step + 4] as number;
       const w2 = plan[step + 5] as number;
-      rows[at] = clip((HALF + (data[p0] as number) * w0 + (data[p1] as number) * w1 + (data[p2] as number) * w2) | 0);
-      rows[at + 1] = clip(
+      if (w2 === 0) {
+        // Two weights are the rule near 1:1, a third the exception.
+        rows[at] = toByte((HALF + (data[p0] as number) * w0 + (data[p1] as number) * w1) | 0);
+        rows[at + 1] = toByte((HALF + (data[p0 + 1] as number) * w0 + (data[p1 + 1] as number) * w1) | 0);
+        rows[at + 2] = toByte((HALF + (data[p0 + 2] as number) * w0 + (data[p1 + 2] as number) * w1) | 0);
+        at += 3;
+        continue;
+      }
+      rows[at] = toByte((HALF + (data[p0] as number) * w0 + (data[p1] as number) * w1 + (data[p2] as number) * w2) | 0);
+      rows[at + 1] = toByte(
         (HALF + (data[p0 + 1] as number) * w0 + (data[p1 + 1] as number) * w1 + (data[p2 + 1] as number) * w2) | 0,
       );
-      rows[at + 2] = clip(
+      rows[at + 2] = toByte(
         (HALF + (data[p0 + 2] as number) * w0 + (data[p1 + 2] as number) * w1 + (data[p2 + 2] as number) * w2) | 0,
       );
       at += 3;
@@ -168,9 +176,9 @@ function filterRowsOfMany(
         blue = (blue + (data[pixel + 2] as number) * weight) | 0;
         pixel += 3;
       }
-      rows[at] = clip(red);
-      rows[at + 1] = clip(green);
-      rows[at + 2] = clip(blue);
+      rows[at] = toByte(red);
+      rows[at + 1] = toByte(green);
+      rows[at + 2] = toByte(blue);
       at += 3;
     }
   }
@@ -203,7 +211,7 @@ function filterColumns(
       for (let at = 0; at < stride; at++)
         sums[at] = (sums[at] as number) + (((rows[base + at] as number) * weight) | 0);
     }
-    for (let at = 0; at < stride; at++) out[to + at] = clip(sums[at] as number);
+    for (let at = 0; at < stride; at++) out[to + at] = toByte(sums[at] as number);
   }
 }
 
@@ -223,10 +231,16 @@ function filterThree(
   const w2 = used > 2 ? (weights[weightBase + 2] as number) : 0;
   const b1 = used > 1 ? first + stride : first;
   const b2 = used > 2 ? first + 2 * stride : first;
+  if (w2 === 0) {
+    for (let at = 0; at < stride; at++) {
+      out[to + at] = toByte((HALF + (rows[first + at] as number) * w0 + (rows[b1 + at] as number) * w1) | 0);
+    }
+    return;
+  }
   for (let at = 0; at < stride; at++) {
     const sum =
       (HALF + (rows[first + at] as number) * w0 + (rows[b1 + at] as number) * w1 + (rows[b2 + at] as number) * w2) | 0;
-    out[to + at] = clip(sum);
+    out[to + at] = toByte(sum);
   }
 }
 
@@ -246,8 +260,10 @@ function trimmedSpans(taps: AxisTaps, from: number, length: number, windowOrigin
   return spans;
 }
 
-/** Weights sum to 2^22 only up to rounding, so the result can leave 0..255 by one. */
-function clip(sum: number): number {
-  const value = sum >> PRECISION_BITS;
-  return value > 255 ? 255 : value < 0 ? 0 : value;
+/**
+ * The 8-bit result of a sum. No clipping: weights are positive and add up to 2^22 within half a unit each, so even 255
+ * everywhere stays below 256 for any number of weights under 2^13.
+ */
+function toByte(sum: number): number {
+  return sum >> PRECISION_BITS;
 }
