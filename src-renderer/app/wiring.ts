@@ -1,5 +1,4 @@
 import type { EngineEvent } from '../../src-shared/api/events.ts';
-import type { MenuCommand } from '../../src-shared/api/shell.ts';
 import type { Job } from '../../src-shared/model/job.ts';
 import { shell } from '../client/shell.ts';
 import { electronTransport, webTransport } from '../client/transport.ts';
@@ -14,6 +13,7 @@ import { stage } from '../state/stage.svelte.ts';
 import { shown, toasts } from '../state/toasts.svelte.ts';
 import { workspace } from '../state/workspace.svelte.ts';
 import { openDemo, openGrant } from './intake.ts';
+import { takeMenuCommand } from './menu.ts';
 
 /** Joins the engine, its events and the shell to the state that the views show. Called once. */
 export function wireUp(): void {
@@ -40,6 +40,7 @@ async function loadEverything(): Promise<void> {
     shown(() => jobs.load()),
     shown(() => workspace.refreshRuns()),
   ]);
+  stage.retryMissingTiles();
   if (placeRestored) return;
   placeRestored = true;
   await restorePlace();
@@ -58,7 +59,8 @@ function takeEvent(event: EngineEvent): void {
   if (event.type === 'job') jobs.take(event.job);
   else if (event.type === 'library-changed') void library.load();
   else if (event.type === 'backbones-changed') void backbones.load();
-  else if (event.slideId === workspace.slide?.id) void shown(() => workspace.refreshRuns());
+  else if (event.type === 'runs-changed' && event.slideId === workspace.slide?.id)
+    void shown(() => workspace.refreshRuns());
 }
 
 function announce(job: Job): void {
@@ -105,36 +107,4 @@ function wireShell(): void {
     if (status.state === 'failed' && status.error) toasts.payload(status.error);
   });
   shell.onMenuCommand(takeMenuCommand);
-  void shell.setMenuCommands([...keysOf(GOES_TO), ...keysOf(STAGE_ACTIONS), 'open-demo']);
-}
-
-const STAGE_ACTIONS = {
-  'zoom-in': { kind: 'zoom-in' },
-  'zoom-out': { kind: 'zoom-out' },
-  'zoom-fit': { kind: 'home' },
-  'zoom-one-to-one': { kind: 'one-to-one' },
-  'rotate-right': { kind: 'rotate-right' },
-  'toggle-overlay': { kind: 'toggle-overlay' },
-} as const;
-
-const GOES_TO = {
-  'go-library': 'library',
-  'go-viewer': 'viewer',
-  'go-analyse': 'viewer',
-  'go-backbones': 'backbones',
-  'go-settings': 'settings',
-} as const;
-
-function takeMenuCommand(command: MenuCommand): void {
-  if (command === 'open-demo') void openDemo();
-  else if (isKey(STAGE_ACTIONS, command)) stage.perform(STAGE_ACTIONS[command]);
-  else if (isKey(GOES_TO, command)) navigation.go(GOES_TO[command], workspace.slide?.id ?? null);
-}
-
-function keysOf<T extends object>(table: T): (keyof T)[] {
-  return Object.keys(table) as (keyof T)[];
-}
-
-function isKey<T extends object>(table: T, key: PropertyKey): key is keyof T {
-  return Object.hasOwn(table, key);
 }

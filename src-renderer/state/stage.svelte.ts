@@ -14,6 +14,10 @@ class Stage {
   navigatorShown = $state(true);
   fullScreen = $state(false);
   goingTo = $state(false);
+  /** Some tiles did not come; they are left empty. */
+  tilesMissing = $state(false);
+  /** Counts how often the slide was put on screen anew; a change of it loads every tile again. */
+  generation = $state(0);
 
   perform(action: ViewerAction): void {
     if (this.viewer && !this.#move(this.viewer, action)) this.#show(action);
@@ -78,6 +82,13 @@ class Stage {
         navigation.dialog = 'keys';
         return;
     }
+  }
+
+  /** Asks again for tiles that did not come, once the engine is back. */
+  retryMissingTiles(): void {
+    if (!this.tilesMissing) return;
+    this.tilesMissing = false;
+    this.generation += 1;
   }
 
   /** The whole page, so that dialogs and messages stay in sight; the frame steps back. */

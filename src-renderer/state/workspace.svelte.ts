@@ -8,7 +8,7 @@ import { analysisForm } from './analysis-form.svelte.ts';
 import { mapDisplay } from './map-display.svelte.ts';
 import { navigation } from './navigation.svelte.ts';
 import { engine } from './session.svelte.ts';
-import { asAppError } from './toasts.svelte.ts';
+import { asAppError, toasts } from './toasts.svelte.ts';
 
 export type PanelTab = 'analyse' | 'maps' | 'slide';
 
@@ -34,6 +34,7 @@ class Workspace {
   async open(slide: Slide): Promise<void> {
     navigation.go('viewer', slide.id);
     if (this.slide?.id !== slide.id) {
+      for (const warning of slide.info.warnings) toasts.info(warning);
       mapDisplay.clear();
       analysisForm.clearPreview();
       this.runs = [];

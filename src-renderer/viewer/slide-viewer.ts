@@ -234,6 +234,8 @@ function displayOptions(reducedMotion: boolean, drawers: DrawerName[]): OpenSead
     smoothTileEdgesMinZoom: Number.POSITIVE_INFINITY,
     maxTilesPerFrame: 24,
     imageLoaderLimit: 12,
+    tileRetryMax: 2,
+    tileRetryDelay: 2500,
     maxImageCacheCount: 600,
     preserveImageSizeOnResize: true,
     blendTime: 0,
