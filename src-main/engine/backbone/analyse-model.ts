@@ -28,8 +28,8 @@ export interface AnalysedModel {
  */
 export async function analyseFile(path: string, edits: CardEdits, measure: MeasureShapes): Promise<AnalysedModel> {
   const bytes = await readWholeFile(path);
-  const built = buildCheckpoint(bytes, basename(path));
   const beside = await readCardFile(path);
+  const built = buildCheckpoint(bytes, basename(path), edits.input?.widthPx ?? beside?.input?.widthPx);
   if (built) {
     const said = { ...built.said, ...beside };
     return describeModel(

@@ -15,12 +15,17 @@ export function readCheckpoint(bytes: Uint8Array): Checkpoint | null {
 /**
  * Builds the ONNX network a checkpoint belongs to; null where the bytes are no checkpoint.
  *
+ * @param sizePx side of the image a transformer is wanted for; its own if left out.
  * @throws AppError BackboneUnreadable, BackboneShapeUnsupported, NotAllowed for a pickle that names code.
  */
-export function buildCheckpoint(bytes: Uint8Array, fileName: string): { model: OnnxModel; said: CardFile } | null {
+export function buildCheckpoint(
+  bytes: Uint8Array,
+  fileName: string,
+  sizePx?: number,
+): { model: OnnxModel; said: CardFile } | null {
   const checkpoint = readCheckpoint(bytes);
   if (!checkpoint) return null;
-  const { network, report } = buildFromCheckpoint(checkpoint);
+  const { network, report } = buildFromCheckpoint(checkpoint, sizePx);
   const said: CardFile = {
     architecture: report.architecture,
     source: `imported from ${fileName}: ${summarizeMatch(report)}`,

@@ -211,6 +211,10 @@ describe('matching keys', () => {
     const { network, report } = buildFromCheckpoint(new Map([...keys, ...scales, ...extra]));
     expect(report).toMatchObject({ architecture: 'vit_small_patch14_reg4', missing: [], unexpected: [] });
     expect(network.sizePx).toBe(224);
+    const all = new Map([...keys, ...scales, ...extra]);
+    const larger = buildFromCheckpoint(all, 280).network;
+    expect(larger.model.graph.initializers.find((tensor) => tensor.name === 'pos_embed')?.dims).toEqual([1, 401, 384]);
+    expect(() => buildFromCheckpoint(all, 225)).toThrowError(/14 px patches/);
   });
 
   it('refuses a file without a known weight, and one that lacks some', () => {

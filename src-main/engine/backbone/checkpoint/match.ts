@@ -1,9 +1,10 @@
 import { AppError } from '../../../../src-shared/errors.ts';
 import { ARCHITECTURES } from '../architectures/all.ts';
 import type { BuiltNetwork } from '../architectures/network.ts';
-import { buildVit } from '../architectures/vit.ts';
+import { buildVit, type VitPlan } from '../architectures/vit.ts';
 import type { WeightSource, WeightSpec } from '../weights.ts';
 import { CONVOLUTIONAL_LAYOUTS, type KeyLayout, TRANSFORMER_LAYOUTS } from './layouts.ts';
+import { resizePositions } from './resize-positions.ts';
 import { type Checkpoint, type CheckpointTensor, damaged } from './tensor.ts';
 import { vitPlanOf } from './vit-plan.ts';
 
@@ -29,6 +30,8 @@ type Build = (weights: WeightSource) => BuiltNetwork;
 interface Candidate {
   readonly report: MatchReport;
   readonly build: Build;
+  /** Null for convolutional networks. */
+  readonly plan: VitPlan | null;
   readonly parts: ReadonlyMap<string, readonly CheckpointTensor[]>;
 }
 
@@ -43,15 +46,40 @@ export function matchCheckpoint(checkpoint: Checkpoint): MatchReport {
 /**
  * Builds the network a checkpoint belongs to, with its weights.
  *
+ * @param sizePx side of the image a transformer is wanted for; its own if left out. Convolutions take any size.
  * @throws AppError BackboneShapeUnsupported where no network fits, or weights are missing or of another shape: no
  * network is ever completed with weights from elsewhere.
  */
-export function buildFromCheckpoint(checkpoint: Checkpoint): { network: BuiltNetwork; report: MatchReport } {
-  const { report, build, parts } = bestCandidate(checkpoint);
+export function buildFromCheckpoint(
+  checkpoint: Checkpoint,
+  sizePx?: number,
+): { network: BuiltNetwork; report: MatchReport } {
+  const { report, build, parts, plan } = bestCandidate(checkpoint);
   if (report.matched === 0) throw noMatch(checkpoint);
   if (report.matched < report.expected) throw incomplete(report);
-  const network = build((spec) => joinParts(parts.get(spec.name) ?? [], spec));
+  const weights: WeightSource = (spec) => joinParts(parts.get(spec.name) ?? [], spec);
+  const network =
+    plan && sizePx !== undefined && sizePx !== plan.sizePx ? buildResized(plan, sizePx, weights) : build(weights);
   return { network, report };
+}
+
+/** A transformer for another image size: its learned positions are resampled. */
+function buildResized(plan: VitPlan, sizePx: number, weights: WeightSource): BuiltNetwork {
+  if (sizePx % plan.patchPx !== 0) {
+    throw new AppError(
+      'BackboneShapeUnsupported',
+      `${sizePx} px is not a whole number of ${plan.patchPx} px patches.`,
+      {
+        advice: `Choose a multiple of ${plan.patchPx}.`,
+      },
+    );
+  }
+  const [fromSide, toSide] = [plan.sizePx / plan.patchPx, sizePx / plan.patchPx];
+  return buildVit({ ...plan, sizePx }, (spec) => {
+    if (spec.name !== 'pos_embed') return weights(spec);
+    const table = weights({ ...spec, dims: [1, 1 + fromSide ** 2, plan.dim] });
+    return resizePositions(table, plan.dim, fromSide, toSide);
+  });
 }
 
 function noMatch(checkpoint: Checkpoint): AppError {
@@ -104,7 +132,7 @@ function transformers(checkpoint: Checkpoint): Candidate[] {
         const plan = vitPlanOf(dims, name.slice(0, -'patch_embed.proj.weight'.length));
         if (!plan) return [];
         const build: Build = (weights) => buildVit(plan, weights);
-        return [candidate(plan.name, build, specsOf(build), layout, renamed)];
+        return [{ ...candidate(plan.name, build, specsOf(build), layout, renamed), plan }];
       });
   });
 }
@@ -150,7 +178,7 @@ function candidate(
   const matched = parts.size;
   const expected = specs.length;
   const report = { architecture, layout: layout.name, prefix, matched, expected, missing, unexpected, shapeMismatches };
-  return { build, parts, report };
+  return { build, parts, report, plan: null };
 }
 
 /**
