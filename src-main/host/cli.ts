@@ -10,6 +10,7 @@ import { featuresCommand } from './commands/features.ts';
 import { infoCommand } from './commands/info.ts';
 import { mergeCommand } from './commands/merge.ts';
 import { demoCommand, serveCommand } from './commands/serve.ts';
+import { studyCommand } from './commands/study.ts';
 import { synthesizeCommand } from './commands/synthesize.ts';
 import { EXIT, EXIT_CODE_HELP, exitCodeOf } from './exit-codes.ts';
 import { appVersion } from './installation.ts';
@@ -21,6 +22,7 @@ const COMMANDS: readonly ((finish: Finish) => Command)[] = [
   extractCommand,
   featuresCommand,
   mergeCommand,
+  studyCommand,
   serveCommand,
   demoCommand,
   backboneCommand,
