@@ -9,7 +9,7 @@ import { InferenceWorker } from '../infer/inference-worker.ts';
 import { ARCHITECTURES } from './architectures/all.ts';
 import { buildVit } from './architectures/vit.ts';
 import { randomTwin } from './random-twin.ts';
-import { backbonePath, exportCut, findCut, prepareImport, prepareRandom } from './registry.ts';
+import { backbonePath, exportCut, findCut, prepareCalibrated, prepareImport, prepareRandom } from './registry.ts';
 import { safetensorsOf } from './testing/checkpoint-file.ts';
 import { hashPixels, hashWeights } from './testing/hash-weights.ts';
 
@@ -119,6 +119,38 @@ describe('prepareRandom', () => {
     const made = await prepareRandom('shufflenet_v2_x1_0', 1, store, worker);
     expect(made).toMatchObject({ origin: 'random', parameters: 1_253_604, defaultCut: 'conv5' });
     await expect(prepareRandom('resnet1', 1, store, worker)).rejects.toMatchObject({ code: 'NotFound' });
+  });
+});
+
+describe('prepareCalibrated', () => {
+  it('gives every BatchNorm the statistics of the tiles: its output then has mean 0 and variance 1 on them', async () => {
+    const store = join(folder, 'store');
+    const random = await prepareRandom('densenet121', 2, store, worker);
+    const small = { ...random, input: { ...random.input, widthPx: 64, heightPx: 64 } };
+    const pixels = new SharedArrayBuffer(8 * 64 * 64 * 3);
+    new Uint8Array(pixels).set(hashPixels(8, 64, 64));
+    const card8 = await prepareCalibrated(small, { pixels, count: 8 }, store, worker);
+    expect(card8.method).toContain('BatchNorm statistics of 8 tiles');
+    expect(card8.id).not.toBe(random.id);
+    const mean = async (of: BackboneCard): Promise<number> => {
+      const { input, inputName } = small;
+      const cuts = [findCut(of, 'norm5')];
+      const modelPath = backbonePath(store, of.id);
+      const { session } = await worker.load({ modelPath, cuts, input, inputName, threads: 0, provider: 'cpu' });
+      const output = new SharedArrayBuffer(8 * 1024 * 4);
+      await worker.run({ session, pixels, pixelOffset: 0, count: 8, output, outputOffset: 0 });
+      await worker.release(session);
+      const values = new Float32Array(output);
+      const channels = Array.from({ length: 1024 }, (_, c) =>
+        Array.from({ length: 8 }, (_, i) => values[i * 1024 + c] ?? 0),
+      );
+      return Math.max(...channels.map((channel) => Math.abs(channel.reduce((a, b) => a + b, 0) / 8)));
+    };
+    expect(await mean(card8)).toBeLessThan(1e-3);
+    expect(await mean(random)).toBeGreaterThan(0.1);
+    await expect(prepareCalibrated(small, { pixels, count: 1 }, store, worker)).rejects.toMatchObject({
+      code: 'InvalidRequest',
+    });
   });
 });
 

@@ -31,7 +31,7 @@ export async function makeRandomTwin({ modelPath, card }: StoredBackbone, seed: 
     trainedMpp: null,
     builtIn: false,
   };
-  return fileOf(encodeModel(twin), described);
+  return backboneFile(encodeModel(twin), described);
 }
 
 /**
@@ -48,7 +48,7 @@ export function makeRandomNetwork(architecture: string, seed: number): BackboneF
   }
   const network = build(randomWeights(seed));
   const bytes = encodeModel(network.model);
-  return fileOf(bytes, {
+  return backboneFile(bytes, {
     id: asId<BackboneId>(''),
     name: `random-${architecture}-${seed}`,
     architecture,
@@ -94,7 +94,8 @@ export async function makeCutModel({ modelPath, card }: StoredBackbone, cut: Cut
   });
 }
 
-function fileOf(bytes: Uint8Array, card: BackboneCard): BackboneFile {
+/** A network's bytes with its card, whose id and size they give. */
+export function backboneFile(bytes: Uint8Array, card: BackboneCard): BackboneFile {
   const id = asId<BackboneId>(createHash('sha256').update(bytes).digest('hex'));
   return { bytes, card: { ...card, id, sizeBytes: bytes.byteLength } };
 }

@@ -5,6 +5,7 @@ import { AppError } from '../../../src-shared/errors.ts';
 import type { BackboneCard, CutPoint } from '../../../src-shared/model/backbone.ts';
 import type { BackboneId } from '../../../src-shared/model/ids.ts';
 import { InferenceWorker } from '../infer/inference-worker.ts';
+import type { CalibrationTiles } from '../infer/protocol.ts';
 import { randomResNet18Card } from './random-resnet18.ts';
 
 /** Where a backbone's file lies: its SHA-256 is its name. */
@@ -75,6 +76,24 @@ export function prepareRandom(
 ): Promise<BackboneCard> {
   const source = typeof of === 'string' ? of : { modelPath: backbonePath(backbonesFolder, of.id), card: of };
   return storeMade(backbonesFolder, running, (worker, path) => worker.call('makeRandom', { of: source, seed, path }));
+}
+
+/**
+ * Makes a copy of a backbone whose BatchNorm layers carry the statistics of the given tiles, in the place of the
+ * defaults or of what it was trained on.
+ *
+ * @throws AppError InvalidRequest for fewer than two tiles, BackboneFailed, DiskFull.
+ */
+export function prepareCalibrated(
+  card: BackboneCard,
+  tiles: CalibrationTiles,
+  backbonesFolder: string,
+  running?: InferenceWorker,
+): Promise<BackboneCard> {
+  const modelPath = backbonePath(backbonesFolder, card.id);
+  return storeMade(backbonesFolder, running, (worker, path) => {
+    return worker.call('calibrate', { modelPath, card: { ...card, name: `${card.name}-calibrated` }, tiles, path });
+  });
 }
 
 /**

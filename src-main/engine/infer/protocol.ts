@@ -2,6 +2,12 @@ import type { CardEdits } from '../../../src-shared/api/engine.ts';
 import type { ErrorPayload } from '../../../src-shared/errors.ts';
 import type { BackboneCard, CutPoint, InputSpec } from '../../../src-shared/model/backbone.ts';
 
+/** Tiles to measure statistics on: interleaved RGB at the card's input size, one after the other. */
+export interface CalibrationTiles {
+  readonly pixels: SharedArrayBuffer;
+  readonly count: number;
+}
+
 /** What onnxruntime calls its execution providers; the order of preference lies in `device.ts`. */
 export type ProviderName = 'cuda' | 'dml' | 'coreml' | 'webgpu' | 'cpu';
 
@@ -54,6 +60,16 @@ export interface InferCommands {
     readonly request: {
       readonly of: string | { readonly modelPath: string; readonly card: BackboneCard };
       readonly seed: number;
+      readonly path: string;
+    };
+    readonly reply: BackboneCard;
+  };
+  /** Measures the BatchNorm statistics of a backbone on tiles and writes the network with them to `path`. */
+  calibrate: {
+    readonly request: {
+      readonly modelPath: string;
+      readonly card: BackboneCard;
+      readonly tiles: CalibrationTiles;
       readonly path: string;
     };
     readonly reply: BackboneCard;

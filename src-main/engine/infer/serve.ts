@@ -2,9 +2,12 @@ import type { MessagePort } from 'node:worker_threads';
 import { AppError, toErrorPayload } from '../../../src-shared/errors.ts';
 import { analyseFile } from '../backbone/analyse-model.ts';
 import { makeBuiltIn } from '../backbone/built-in.ts';
-import { makeCutModel, makeRandomNetwork, makeRandomTwin } from '../backbone/derive.ts';
+import { backboneFile, makeCutModel, makeRandomNetwork, makeRandomTwin } from '../backbone/derive.ts';
+import { encodeModel } from '../graph/proto.ts';
+import { calibrateNorms } from './calibrate.ts';
 import { LoadedModel } from './loaded-model.ts';
 import { measureShapes } from './measure-shapes.ts';
+import { readModelFile } from './model-file.ts';
 import type { InferAnswer, InferCall, InferCommand, InferCommands } from './protocol.ts';
 import { writeWhole } from './write-whole.ts';
 
@@ -69,6 +72,13 @@ function makeHandlers(): Handlers {
     },
     async makeRandom({ of, seed, path }) {
       const made = typeof of === 'string' ? makeRandomNetwork(of, seed) : await makeRandomTwin(of, seed);
+      await writeWhole(path, made.bytes);
+      return made.card;
+    },
+    async calibrate({ modelPath, card, tiles, path }) {
+      const calibrated = await calibrateNorms(await readModelFile(modelPath), card, tiles);
+      const method = `${card.method}, BatchNorm statistics of ${tiles.count} tiles`;
+      const made = backboneFile(encodeModel(calibrated), { ...card, method, builtIn: false });
       await writeWhole(path, made.bytes);
       return made.card;
     },
