@@ -31,7 +31,7 @@ function noteFailure(error: unknown): void {
  * scaled down. Throws CodecError for damaged streams.
  */
 export async function decodeJpeg2000(stream: Uint8Array, colour: 'rgb' | 'ycbcr'): Promise<RasterImage> {
-  checkSize(stream);
+  checkHeader(stream);
   const { J2KDecoder } = await loadCodec();
   const decoder = new J2KDecoder();
   try {
@@ -55,19 +55,41 @@ export async function decodeJpeg2000(stream: Uint8Array, colour: 'rgb' | 'ycbcr'
   }
 }
 
-/** Refuses absurd sizes before the decoder allocates for them: the SIZ segment leads every codestream (T.800, A.5.1). */
-function checkSize(stream: Uint8Array): void {
+/** What the SIZ segment of a codestream says (T.800, A.5.1). */
+export interface Jpeg2000Header {
+  readonly widthPx: number;
+  readonly heightPx: number;
+  /** True where a component has fewer samples than the image has pixels (4:2:2, 4:2:0). */
+  readonly subsampled: boolean;
+}
+
+/** Reads the SIZ segment, which leads every codestream. Throws CodecError where there is none. */
+export function readJpeg2000Header(stream: Uint8Array): Jpeg2000Header {
   const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength);
-  for (let at = 0; at + 40 < Math.min(stream.length, 4096); at++) {
+  // A .jp2 has boxes in front of its codestream, a few hundred bytes at most.
+  for (let at = 0; at + 45 < Math.min(stream.length, 8192); at++) {
     if (view.getUint32(at) !== 0xff4fff51) continue;
-    const width = view.getUint32(at + 8) - view.getUint32(at + 16);
-    const height = view.getUint32(at + 12) - view.getUint32(at + 20);
-    if (width <= 0 || height <= 0 || width * height > MAX_PIXELS) {
-      throw new CodecError(`JPEG 2000 image of ${width} x ${height} px`);
+    const components = view.getUint16(at + 40);
+    let subsampled = false;
+    for (let index = 0; index < components && at + 44 + index * 3 < stream.length; index++) {
+      subsampled ||= view.getUint8(at + 43 + index * 3) !== 1 || view.getUint8(at + 44 + index * 3) !== 1;
     }
-    return;
+    return {
+      widthPx: view.getUint32(at + 8) - view.getUint32(at + 16),
+      heightPx: view.getUint32(at + 12) - view.getUint32(at + 20),
+      subsampled,
+    };
   }
   throw new CodecError('no JPEG 2000 codestream');
+}
+
+/** Refuses what the decoder cannot take, before it allocates: absurd sizes, and components of different sizes. */
+function checkHeader(stream: Uint8Array): void {
+  const { widthPx, heightPx, subsampled } = readJpeg2000Header(stream);
+  if (widthPx <= 0 || heightPx <= 0 || widthPx * heightPx > MAX_PIXELS) {
+    throw new CodecError(`JPEG 2000 image of ${widthPx} x ${heightPx} px`);
+  }
+  if (subsampled) throw new CodecError('JPEG 2000 image with subsampled colour');
 }
 
 function toRgb8(decoded: Uint8Array, pixels: number, components: number, bits: number): Uint8Array {

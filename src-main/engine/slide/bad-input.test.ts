@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
-import createOpenJpeg from '@cornerstonejs/codec-openjpeg/wasmjs';
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../../src-shared/errors.ts';
 import { encodePng } from '../codec/png.ts';
 import { realSlide } from '../testing/real-data.ts';
 import { exercise, HONEST_CODES, mutate } from './fuzz.ts';
 import { openFromBytes } from './open-slide.ts';
-import { jpegPyramid, memorySource, testPixels, testTiles } from './test-files.ts';
+import { jpeg2000Stream, jpegPyramid, memorySource, testPixels, testTiles } from './test-files.ts';
 import { buildTiff, pageTags, type TestPage, type TestTag } from './tiff/test-tiff.ts';
 
 const CASES = Number(process.env.HYALINE_FUZZ_CASES ?? 10_000);
@@ -221,15 +220,7 @@ async function fuzzBases(): Promise<readonly Uint8Array[]> {
 }
 
 async function jpeg2000Page(): Promise<TestPage> {
-  const { J2KEncoder } = await createOpenJpeg({ print: () => {}, printErr: () => {} });
-  const chunks = await testTiles(64, 32, 32, (data) => {
-    const encoder = new J2KEncoder();
-    encoder.getDecodedBuffer({ width: 32, height: 32, bitsPerSample: 8, componentCount: 3, isSigned: false }).set(data);
-    encoder.encode();
-    const stream = encoder.getEncodedBuffer().slice();
-    encoder.delete();
-    return stream;
-  });
+  const chunks = await testTiles(64, 32, 32, (data) => jpeg2000Stream(32, 32, data));
   const description = 'Aperio test|MPP = 0.5|AppMag = 20';
   return { tags: pageTags({ width: 64, height: 32, tile: 32, compression: 33005, description }), chunks };
 }

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import createOpenJpeg from '@cornerstonejs/codec-openjpeg/wasmjs';
 import { encodeJpeg } from '../codec/jpeg.ts';
 import type { ByteSource } from './byte-source.ts';
 import { slideDamaged } from './slide-errors.ts';
@@ -50,6 +51,18 @@ export async function testTiles(
     for (let x = 0; x < width; x += tile) tiles.push(await encode(testPixels(tile, tile, x, y)));
   }
   return tiles;
+}
+
+/** A lossless JPEG 2000 codestream of RGB pixels (or whatever the three components stand for). */
+export async function jpeg2000Stream(widthPx: number, heightPx: number, data: Uint8Array): Promise<Uint8Array> {
+  const { J2KEncoder } = await createOpenJpeg({ print: () => {}, printErr: () => {} });
+  const encoder = new J2KEncoder();
+  const frame = { width: widthPx, height: heightPx, bitsPerSample: 8, componentCount: 3, isSigned: false };
+  encoder.getDecodedBuffer(frame).set(data);
+  encoder.encode();
+  const stream = encoder.getEncodedBuffer().slice();
+  encoder.delete();
+  return stream;
 }
 
 /** A small generic pyramid with JPEG tiles. */

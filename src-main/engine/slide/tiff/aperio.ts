@@ -1,6 +1,9 @@
-import { formatUnsupported } from '../slide-errors.ts';
+import { CodecError } from '../../codec/codec-error.ts';
+import { readJpeg2000Header } from '../../codec/jpeg2000.ts';
+import { formatUnsupported, openSlideMissing } from '../slide-errors.ts';
+import { ChunkReader } from './chunk-reader.ts';
 import { pageLevel } from './level.ts';
-import { TAG } from './tags.ts';
+import { COMPRESSION, TAG } from './tags.ts';
 import type { TiffFile } from './tiff-file.ts';
 import { readPage, type TiffPage } from './tiff-page.ts';
 import type { TiffSlideLayout } from './tiff-source.ts';
@@ -28,6 +31,7 @@ export async function readAperio(file: TiffFile): Promise<TiffSlideLayout> {
     if (name !== null && !associated.has(name)) associated.set(name, page);
   }
   if (levels.length === 0) throw formatUnsupported('strips instead of tiles');
+  await refuseSubsampled(file, levels);
   levels.sort((a, b) => b.widthPx - a.widthPx);
   const properties = aperioProperties((await levels[0]?.ifd.text(TAG.imageDescription, 1 << 20)) ?? '');
   const mpp = positive(properties.get('MPP'));
@@ -49,6 +53,24 @@ export function aperioProperties(description: string): ReadonlyMap<string, strin
     if (equals > 0) pairs.set(part.slice(0, equals).trim(), part.slice(equals + 1).trim());
   }
   return pairs;
+}
+
+/**
+ * Scheme 33003 may store colour at half resolution, which the JPEG 2000 decoder here cannot take: such a slide is left
+ * to OpenSlide. One tile tells for all.
+ */
+async function refuseSubsampled(file: TiffFile, levels: readonly TiffPage[]): Promise<void> {
+  const page = levels.find(({ compression }) => compression === COMPRESSION.aperioJpeg2000Ycbcr);
+  if (page === undefined) return;
+  const tile = await new ChunkReader(file.source, page).stored(0);
+  let subsampled = false;
+  try {
+    subsampled = tile !== null && readJpeg2000Header(tile).subsampled;
+  } catch (error) {
+    // A broken first tile says nothing of the others; it is reported when it is read.
+    if (!(error instanceof CodecError)) throw error;
+  }
+  if (subsampled) throw openSlideMissing('Aperio JPEG 2000 (subsampled colour)');
 }
 
 function associatedName(description: string | null): string | null {

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
+import { ycbcrToRgb } from '../../codec/ycbcr.ts';
 import { realSlide } from '../../testing/real-data.ts';
-import { openSlideSource } from '../open-slide.ts';
-import { scratchFolder, testPixels, testTiles } from '../test-files.ts';
+import { openFromBytes, openSlideSource } from '../open-slide.ts';
+import { jpeg2000Stream, memorySource, scratchFolder, testPixels, testTiles } from '../test-files.ts';
 import { buildTiff, pageTags, type TestTag } from './test-tiff.ts';
 
 const golden = JSON.parse(readFileSync(new URL('./formats.golden.json', import.meta.url), 'utf8')) as {
@@ -143,6 +144,33 @@ describe('Philips TIFF (synthetic only)', () => {
     expect([...coarse.data.subarray(18)]).toEqual(Array.from({ length: 12 }, () => 255));
     expect(Buffer.compare(coarse.data.subarray(0, 18), testPixels(6, 1, 90, 0))).toBe(0);
     await slide.close();
+  });
+});
+
+describe('Aperio JPEG 2000 in YCbCr (33003, synthetic only)', () => {
+  const slideOf = async (change: (stream: Uint8Array) => void): Promise<Uint8Array> => {
+    const description = 'Aperio test|MPP = 0.5|AppMag = 20';
+    const stream = await jpeg2000Stream(64, 64, testPixels(64, 64));
+    change(stream);
+    const tags = pageTags({ width: 64, height: 64, tile: 64, compression: 33003, description });
+    return buildTiff([{ tags, chunks: [stream] }]);
+  };
+
+  it('is converted to RGB', async () => {
+    const slide = await openSlideSource(scratch.write('ycc.svs', await slideOf(() => {})));
+    const wanted = testPixels(64, 64);
+    ycbcrToRgb(wanted);
+    expect(Buffer.compare((await slide.readTile(0, 0, 0)).data, wanted)).toBe(0);
+    await slide.close();
+  });
+
+  it('with subsampled colour is left to OpenSlide, never read as something else', async () => {
+    const bytes = await slideOf((stream) => {
+      // XRsiz of the second and third component (T.800, table A.9).
+      stream[46] = 2;
+      stream[49] = 2;
+    });
+    await expect(openFromBytes('x.svs', memorySource(bytes))).rejects.toMatchObject({ code: 'SlideFormatUnsupported' });
   });
 });
 
