@@ -49,7 +49,7 @@ export function touchedPixels(
  * (40, 22, 60), epithelial cytoplasm (129, 81, 128), collagen (174, 72, 115) to (219, 161, 189), glass (246, 243, 243).
  */
 const HAEMATOXYLIN = [0.62, 0.72, 0.4] as const;
-const EOSIN = [0.19, 0.86, 0.48] as const;
+const EOSIN = [0.165, 0.85, 0.52] as const;
 const BLOOD = [0.12, 0.86, 0.62] as const;
 export const GLASS = [243, 243, 243] as const;
 

@@ -1,3 +1,4 @@
+import type { FatCells } from './fat-cells.ts';
 import { emptyFields, type Fields, fieldsAt } from './fields.ts';
 import { type Gland, glandDepth } from './glands.ts';
 import { liningNuclei } from './lining.ts';
@@ -14,16 +15,17 @@ interface Placing {
   readonly scene: Scene;
   readonly rect: RectUm;
   readonly glands: readonly Gland[];
+  readonly fat: FatCells;
   readonly fields: Fields;
   readonly nuclei: Nucleus[];
 }
 
 /**
  * All nuclei that can touch the rectangle, in an order that does not depend on it.
- * @param glands all glands that can touch it.
+ * @param glands all glands that can touch it. @param fat the fat cells around it.
  */
-export function nucleiNear(scene: Scene, rect: RectUm, glands: readonly Gland[]): Nucleus[] {
-  const placing: Placing = { scene, rect, glands, fields: emptyFields(), nuclei: [] };
+export function nucleiNear(scene: Scene, rect: RectUm, glands: readonly Gland[], fat: FatCells): Nucleus[] {
+  const placing: Placing = { scene, rect, glands, fat, fields: emptyFields(), nuclei: [] };
   addStroma(placing);
   addLymphocytes(placing);
   if (scene.layout.lesions.length > 0) addTumour(placing);
@@ -31,8 +33,10 @@ export function nucleiNear(scene: Scene, rect: RectUm, glands: readonly Gland[])
   return placing.nuclei;
 }
 
-/** True where no gland covers the place. */
-function isClear({ glands }: Placing, x: number, y: number): boolean {
+/** True where no gland covers the place and it is in no fat cell's vacuole. */
+function isClear({ glands, fat }: Placing, x: number, y: number): boolean {
+  const membrane = fat.membrane(x, y);
+  if (membrane >= 0 && membrane < 0.6) return false;
   return glands.every((gland) => glandDepth(gland, x, y) < -1.5);
 }
 
@@ -44,7 +48,7 @@ function addStroma(placing: Placing): void {
     const x = (column + random()) * STROMA_CELL_UM;
     const y = (row + random()) * STROMA_CELL_UM;
     fieldsAt(scene, x, y, fields);
-    if (fields.depth < 4 || fields.fat > -0.02 || fields.nest > -3) return;
+    if (fields.depth < 4 || fields.nest > -3) return;
     const crowd = 0.31 + 0.26 * fields.loose + (fields.lesion > 0 ? 0.12 : 0);
     if (random() > crowd || !isClear(placing, x, y)) return;
     const isPlump = random() < 0.25 + 0.25 * fields.loose;
@@ -71,7 +75,7 @@ function addLymphocytes(placing: Placing): void {
     if (chance > 0.86) return;
     fieldsAt(scene, x, y, fields);
     const crowd = 0.012 + 0.03 * fields.loose + 0.86 * fields.inflammation;
-    if (chance > crowd || fields.depth < 6 || fields.fat > -0.02 || fields.nest > -2) return;
+    if (chance > crowd || fields.depth < 6 || fields.nest > -2) return;
     if (!isClear(placing, x, y)) return;
     const radius = 2.7 + 0.7 * random();
     const shape = {

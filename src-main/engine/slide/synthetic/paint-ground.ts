@@ -19,17 +19,17 @@ export function paintStroma(scene: Scene, canvas: Canvas, lattice: FieldLattice,
       if (inside < -9 || eosin[at] !== 0) continue;
       const u = across[at] ?? 0;
       const v = along[at] ?? 0;
-      const crimped = u + 2.2 * valueNoise(noise, u / 34 + 3, v / 8.5);
-      const thin = valueNoise(noise, crimped / 1.25, v / 17);
-      const thick = valueNoise(noise, crimped / 7 + 31, v / 52);
+      const crimped = u + 3.4 * valueNoise(noise, u / 26 + 3, v / 9.5);
+      const thin = valueNoise(noise, crimped / 1.25, v / 12);
+      const thick = valueNoise(noise, crimped / 6.5 + 31, v / 30);
       const edge = smoothStep(-1.2, 0.6, inside + (thick + 0.4 * thin - 0.7) * 7);
       if (edge === 0) continue;
       const openness = loose[at] ?? 0;
-      const bundle = valueNoise(noise, crimped / 15 + 80, v / 74 + 9);
+      const bundle = valueNoise(noise, crimped / 13 + 80, v / 42 + 9);
       const grain = valueNoise(noise, ((canvas.x0Px + x) * mppUm) / 2.3, yUm / 2.3 + 50);
       const solid = edge * (1 - cleft(thick, opening[at] ?? 0, openness));
       const fibre = 0.85 * thin + 1.45 * bundle * bundle - 0.04 + (0.16 + 0.45 * openness) * grain;
-      const pink = (tone[at] ?? 1) * (0.54 - 0.3 * openness) * fibre;
+      const pink = (tone[at] ?? 1) * (0.5 - 0.27 * openness) * fibre;
       eosin[at] = (pink > 0.62 ? 0.62 + 0.55 * (pink - 0.62) : pink) * solid + 0.025 * edge;
       haematoxylin[at] = (0.01 + 0.09 * openness * (0.4 + grain) + 0.11 * thin) * solid;
     }

@@ -1,11 +1,11 @@
 import { develop, GLASS, makeCanvas } from './canvas.ts';
+import { FatCells, paintFat } from './fat-cells.ts';
 import { outlineDepth } from './fields.ts';
 import { glandsNear } from './glands.ts';
 import { expandField, fieldMaximum, sampleLattice } from './lattice.ts';
 import { hashCell } from './noise.ts';
 import { nucleiNear } from './nuclei.ts';
 import { paintGland, paintNucleus } from './paint-cells.ts';
-import { paintFat } from './paint-fat.ts';
 import { blurAt, blurMarginPx, boxBlur, paintPens, touchesBlur } from './paint-glass.ts';
 import { paintNests, paintStroma } from './paint-ground.ts';
 import type { Scene } from './scene.ts';
@@ -59,12 +59,13 @@ function renderSharp(scene: Scene, x0Px: number, y0Px: number, widthPx: number, 
 
   const canvas = makeCanvas(x0Px, y0Px, widthPx, heightPx, mppUm);
   const depth = expandField(lattice, 'depth');
-  paintFat(scene, canvas, lattice, depth);
+  const fat = new FatCells(scene, rect);
+  paintFat(scene, canvas, fat, depth);
   paintStroma(scene, canvas, lattice, depth);
   paintNests(scene, canvas, lattice);
   const glands = glandsNear(scene, rect);
   for (const gland of glands) paintGland(scene, canvas, gland, depth);
-  for (const nucleus of nucleiNear(scene, rect, glands)) paintNucleus(scene, canvas, nucleus);
+  for (const nucleus of nucleiNear(scene, rect, glands, fat)) paintNucleus(scene, canvas, nucleus);
   return develop(canvas, (x, y) => ((hashCell(x, y, scene.seed) & 15) - 7.5) * 0.5);
 }
 
