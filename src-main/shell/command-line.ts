@@ -1,25 +1,17 @@
 import { CLI_ARGUMENT } from '../../src-shared/api/engine-link.ts';
 import type { ElectronParts } from './electron.ts';
 
-/** First arguments that mean the command line instead of a window. `e2e/electron` checks them against its help. */
-export const CLI_COMMANDS: readonly string[] = [
-  'info',
-  'analyze',
-  'serve',
-  'demo',
-  'synthesize',
-  'doctor',
-  'help',
-  '--help',
-  '-h',
-  '--version',
-  '-V',
-];
+const ABOUT_THE_COMMAND_LINE: readonly string[] = ['--help', '-h', '--version', '-V'];
 
-/** The arguments for the command line; null when the application is to open. */
+/**
+ * The arguments for the command line; null when the application is to open. A command is a plain word: files come from
+ * the system with their whole path, and their names have an extension. Which words are commands is the command line's
+ * own business; it answers an unknown one.
+ */
 export function commandLineArguments(argv: readonly string[], skip: number): readonly string[] | null {
   const args = argv.slice(skip);
-  return CLI_COMMANDS.includes(args[0] ?? '') ? args : null;
+  const [first = ''] = args;
+  return /^[a-z][a-z-]*$/.test(first) || ABOUT_THE_COMMAND_LINE.includes(first) ? args : null;
 }
 
 /** Runs a command in a process of its own, with this one's output, and ends the application with its exit code. */

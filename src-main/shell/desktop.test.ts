@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { commandLineArguments } from './command-line.ts';
 import {
   openedNames,
   type RunningShell,
@@ -257,6 +258,15 @@ describe('while a job runs', () => {
 });
 
 describe('a command in place of files', () => {
+  it('is a plain word, never a file, a folder or an option of Chromium', () => {
+    expect(commandLineArguments(['hyaline', 'info', 'slide.svs'], 1)).toEqual(['info', 'slide.svs']);
+    expect(commandLineArguments(['hyaline', '--version'], 1)).toEqual(['--version']);
+    for (const other of ['slide.svs', '/data/slide', './info', '--no-sandbox', 'C:\\slides', '.', '']) {
+      expect(commandLineArguments(['hyaline', other], 1), other).toBeNull();
+    }
+    expect(commandLineArguments(['hyaline'], 1)).toBeNull();
+  });
+
   it('runs the command line in a process of its own, without a window, and exits with its code', async () => {
     const running = await start({
       argv: ['electron', '.', 'info', 'slide.svs'],
