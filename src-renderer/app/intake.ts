@@ -1,3 +1,4 @@
+import { fileKindOf } from '../../src-shared/api/file-kinds.ts';
 import { AppError } from '../../src-shared/errors.ts';
 import type { FileGrant } from '../../src-shared/model/ids.ts';
 import { backbones } from '../state/backbones.svelte.ts';
@@ -8,12 +9,6 @@ import { uploads } from '../state/uploads.svelte.ts';
 import { workspace } from '../state/workspace.svelte.ts';
 
 type Kind = 'slide' | 'model';
-
-const MODEL_NAME = /\.onnx$/i;
-
-export function kindOfFile(fileName: string): Kind {
-  return MODEL_NAME.test(fileName) ? 'model' : 'slide';
-}
 
 /** Opens what the user chose: a slide in the viewer, a model among the backbones. Rejects with the engine's AppError. */
 export async function openGrant(grant: FileGrant, kind: Kind): Promise<void> {
@@ -35,7 +30,7 @@ export async function openDropped(files: readonly File[]): Promise<void> {
           advice: 'Drop a slide file or an ONNX model.',
         });
       }
-      await openGrant(await uploads.grant(file), kindOfFile(file.name));
+      await openGrant(await uploads.grant(file), fileKindOf(file.name) === 'model' ? 'model' : 'slide');
     });
   }
 }
