@@ -4,6 +4,7 @@ import { AppError, fromErrorPayload, toErrorPayload } from '../../src-shared/err
 import { analyzeCommand } from './commands/analyze.ts';
 import { backboneCommand } from './commands/backbone.ts';
 import type { Finish } from './commands/command.ts';
+import { compareCommand } from './commands/compare.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { extractCommand } from './commands/extract.ts';
 import { featuresCommand } from './commands/features.ts';
@@ -19,6 +20,7 @@ import { formatError } from './terminal.ts';
 const COMMANDS: readonly ((finish: Finish) => Command)[] = [
   infoCommand,
   analyzeCommand,
+  compareCommand,
   extractCommand,
   featuresCommand,
   mergeCommand,

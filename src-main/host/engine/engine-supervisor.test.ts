@@ -61,6 +61,18 @@ describe('EngineSupervisor', () => {
     again.close();
   });
 
+  it('closes an engine that is just starting again', async () => {
+    const { engine, lines } = supervisor();
+    await engine.start();
+    await expect(crash(engine)).rejects.toMatchObject({ code: 'EngineCrashed' });
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    await engine.close();
+    expect(() => engine.connect()).toThrow();
+    const said = lines.length;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(lines.length).toBe(said);
+  });
+
   it('gives up after three crashes and says so', async () => {
     const { engine, lines } = supervisor();
     await engine.start();

@@ -36,6 +36,7 @@ interface Waiting {
 export class EngineSupervisor {
   readonly #options: SupervisorOptions;
   #worker: Worker | null = null;
+  #launching: Promise<void> | null = null;
   #waiting = new Map<number, Waiting>();
   #nextId = 1;
   #crashes: number[] = [];
@@ -88,6 +89,8 @@ export class EngineSupervisor {
   /** Lets the engine finish what it is writing and release its store; gives up waiting after 15 s. */
   async close(): Promise<void> {
     this.#closing = true;
+    // An engine that is just starting is let start: killed halfway it could leave its store locked.
+    await this.#launching?.catch(() => undefined);
     const worker = this.#worker;
     if (worker === null) {
       return;
@@ -104,7 +107,7 @@ export class EngineSupervisor {
   }
 
   #launch(isRestart: boolean): Promise<void> {
-    return new Promise((resolve, reject) => {
+    this.#launching = new Promise((resolve, reject) => {
       const worker = new Worker(this.#options.entry, { workerData: this.#options.start });
       let failure: AppError | null = null;
       let ready = false;
@@ -136,6 +139,7 @@ export class EngineSupervisor {
         reject(error);
       });
     });
+    return this.#launching;
   }
 
   #receive(message: FromEngine): void {

@@ -227,6 +227,28 @@ describe('the socket', () => {
   });
 });
 
+describe('closing the server', () => {
+  it('does not wait for a page that sleeps', async () => {
+    const short = await startWebServer({
+      engine,
+      files: new Map(),
+      storeFolder: folder,
+      bindAddress: '127.0.0.1',
+      port: 0,
+    });
+    const { pathname, search, origin, host } = new URL(short.openingUrl);
+    const opening = await fetch(`${origin}${pathname}${search}`, { redirect: 'manual' });
+    const session = opening.headers.get('set-cookie')?.split(';', 1)[0] ?? '';
+    const page = new WebSocket(`ws://${host}/engine`, { headers: { Origin: origin, Cookie: session } });
+    await new Promise((resolve) => page.once('open', resolve));
+    page.pause();
+    const startedMs = Date.now();
+    await short.close();
+    expect(Date.now() - startedMs).toBeLessThan(10_000);
+    page.terminate();
+  });
+});
+
 describe('an upload', () => {
   const put = (name: string, body: string, headers: Record<string, string> = {}) =>
     ask(`/upload/${encodeURIComponent(name)}`, withSession({ Origin: own(), ...headers }), 'PUT', body);

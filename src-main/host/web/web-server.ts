@@ -35,6 +35,7 @@ const UPLOAD_PREFIX = routes.upload('');
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 /** WebSocket close code for "the server is restarting": the page connects again. */
 const SERVICE_RESTART = 1012;
+const FAREWELL_MS = 1000;
 
 /**
  * Serves interface, routes, uploads and the engine's socket on one port.
@@ -65,6 +66,8 @@ export async function startWebServer(options: WebServerOptions): Promise<WebServ
     async close() {
       for (const client of sockets.clients) {
         client.close(SERVICE_RESTART);
+        // A sleeping page does not answer the farewell.
+        setTimeout(() => client.terminate(), FAREWELL_MS).unref();
       }
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));
