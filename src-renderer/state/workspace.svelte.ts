@@ -55,7 +55,7 @@ class Workspace {
   async openId(id: SlideId): Promise<void> {
     this.status = 'loading';
     try {
-      await this.open(await engine.getSlide(id));
+      await this.open(await engine.reopenSlide(id));
     } catch (error) {
       this.slide = null;
       this.error = asAppError(error);

@@ -102,6 +102,8 @@ export interface EngineApi {
   openDemoSlide(): Promise<{ readonly slide: Slide | null; readonly jobId: JobId | null }>;
   listSlides(): Promise<readonly Slide[]>;
   getSlide(id: SlideId): Promise<Slide>;
+  /** Opens a slide of the library again: checks its file and moves it to the front. Throws SlideMoved, NotFound. */
+  reopenSlide(id: SlideId): Promise<Slide>;
   /** Forgets the slide and everything computed from it; the file itself is never touched. */
   forgetSlide(id: SlideId): Promise<void>;
   /** Sets the user's pixel size (µm per level-0 pixel); null returns to the file's. */
@@ -169,6 +171,7 @@ const METHOD_TABLE: Readonly<Record<keyof EngineApi, true>> = {
   openDemoSlide: true,
   listSlides: true,
   getSlide: true,
+  reopenSlide: true,
   forgetSlide: true,
   setSlideMpp: true,
   previewGrid: true,

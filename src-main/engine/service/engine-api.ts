@@ -89,6 +89,11 @@ function slideApi({ library, grants, demo, queue, tissue, backbones, emit, forge
     openDemoSlide: () => demo.open(queue),
     listSlides: () => library.list(),
     getSlide: (id) => library.get(id),
+    reopenSlide: async (id) => {
+      const slide = await library.reopen(id);
+      emit({ type: 'library-changed' });
+      return slide;
+    },
     forgetSlide: async (id) => {
       await queue.removeJobsOf(id);
       await library.forget(id);
@@ -117,7 +122,14 @@ function slideApi({ library, grants, demo, queue, tissue, backbones, emit, forge
       return preview;
     },
   } satisfies Part<
-    'openSlide' | 'openDemoSlide' | 'listSlides' | 'getSlide' | 'forgetSlide' | 'setSlideMpp' | 'previewGrid'
+    | 'openSlide'
+    | 'openDemoSlide'
+    | 'listSlides'
+    | 'getSlide'
+    | 'reopenSlide'
+    | 'forgetSlide'
+    | 'setSlideMpp'
+    | 'previewGrid'
   >;
 }
 

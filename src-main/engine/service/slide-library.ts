@@ -57,6 +57,14 @@ export class SlideLibrary {
     return await this.#describe(await this.record(id));
   }
 
+  /** Opens the file again and moves the slide to the front of the library. Throws NotFound, SlideMoved. */
+  async reopen(id: SlideId): Promise<Slide> {
+    await this.source(id);
+    const record = { ...(await this.record(id)), openedAtMs: Date.now() };
+    await this.#store.putSlide(record);
+    return await this.#describe(record);
+  }
+
   /** Throws NotFound. */
   async record(id: SlideId): Promise<SlideRecord> {
     const record = await this.#store.getSlide(id);
