@@ -102,7 +102,7 @@ export interface EngineApi {
   openDemoSlide(): Promise<{ readonly slide: Slide | null; readonly jobId: JobId | null }>;
   listSlides(): Promise<readonly Slide[]>;
   getSlide(id: SlideId): Promise<Slide>;
-  /** Opens a slide of the library again: checks its file and moves it to the front. Throws SlideMoved, NotFound. */
+  /** Opens a slide of the library again, which moves it to the front. Throws NotFound. */
   reopenSlide(id: SlideId): Promise<Slide>;
   /** Forgets the slide and everything computed from it; the file itself is never touched. */
   forgetSlide(id: SlideId): Promise<void>;

@@ -57,9 +57,8 @@ export class SlideLibrary {
     return await this.#describe(await this.record(id));
   }
 
-  /** Opens the file again and moves the slide to the front of the library. Throws NotFound, SlideMoved. */
+  /** Moves the slide to the front of the library; one whose file is gone comes back unavailable. Throws NotFound. */
   async reopen(id: SlideId): Promise<Slide> {
-    await this.source(id);
     const record = { ...(await this.record(id)), openedAtMs: Date.now() };
     await this.#store.putSlide(record);
     return await this.#describe(record);
