@@ -9,7 +9,8 @@ import { allFinite, ELEMENT, floatsOf, type Graph, type OnnxModel } from '../gra
 import { encodeModel } from '../graph/proto.ts';
 import { decodeModelFile, readWholeFile } from '../infer/model-file.ts';
 import { buildCheckpoint } from './build-checkpoint.ts';
-import { type CardFile, cardInMetadata, cutsInMetadata, inputOf, readCardFile } from './card-file.ts';
+import { cardInMetadata, cutsInMetadata, inputOf, readCardFile } from './card-file.ts';
+import type { CardFile } from './card-schema.ts';
 import { type MeasureShapes, makeCutTable } from './cut-table.ts';
 import { findFeatureTensor } from './feature-output.ts';
 import { describeInput, findModelInput } from './model-input.ts';

@@ -1,6 +1,6 @@
 import type { OnnxModel } from '../graph/model.ts';
 import { readWholeFile } from '../infer/model-file.ts';
-import type { CardFile } from './card-file.ts';
+import type { CardFile } from './card-schema.ts';
 import { buildFromCheckpoint, type MatchReport, matchCheckpoint, summarizeMatch } from './checkpoint/match.ts';
 import { isSafetensors, readSafetensors } from './checkpoint/safetensors.ts';
 import type { Checkpoint } from './checkpoint/tensor.ts';

@@ -5,34 +5,8 @@ import { AppError } from '../../../src-shared/errors.ts';
 import type { InputSpec } from '../../../src-shared/model/backbone.ts';
 import type { OnnxModel } from '../graph/model.ts';
 import { CUTS_KEY } from './architectures/network.ts';
+import { type CardFile, cardSchema } from './card-schema.ts';
 import { cardFromConfig } from './config-json.ts';
-
-const triple = z.tuple([z.number(), z.number(), z.number()]);
-
-const inputSchema = z.object({
-  widthPx: z.number().int().positive().optional(),
-  heightPx: z.number().int().positive().optional(),
-  layout: z.enum(['NCHW', 'NHWC']).optional(),
-  channelOrder: z.enum(['RGB', 'BGR']).optional(),
-  scale: z.number().positive().optional(),
-  mean: triple.optional(),
-  std: triple.refine((values) => values.every((value) => value > 0)).optional(),
-});
-
-const cardSchema = z.object({
-  name: z.string().min(1).optional(),
-  architecture: z.string().optional(),
-  origin: z.enum(['imagenet', 'histology', 'random', 'unknown']).optional(),
-  method: z.string().optional(),
-  licence: z.string().optional(),
-  source: z.string().optional(),
-  trainedMpp: z.number().positive().nullable().optional(),
-  defaultCut: z.string().optional(),
-  input: inputSchema.optional(),
-});
-
-/** What a card file beside a model, or the model's own metadata, may say; everything is optional. */
-export type CardFile = z.infer<typeof cardSchema>;
 
 /** The input as far as a card gives it, without the fields it leaves out. */
 export function inputOf(card: { readonly input?: CardFile['input'] | InputSpec | undefined }): Partial<InputSpec> {

@@ -1,5 +1,5 @@
 import type { BackboneOrigin } from '../../../src-shared/model/backbone.ts';
-import type { CardFile } from './card-file.ts';
+import type { CardFile } from './card-schema.ts';
 
 /** Where a public checkpoint comes from. */
 export type CatalogueSource =

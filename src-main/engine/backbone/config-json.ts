@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { CardFile } from './card-file.ts';
+import type { CardFile } from './card-schema.ts';
 
 const triple = z.tuple([z.number(), z.number(), z.number()]);
 

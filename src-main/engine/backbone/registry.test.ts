@@ -130,6 +130,37 @@ describe('prepareImport', () => {
   });
 });
 
+describe('inputs a file says little about', () => {
+  it('takes a missing shape as NCHW at 224 px, and says so', async () => {
+    const model = smallNetwork({ dims: ['N', 3, 'H', 'W'] });
+    const inputs = model.graph.inputs.map((input) => ({ ...input, dims: null }));
+    const card = await inspectBackbone(await saved({ ...model, graph: { ...model.graph, inputs } }), {}, worker);
+    expect(card.input).toMatchObject({ layout: 'NCHW', widthPx: 224, heightPx: 224 });
+    expect(card.assumed.join('; ')).toMatch(/input size 224 x 224.*layout NCHW/);
+  });
+
+  it('recognises channels in the last place', async () => {
+    const g = new GraphBuilder('nhwc');
+    g.input('image', ['N', 16, 16, 3]);
+    const planar = g.node('planar', 'Transpose', ['image'], { perm: [0, 3, 1, 2] });
+    const kernel = Float32Array.from({ length: 4 * 27 }, (_, i) => Math.sin(i));
+    const conv = g.node('conv', 'Conv', [planar, g.floats('w', [4, 3, 3, 3], kernel)]);
+    g.output(g.node('features', 'Flatten', [g.node('gap', 'GlobalAveragePool', [conv])]), null);
+    const card = await inspectBackbone(await saved(g.build()), {}, worker);
+    expect(card.input).toMatchObject({ layout: 'NHWC', widthPx: 16, heightPx: 16 });
+    expect(card.cuts.at(-1)).toMatchObject({ name: 'features', featureDim: 4 });
+  });
+
+  it('makes vectors of an output that is still a stack of maps', async () => {
+    const g = new GraphBuilder('maps');
+    g.input('image', ['N', 3, 16, 16]);
+    const kernel = Float32Array.from({ length: 6 * 27 }, (_, i) => Math.cos(i));
+    g.output(g.node('maps', 'Conv', ['image', g.floats('w', [6, 3, 3, 3], kernel)]), null);
+    const card = await inspectBackbone(await saved(g.build()), {}, worker);
+    expect(card.cuts.at(-1)).toMatchObject({ pooling: 'global-average', featureDim: 6 });
+  });
+});
+
 describe('files that are no usable backbone', () => {
   it.each<[string, Variant, RegExp]>([
     ['of rank three', { dims: [3, 16, 16] }, /3 dimensions/],

@@ -1,0 +1,28 @@
+import { z } from 'zod';
+
+const triple = z.tuple([z.number(), z.number(), z.number()]);
+
+const inputSchema = z.object({
+  widthPx: z.number().int().positive().optional(),
+  heightPx: z.number().int().positive().optional(),
+  layout: z.enum(['NCHW', 'NHWC']).optional(),
+  channelOrder: z.enum(['RGB', 'BGR']).optional(),
+  scale: z.number().positive().optional(),
+  mean: triple.optional(),
+  std: triple.refine((values) => values.every((value) => value > 0)).optional(),
+});
+
+export const cardSchema = z.object({
+  name: z.string().min(1).optional(),
+  architecture: z.string().optional(),
+  origin: z.enum(['imagenet', 'histology', 'random', 'unknown']).optional(),
+  method: z.string().optional(),
+  licence: z.string().optional(),
+  source: z.string().optional(),
+  trainedMpp: z.number().positive().nullable().optional(),
+  defaultCut: z.string().optional(),
+  input: inputSchema.optional(),
+});
+
+/** What a card file beside a model, or the model's own metadata, may say; everything is optional. */
+export type CardFile = z.infer<typeof cardSchema>;
