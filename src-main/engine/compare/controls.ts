@@ -9,10 +9,10 @@ export const CONTROLS = [
   { name: 'file statistics', features: fileFeatures },
 ] as const;
 
-const CONTROL_C_GRID: readonly number[] = Array.from({ length: 7 }, (_, i) => 10 ** (i - 4));
+const CONTROL_C_GRID: readonly number[] = Array.from({ length: 5 }, (_, i) => 10 ** (i - 4));
 
 /**
- * A control on the parts backbones are judged on: a linear SVM (C 1e-4 to 100) and nearest neighbours on standardised
+ * A control on the parts backbones are judged on: a linear SVM (C 1e-4 to 1) and nearest neighbours on standardised
  * features, whichever does better inside the training part. Throws as `scoreTask`.
  */
 export function scoreControl(task: PatchTask, parts: readonly TaskPart[], samples: Samples): TaskScore {

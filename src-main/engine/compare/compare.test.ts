@@ -1,0 +1,141 @@
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Comparison, TaskComparison } from '../../../src-shared/model/comparison.ts';
+import { InferenceWorker } from '../infer/inference-worker.ts';
+import { compareBackbones } from './compare.ts';
+import type { CompareBackbone } from './contenders.ts';
+import { FeatureCache } from './feature-cache.ts';
+import { readTasks } from './read-tasks.ts';
+import { checkered, grey, paintImages, pink, writeLittleNetwork } from './testing.ts';
+import { writeComparison } from './write-comparison.ts';
+
+let folder = '';
+let worker: InferenceWorker;
+let backbones: CompareBackbone[] = [];
+let comparison: Comparison;
+
+async function run(): Promise<Comparison> {
+  const { tasks, skipped } = await readTasks([join(folder, 'tasks')], {});
+  return compareBackbones({
+    ...{ tasks, skipped, backbones, probe: 'svm', seeds: [1, 2], twinSeeds: [1, 2, 3], resamples: 200 },
+    ...{ tolerance: 0.01, ckaImages: 40, twinsFolder: join(folder, 'twins') },
+    bench: { worker, cache: new FeatureCache(join(folder, 'features')), threads: 1 },
+  });
+}
+
+function task(name: string): TaskComparison {
+  const found = comparison.tasks.find((it) => it.task === name);
+  if (found === undefined) throw new Error(`no task ${name}`);
+  return found;
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'hyaline-compare-'));
+  worker = new InferenceWorker();
+  const at = (of: string, label: string) => join(folder, 'tasks', of, label);
+  await paintImages(at('texture', 'board'), 40, checkered, 1);
+  await paintImages(at('texture', 'plain'), 40, grey, 2);
+  await paintImages(at('colour', 'pink'), 20, pink, 3);
+  await paintImages(at('colour', 'plain'), 20, grey, 4);
+  await paintImages(at('nothing', 'heads'), 50, grey, 105);
+  await paintImages(at('nothing', 'tails'), 50, grey, 206);
+  await paintImages(at('lonely', 'one'), 6, grey, 7);
+  backbones = [
+    await writeLittleNetwork(join(folder, 'models'), 'planted', 'histology', 11),
+    await writeLittleNetwork(join(folder, 'models'), 'drawn', 'random', 12),
+  ];
+  comparison = await run();
+}, 120_000);
+afterAll(async () => {
+  await worker.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe('a comparison of backbones', () => {
+  it('finds a signal planted in an early layer there, and a gain over random twins', () => {
+    const [early, late] = task('texture').backbones[0]?.cuts ?? [];
+    expect(early?.score).toBeGreaterThan(0.95);
+    expect(early?.gain).toBeGreaterThan(0.15);
+    expect(early?.noBetterThanRandom).toBe(false);
+    expect(late?.gain ?? 1).toBeLessThan((early?.gain ?? 0) - 0.1);
+    expect(early?.random).toHaveLength(3);
+    expect(task('texture').backbones[0]?.sweetSpot).toBe('early');
+    expect(task('texture').confounds[0]?.alarm).toBe(false);
+  });
+
+  it('chooses the cut inside the training part', () => {
+    const [planted] = task('texture').backbones;
+    expect(planted?.timesChosen).toEqual({ early: 10, late: 0 });
+    expect(planted?.chosen.score).toBe(planted?.cuts[0]?.score);
+  });
+
+  it('sounds the alarm where mean colour is enough', () => {
+    const [alarm] = task('colour').confounds;
+    expect(alarm).toMatchObject({ alarm: true, metric: 'AUC' });
+    expect(task('colour').controls.find(({ name }) => name === 'mean colour')?.score).toBeGreaterThan(0.95);
+    expect(task('texture').controls.find(({ name }) => name === 'mean colour')?.score).toBeLessThan(0.7);
+  });
+
+  it('claims nothing where labels mean nothing', () => {
+    const { backbones: judged, pairs, chance } = task('nothing');
+    expect(chance).toBe(0.5);
+    for (const { chosen } of judged) expect(Math.abs(chosen.score - 0.5)).toBeLessThan(0.2);
+    expect(pairs[0]?.sentence).toMatch(/^No difference between planted and drawn can be claimed/);
+    expect(pairs[0]?.sentence).toContain('optimistic');
+    expect(judged[0]?.cuts[0]?.noBetterThanRandom).toBe(true);
+  });
+
+  it('tells a real difference, corrected for all comparisons', () => {
+    const [pair] = task('texture').pairs;
+    expect(pair?.sentence).toMatch(/^drawn is worse than planted: −\d+\.\d AUC points/);
+    expect(pair?.correctedP).toBeGreaterThanOrEqual(pair?.pValue ?? 1);
+    expect(pair?.twiceSd).toBe(-1);
+    expect(comparison.ranks?.average[0]).toBeLessThan(2);
+    expect(comparison.ranks?.criticalDifference).toBeNull();
+  });
+
+  it('names what it left out', () => {
+    expect(comparison.skipped).toEqual([expect.objectContaining({ name: 'lonely' })]);
+    expect(comparison.skipped[0]?.reason).toContain('one class only (one)');
+  });
+
+  it('computes CKA between all cuts on the same images', () => {
+    const { cka } = comparison;
+    expect(cka?.layers).toEqual(['planted@early', 'planted@late', 'drawn@early', 'drawn@late']);
+    cka?.biased.forEach((row, i) => {
+      expect(row[i]).toBeCloseTo(1, 10);
+    });
+    expect(cka?.images).toBe(40);
+  });
+
+  it('writes tables and figures that hold its numbers', async () => {
+    const files = await writeComparison(comparison, join(folder, 'out'));
+    const read = (name: string) => readFile(join(folder, 'out', name), 'utf8');
+    expect(files).toContain('layers-texture.svg');
+    expect(JSON.parse(await read('comparison.json'))).toEqual(comparison);
+    const markdown = await read('comparison.md');
+    expect(markdown).toContain('**Confounded: this task cannot rank backbones.**');
+    expect(markdown).toContain('lonely: It has one class only');
+    const csv = (await read('scores.csv')).trim().split('\r\n');
+    expect(new Set(csv.map((line) => line.split(',').length)).size).toBe(1);
+    expect(csv).toHaveLength(1 + 3 * 2 * 3);
+    const svg = await read('cka.svg');
+    expect(svg).toContain('planted@early');
+    expect(svg).toContain('>1.00<');
+  });
+
+  it('gives the same figures again from its cache, without reading an image', async () => {
+    const sizes = async () => {
+      const names = await readdir(join(folder, 'features'));
+      return Promise.all(
+        names.sort().map(async (name) => [name, (await stat(join(folder, 'features', name))).mtimeMs]),
+      );
+    };
+    const before = await sizes();
+    const again = await run();
+    expect(await sizes()).toEqual(before);
+    expect(again.tasks.map(({ pairs }) => pairs)).toEqual(comparison.tasks.map(({ pairs }) => pairs));
+  }, 60_000);
+});

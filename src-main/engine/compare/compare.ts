@@ -1,0 +1,253 @@
+import type {
+  BackboneScore,
+  CkaMatrix,
+  Comparison,
+  ControlScore,
+  TaskComparison,
+} from '../../../src-shared/model/comparison.ts';
+import { seededRandom, shuffledIndices } from '../../../src-shared/numeric/random.ts';
+import { mean } from '../../../src-shared/numeric/statistics.ts';
+import { KNOWLEDGE_GAIN_FORMULA } from '../study/knowledge-gain.ts';
+import { compareByRanks } from '../study/significance.ts';
+import { type BackboneOnTask, backboneScore } from './backbone-score.ts';
+import { type CkaLayer, ckaMatrix } from './cka-matrix.ts';
+import { type Contestant, pairAlarms, taskAlarm } from './confound.ts';
+import { type CompareBackbone, checkContenders, randomTwinsOf } from './contenders.ts';
+import { CONTROLS, scoreControl } from './controls.ts';
+import { type Bench, type NetworkScores, type PartedTask, scoreNetwork, uniqueImages } from './network-scores.ts';
+import { comparePairs, correctPairs, type UncorrectedPair } from './pairs.ts';
+import { measureMsPerImage } from './patch-features.ts';
+import type { PatchTask, SkippedTask } from './patch-task.ts';
+import { INNER_FOLDS, type ProbeKind } from './probe-part.ts';
+import { chanceOf, chosenInTraining, metricOf, scoreInterval, type TaskScore } from './score-task.ts';
+import { OUTER_FOLDS, taskParts, testedImages } from './task-parts.ts';
+
+export interface CompareRequest {
+  readonly tasks: readonly PatchTask[];
+  readonly skipped: readonly SkippedTask[];
+  readonly backbones: readonly CompareBackbone[];
+  readonly probe: ProbeKind;
+  readonly seeds: readonly number[];
+  /** One random twin of each trained backbone per seed; three or more make a standard deviation worth having. */
+  readonly twinSeeds: readonly number[];
+  readonly resamples: number;
+  /** How much worse than the best the sweet spot may be. */
+  readonly tolerance: number;
+  /** Images of all tasks that CKA is computed on, at most; 0 = no CKA. */
+  readonly ckaImages: number;
+  /** Where the files of the random twins are kept. */
+  readonly twinsFolder: string;
+  readonly bench: Omit<Bench, 'settings'>;
+}
+
+/** Everything known of one backbone, before tables are made of it. */
+interface Judged {
+  readonly backbone: CompareBackbone;
+  readonly own: NetworkScores;
+  readonly twins: readonly NetworkScores[];
+  readonly msPerImage: readonly number[];
+}
+
+/**
+ * Judges backbones cut by cut on patch tasks: the same parts and probe for every cut, every random twin and every
+ * control; all choices (C, cut) made inside training parts; pairs tested and corrected together. Sources: Mormont et
+ * al. 2021 (probe, metrics, ranks), Li and Plataniotis 2020 (random twins), Demsar 2006 (ranks).
+ *
+ * @throws AppError InvalidRequest, FileUnreadable, BackboneUnreadable, BackboneFailed, DeviceFailed, DiskFull, Cancelled.
+ */
+export async function compareBackbones(request: CompareRequest): Promise<Comparison> {
+  const startedMs = performance.now();
+  checkContenders(request.backbones);
+  const tasks = request.tasks.map((task): PartedTask => ({ task, parts: taskParts(task, request.seeds) }));
+  const sample = ckaSample(tasks, request.ckaImages);
+  const judged: Judged[] = [];
+  for (const backbone of request.backbones) judged.push(await judge(request, backbone, tasks, sample));
+  const made = tasks.map((parted, t) => taskComparison(request, parted, t, judged));
+  const verdicts = correctPairs(made.flatMap(({ pairs }) => pairs));
+  let next = 0;
+  const compared = made.map(({ table, pairs }): TaskComparison => {
+    const own = verdicts.slice(next, next + pairs.length);
+    next += pairs.length;
+    return { ...table, pairs: own };
+  });
+  return {
+    probe: request.probe,
+    seeds: request.seeds,
+    twinSeeds: request.twinSeeds,
+    resamples: request.resamples,
+    tolerance: request.tolerance,
+    formulas: formulasOf(request),
+    backbones: request.backbones.map(({ card }) => ({
+      name: card.name,
+      sha256: card.id,
+      architecture: card.architecture,
+      origin: card.origin,
+      method: card.method,
+      assumed: card.assumed,
+    })),
+    tasks: compared,
+    skipped: request.skipped,
+    ranks: ranksOf(compared),
+    cka: ckaOf(judged, sample),
+    seconds: (performance.now() - startedMs) / 1000,
+  };
+}
+
+async function judge(
+  { bench: given, probe, twinSeeds, twinsFolder }: CompareRequest,
+  backbone: CompareBackbone,
+  tasks: readonly PartedTask[],
+  sample: readonly string[],
+): Promise<Judged> {
+  const bench: Bench = { ...given, settings: { kind: probe } };
+  const own = await scoreNetwork(bench, backbone, tasks, sample);
+  const msPerImage: number[] = [];
+  for (const cut of backbone.cuts) {
+    msPerImage.push(await measureMsPerImage(bench.worker, backbone.modelPath, backbone.card, cut, bench.threads));
+  }
+  const seeds = backbone.card.origin === 'random' ? [] : twinSeeds;
+  const networks = await randomTwinsOf(backbone, seeds, twinsFolder, bench.worker);
+  const twins: NetworkScores[] = [];
+  for (const twin of networks) twins.push(await scoreNetwork(bench, twin, tasks, []));
+  return { backbone, own, twins, msPerImage };
+}
+
+function taskComparison(
+  request: CompareRequest,
+  { task, parts }: PartedTask,
+  t: number,
+  judged: readonly Judged[],
+): { table: Omit<TaskComparison, 'pairs'>; pairs: readonly UncorrectedPair[] } {
+  const { resamples, tolerance, seeds } = request;
+  const tested = testedImages(parts);
+  const options = { seed: seeds[0] ?? 1, resamples };
+  const onTask = judged.map(
+    ({ backbone, own, twins, msPerImage }): BackboneOnTask => ({
+      name: backbone.card.name,
+      cuts: backbone.cuts,
+      msPerImage,
+      scores: own.scores[t] ?? [],
+      twins: twins.map(({ scores }) => scores[t] ?? []),
+    }),
+  );
+  const intervalOf = (score: TaskScore) => scoreInterval(task, score, tested, options);
+  const backbones = onTask.map((of) => backboneScore(task, of, intervalOf, tolerance));
+  const controls: Contestant[] = CONTROLS.map(({ name, features }) => ({
+    name,
+    scores: [scoreControl(task, parts, features(task))],
+  }));
+  const chosen = onTask.map(({ scores }) => chosenInTraining(task, scores).score);
+  const trained = judged.map(({ backbone }) => backbone.card.origin !== 'random');
+  const randoms = randomContestants(task, onTask, chosen, trained);
+  const contenders = onTask.map(({ name }, i) => ({
+    name,
+    scores: [chosen[i]].filter((score) => score !== undefined),
+  }));
+  const table = {
+    task: task.name,
+    classes: task.classes,
+    images: task.images.length,
+    groups: task.grouped ? new Set(task.images.map(({ group }) => group)).size : null,
+    metric: metricOf(task),
+    chance: chanceOf(task, parts),
+    split: splitText(task, parts.length / seeds.length, seeds),
+    notes: task.notes,
+    backbones,
+    controls: [...controls, ...randoms].map(({ name, scores }) => ({
+      name,
+      score: mean(scores.map(({ score }) => score)),
+    })),
+  };
+  const alarm = wholeAlarm(table, backbones, trained);
+  const pairwise = pairAlarms(
+    task,
+    contenders.filter((_, i) => trained[i]),
+    [...controls, ...randoms],
+  );
+  const scored = judged.map(({ backbone: { card } }, i) => ({
+    contender: { name: card.name, architecture: card.architecture, origin: card.origin },
+    score: chosen[i] as TaskScore,
+  }));
+  const pairs = comparePairs(task, scored, tested, options);
+  return { table: { ...table, confounds: [...(alarm === null ? [] : [alarm]), ...pairwise] }, pairs };
+}
+
+/** The twins of each trained backbone together, and every backbone that is itself random. */
+function randomContestants(
+  task: PatchTask,
+  onTask: readonly BackboneOnTask[],
+  chosen: readonly TaskScore[],
+  trained: readonly boolean[],
+): readonly Contestant[] {
+  return onTask.flatMap(({ name, twins }, i): Contestant[] => {
+    const own = chosen[i];
+    if (trained[i] !== true) return own === undefined ? [] : [{ name, scores: [own] }];
+    if (twins.length === 0) return [];
+    return [{ name: `random twins of ${name}`, scores: twins.map((twin) => chosenInTraining(task, twin).score) }];
+  });
+}
+
+function wholeAlarm(
+  { metric, chance, controls }: Pick<TaskComparison, 'metric' | 'chance' | 'controls'>,
+  backbones: readonly BackboneScore[],
+  trained: readonly boolean[],
+): ReturnType<typeof taskAlarm> {
+  const candidates = backbones.filter((_, i) => trained[i]);
+  const [first, ...others] = candidates;
+  if (first === undefined) return null;
+  const best = others.reduce((top, it) => (it.chosen.score > top.chosen.score ? it : top), first);
+  const { score, low } = best.chosen;
+  return taskAlarm(metric, chance, { backbone: best.backbone, score, low }, controls as readonly ControlScore[]);
+}
+
+function splitText(task: PatchTask, partsPerSeed: number, seeds: readonly number[]): string {
+  const kept = task.grouped ? 'groups kept whole' : 'by image';
+  if (task.heldOut) {
+    const train = task.images.filter(({ part }) => part === 'train').length;
+    return `its own held-out part: ${train} for training, ${task.images.length - train} for testing`;
+  }
+  return `${partsPerSeed}-fold cross-validation, ${kept}, seed${seeds.length > 1 ? 's' : ''} ${seeds.join(', ')}`;
+}
+
+function formulasOf({ probe, seeds, twinSeeds, resamples }: CompareRequest): readonly string[] {
+  const probes = {
+    svm: 'linear SVM (L2, squared hinge), C from 1e-10 to 1 in powers of ten',
+    logistic: 'multinomial logistic regression (L2), C from 1e-10 to 1 in powers of ten',
+    knn: 'nearest neighbours by cosine similarity, k of 1, 5 and 20',
+  };
+  return [
+    `Probe: ${probes[probe]}, chosen by ${INNER_FOLDS}-fold cross-validation inside the training part, groups kept whole.`,
+    `Score: AUC for two classes, accuracy for more; mean over folds (${OUTER_FOLDS}, or the task's own held-out part), then over seeds ${seeds.join(', ')}.`,
+    `Intervals: 95 % percentile bootstrap over groups, ${resamples} resamples, seed ${seeds[0] ?? 1}.`,
+    `Knowledge gain: ${KNOWLEDGE_GAIN_FORMULA}, random twins with seeds ${twinSeeds.join(', ')}, BatchNorm at its defaults: our operationalisation of Li and Plataniotis 2020.`,
+    'Chosen cut: for every part the cut with the best inner score, so that no test image takes part in the choice.',
+  ];
+}
+
+function ranksOf(tasks: readonly TaskComparison[]): Comparison['ranks'] {
+  const methods = tasks[0]?.backbones.length ?? 0;
+  if (tasks.length < 2 || methods < 2) return null;
+  const found = compareByRanks(tasks.map(({ backbones }) => backbones.map(({ chosen }) => chosen.score)));
+  return {
+    average: found.averageRanks,
+    friedmanP: found.pValue,
+    criticalDifference: tasks.length >= 5 ? found.criticalDifference : null,
+  };
+}
+
+/** Hashes of images drawn from all tasks, the same for every backbone. */
+function ckaSample(tasks: readonly PartedTask[], most: number): readonly string[] {
+  const hashes = uniqueImages(tasks).map(({ sha256 }) => sha256);
+  const order = [...shuffledIndices(hashes.length, seededRandom(1))].slice(0, most);
+  return order.map((i) => hashes[i] ?? '');
+}
+
+function ckaOf(judged: readonly Judged[], sample: readonly string[]): CkaMatrix | null {
+  const layers = judged.flatMap(({ backbone, own }) =>
+    backbone.cuts.flatMap((cut, c): CkaLayer[] => {
+      const samples = own.kept[c];
+      return samples === undefined ? [] : [{ name: `${backbone.card.name}@${cut.name}`, samples }];
+    }),
+  );
+  return sample.length < 4 || layers.length < 2 ? null : ckaMatrix(layers);
+}

@@ -1,0 +1,85 @@
+import { setImmediate } from 'node:timers/promises';
+import { AppError } from '../../../src-shared/errors.ts';
+import type { InferenceWorker } from '../infer/inference-worker.ts';
+import type { Samples } from '../study/linear-model.ts';
+import { rowsOf } from '../study/linear-model.ts';
+import type { CompareBackbone } from './contenders.ts';
+import type { FeatureCache } from './feature-cache.ts';
+import { patchFeatures } from './patch-features.ts';
+import type { PatchImage, PatchTask } from './patch-task.ts';
+import type { ProbeSettings } from './probe-part.ts';
+import { scoreTask, type TaskScore } from './score-task.ts';
+import type { TaskPart } from './task-parts.ts';
+
+/** A task with the parts everything is judged on. */
+export interface PartedTask {
+  readonly task: PatchTask;
+  readonly parts: readonly TaskPart[];
+}
+
+/** How far a comparison is: `stage` is shown, numbers are images or probes. */
+export type ReportProgress = (stage: string, done: number, total: number) => void;
+
+export interface Bench {
+  readonly worker: InferenceWorker;
+  readonly cache: FeatureCache;
+  readonly threads: number;
+  readonly settings: ProbeSettings;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ReportProgress | undefined;
+}
+
+export interface NetworkScores {
+  /** scores[t][c]: task t at cut c. */
+  readonly scores: readonly (readonly TaskScore[])[];
+  /** Features of the images asked for in `keep`, by cut. */
+  readonly kept: readonly Samples[];
+}
+
+/**
+ * Features of one network on the images of all tasks in one pass, then every task's probe at every cut.
+ * @param keep hashes of images whose features are handed back (for CKA), in this order.
+ * @throws AppError as `patchFeatures` and `probePart`; Cancelled.
+ */
+export async function scoreNetwork(
+  bench: Bench,
+  { card, modelPath, cuts }: CompareBackbone,
+  tasks: readonly PartedTask[],
+  keep: readonly string[],
+): Promise<NetworkScores> {
+  const images = uniqueImages(tasks);
+  const rowOf = new Map(images.map(({ sha256 }, row) => [sha256, row]));
+  const { worker, cache, threads, signal, onProgress } = bench;
+  const features = await patchFeatures({
+    ...{ worker, cache, modelPath, card, cuts, images, threads, signal },
+    onProgress: (done, total) => onProgress?.(`Features of ${card.name}`, done, total),
+  });
+  const scores: TaskScore[][] = [];
+  const total = tasks.length * cuts.length;
+  for (const [t, { task, parts }] of tasks.entries()) {
+    const rows = task.images.map(({ sha256 }) => rowOf.get(sha256) ?? 0);
+    const ofTask: TaskScore[] = [];
+    for (const [c, cut] of cuts.entries()) {
+      if (signal?.aborted === true) throw new AppError('Cancelled', 'The comparison was cancelled.');
+      const samples = features.get(cut.name);
+      if (samples === undefined) continue;
+      ofTask.push(scoreTask(task, parts, rowsOf(samples, rows), bench.settings));
+      onProgress?.(`Probes on ${card.name}`, t * cuts.length + c + 1, total);
+      // Lets a Ctrl-C through between two probes.
+      await setImmediate();
+    }
+    scores.push(ofTask);
+  }
+  const keptRows = keep.map((sha256) => rowOf.get(sha256) ?? 0);
+  const kept = cuts.flatMap(({ name }) => {
+    const samples = features.get(name);
+    return samples === undefined ? [] : [rowsOf(samples, keptRows)];
+  });
+  return { scores, kept };
+}
+
+/** Every image once, whatever tasks hold it. */
+export function uniqueImages(tasks: readonly PartedTask[]): readonly PatchImage[] {
+  const byHash = new Map(tasks.flatMap(({ task }) => task.images.map((image) => [image.sha256, image] as const)));
+  return [...byHash.values()];
+}

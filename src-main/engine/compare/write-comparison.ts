@@ -1,0 +1,29 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Comparison } from '../../../src-shared/model/comparison.ts';
+import { ckaCsv, controlsCsv, pairsCsv, scoresCsv } from './comparison-csv.ts';
+import { ckaSvg, layersSvg } from './figures-svg.ts';
+import { comparisonMarkdown } from './markdown.ts';
+
+/**
+ * Writes a comparison into a folder (made if it is not there) and returns the names of its files: `comparison.json`,
+ * `comparison.md`, tables as CSV, figures as SVG.
+ */
+export async function writeComparison(comparison: Comparison, folder: string): Promise<readonly string[]> {
+  const cka = ckaCsv(comparison);
+  const files: (readonly [string, string])[] = [
+    ['comparison.json', `${JSON.stringify(comparison, null, 2)}\n`],
+    ['comparison.md', comparisonMarkdown(comparison)],
+    ['scores.csv', scoresCsv(comparison)],
+    ['pairs.csv', pairsCsv(comparison)],
+    ['controls.csv', controlsCsv(comparison)],
+    ...comparison.tasks.map(
+      (task) => [`layers-${task.task.replaceAll(/[^\w.-]/g, '_')}.svg`, layersSvg(task)] as const,
+    ),
+  ];
+  if (cka !== null) files.push(['cka.csv', cka]);
+  if (comparison.cka !== null) files.push(['cka.svg', ckaSvg(comparison.cka)]);
+  await mkdir(folder, { recursive: true });
+  for (const [name, text] of files) await writeFile(join(folder, name), text);
+  return files.map(([name]) => name);
+}
