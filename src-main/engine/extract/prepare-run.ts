@@ -13,7 +13,7 @@ const BATCH_SIZE = 16;
 export interface RunParts {
   readonly store: Store;
   readonly library: SlideLibrary;
-  readonly device: DeviceService;
+  readonly device: Pick<DeviceService, 'choose' | 'status' | 'fallBack' | 'threads'>;
   readonly versions: Readonly<Record<string, string>>;
 }
 
