@@ -1,19 +1,19 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { buildChanged } from '../../src-main/host/build.ts';
-
-const ROOT = join(import.meta.dirname, '..', '..');
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { builtApplication } from './application.ts';
 
 describe('the built main process', () => {
+  let application: Awaited<ReturnType<typeof builtApplication>>;
   beforeAll(async () => {
-    await buildChanged(() => undefined);
+    application = await builtApplication();
   });
+  afterAll(() => application?.dispose());
 
   it('opens a window, starts the built engine, serves the built page and ends cleanly', () => {
-    const script = join(ROOT, 'e2e', 'electron', 'run-built-main.ts');
-    const run = spawnSync(process.execPath, [script], { encoding: 'utf8', timeout: 120_000 });
+    const script = join(import.meta.dirname, 'run-built-main.ts');
+    const run = spawnSync(process.execPath, [script, application.folder], { encoding: 'utf8', timeout: 120_000 });
     expect(run.status, run.stderr).toBe(0);
     const came = JSON.parse(run.stdout.trim().split('\n').at(-1) ?? '');
     expect(came).toMatchObject({
@@ -25,7 +25,7 @@ describe('the built main process', () => {
     expect(came.schemes).toEqual([
       { scheme: 'app', privileges: { standard: true, secure: true, supportFetchAPI: true, codeCache: true } },
     ]);
-    expect(came.preload).toBe(join(ROOT, 'dist', 'preload', 'preload.cjs'));
+    expect(came.preload).toBe(join(application.folder, 'dist', 'preload', 'preload.cjs'));
     expect(existsSync(came.preload)).toBe(true);
   });
 });

@@ -1,19 +1,21 @@
-import { join } from 'node:path';
-import { beforeAll } from 'vitest';
-import { buildChanged } from '../../src-main/host/build.ts';
+import { afterAll, beforeAll } from 'vitest';
 import { engineConformance } from '../../src-main/host/testing/conformance.ts';
 import { runShell } from '../../src-main/shell/testing/run-shell.ts';
 import type { GrantedFile, ShellResult } from '../../src-shared/api/shell.ts';
+import { builtApplication } from './application.ts';
 import { connectPage } from './page-double.ts';
 
+let application: Awaited<ReturnType<typeof builtApplication>>;
+
 beforeAll(async () => {
-  await buildChanged(() => undefined);
+  application = await builtApplication();
 });
+afterAll(() => application?.dispose());
 
 /** What the engine shows directly, over a port and over a socket, it shows to a window of the desktop application. */
 engineConformance('through the desktop shell, in a process of its own', async (storeFolder) => {
   const running = await runShell({
-    appFolder: join(import.meta.dirname, '..', '..'),
+    appFolder: application.folder,
     env: { HYALINE_STORE: storeFolder },
   });
   const connection = await connectPage(running);

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeSynthetic } from '../../src-main/engine/slide/synthetic/write-synthetic.ts';
-import { buildChanged } from '../../src-main/host/build.ts';
 import { type RunningShell, runShell } from '../../src-main/shell/testing/run-shell.ts';
 import { DEVICE_TEST_ARGUMENT } from '../../src-shared/api/engine-link.ts';
 import { routes } from '../../src-shared/api/routes.ts';
@@ -12,22 +11,22 @@ import type { Job } from '../../src-shared/model/job.ts';
 import { DEFAULT_GRID, DEFAULT_TISSUE } from '../../src-shared/model/run.ts';
 import type { Slide } from '../../src-shared/model/slide.ts';
 import type { EngineConnection } from '../../src-shared/rpc/client.ts';
+import { builtApplication } from './application.ts';
 import { connectPage, until } from './page-double.ts';
 
 /**
  * The real shell modules under the double of Electron, with the built engine in a process of its own behind them. What
  * the double cannot show (Electron's own sandbox, its scheme handling) is left to main-job.test.ts.
  */
-const ROOT = join(import.meta.dirname, '..', '..');
-
+let application: Awaited<ReturnType<typeof builtApplication>>;
 let running: RunningShell;
 let page: EngineConnection;
 let slide: Slide;
 let backboneId: BackboneId;
 
 beforeAll(async () => {
-  await buildChanged(() => undefined);
-  running = await runShell({ appFolder: ROOT });
+  application = await builtApplication();
+  running = await runShell({ appFolder: application.folder });
   const path = join(running.folder, 'slide.tif');
   await writeSynthetic({ outPath: path, widthPx: 4096, heightPx: 4096, seed: 7, lesions: 0 });
   page = await connectPage(running);
@@ -36,7 +35,10 @@ beforeAll(async () => {
   slide = await page.engine.openSlide(granted.value.grant);
   backboneId = (await page.engine.listBackbones())[0]?.id as BackboneId;
 });
-afterAll(() => running.close());
+afterAll(async () => {
+  await running?.close();
+  application?.dispose();
+});
 
 const jobsOf = (connection: EngineConnection): Map<JobId, Job> => {
   const jobs = new Map<JobId, Job>();
@@ -179,7 +181,11 @@ describe('at the end', () => {
     running.window().close();
     await until('the exit', () => running.double.calls.some(({ name }) => name === 'exit'));
     expect(running.double.forks.at(-1)?.child.exitCode).toBe(0);
-    const next = await runShell({ appFolder: ROOT, folder: running.folder, env: { HYALINE_STORE: store } });
+    const next = await runShell({
+      appFolder: application.folder,
+      folder: running.folder,
+      env: { HYALINE_STORE: store },
+    });
     const connection = await connectPage(next);
     expect((await connection.engine.listSlides()).map(({ id }) => id)).toEqual([slide.id]);
     await next.shell?.supervisor.close();

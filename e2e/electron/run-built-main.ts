@@ -10,7 +10,8 @@ import { callChannel } from '../../src-shared/api/shell-channels.ts';
  * Runs the built main process, dist/shell/main.mjs, as Electron would, with the double as the module `electron`. Prints
  * what came of it as JSON and ends when the application exits. For built-main.test.ts.
  */
-const ROOT = join(import.meta.dirname, '..', '..');
+/** Folder of the application as built. */
+const ROOT = process.argv[2] ?? '';
 const folder = mkdtempSync(join(tmpdir(), 'hyaline-main-'));
 process.env.HYALINE_STORE = join(folder, 'store');
 // Electron sets it; Node does not.

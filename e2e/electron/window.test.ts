@@ -1,15 +1,15 @@
-import { readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeSynthetic } from '../../src-main/engine/slide/synthetic/write-synthetic.ts';
 import { realSlide } from '../../src-main/engine/testing/real-data.ts';
-import { buildChanged } from '../../src-main/host/build.ts';
 import { type RunningShell, runShell } from '../../src-main/shell/testing/run-shell.ts';
 import { SHELL_CALLS } from '../../src-shared/api/shell.ts';
 import { callChannel } from '../../src-shared/api/shell-channels.ts';
 import { launchBrowser, makeSandbox, newPage, type Sandbox, type WatchedPage } from '../web/harness.ts';
 import { Workstation } from '../web/workstation.ts';
+import { builtApplication } from './application.ts';
 import { until } from './page-double.ts';
 import { attachRenderer, PAGE_ORIGIN, preloadScript, type RendererDouble } from './renderer-double.ts';
 
@@ -17,9 +17,8 @@ import { attachRenderer, PAGE_ORIGIN, preloadScript, type RendererDouble } from 
  * The real page and the built preload in Chromium, the real shell under the double, the built engine behind it: the
  * main job as the desktop application does it, with native dialogs that answer as told.
  */
-const ROOT = join(import.meta.dirname, '..', '..');
-
 let sandbox: Sandbox;
+let application: Awaited<ReturnType<typeof builtApplication>>;
 let running: RunningShell;
 let browser: Browser;
 let opened: WatchedPage;
@@ -28,10 +27,10 @@ let workstation: Workstation;
 let slidePath: string;
 
 beforeAll(async () => {
-  await buildChanged(() => undefined);
+  application = await builtApplication();
   sandbox = await makeSandbox();
   const env = Object.fromEntries(Object.entries(sandbox.env).filter(([, value]) => value !== undefined));
-  running = await runShell({ appFolder: ROOT, env: { ...(env as Record<string, string>) } });
+  running = await runShell({ appFolder: application.folder, env: { ...(env as Record<string, string>) } });
   const synthetic = join(running.folder, 'synthetic.tif');
   await writeSynthetic({ outPath: synthetic, widthPx: 3072, heightPx: 3072, seed: 11, lesions: 0 });
   slidePath = realSlide('aperio/CMU-1-Small-Region.svs') ?? synthetic;
@@ -45,6 +44,7 @@ afterAll(async () => {
   await browser?.close();
   await running?.close();
   await sandbox?.dispose();
+  application?.dispose();
 });
 
 describe('the preload', () => {
@@ -180,6 +180,25 @@ describe('the main job in the desktop application', () => {
     await workstation.waitForSlide();
   });
 
+  it('opens a dropped file by its place on the disk, and refuses one that has none', async () => {
+    const path = join(running.folder, 'dropped.tif');
+    copyFileSync(join(running.folder, 'synthetic.tif'), path);
+    await renderer.givePath('dropped.tif', path);
+    const drop = (name: string): Promise<void> =>
+      opened.page.evaluate((fileName) => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File(['made by script'], fileName));
+        const init = { dataTransfer, bubbles: true, cancelable: true };
+        for (const type of ['dragenter', 'dragover', 'drop']) document.body.dispatchEvent(new DragEvent(type, init));
+      }, name);
+    await drop('dropped.tif');
+    const recent = async (): Promise<string | undefined> =>
+      ((await running.call('recentFiles')) as { value: { fileName: string }[] }).value[0]?.fileName;
+    await until('the grant', async () => (await recent()) === 'dropped.tif');
+    await drop('elsewhere.tif');
+    await workstation.expectSentence('What was dropped is not a file on this machine.');
+  });
+
   it('follows its menu', async () => {
     const go = running.double.menu().find(({ label }) => label === 'Go')
       ?.submenu as Electron.MenuItemConstructorOptions[];
@@ -188,7 +207,7 @@ describe('the main job in the desktop application', () => {
     library?.click?.(null as never, undefined, null as never);
     await opened.page.getByRole('list', { name: 'Slides' }).waitFor();
     const recent = (await running.call('recentFiles')) as { value: { fileName: string }[] };
-    expect(recent.value[0]?.fileName).toBe('synthetic.tif');
+    expect(recent.value.map(({ fileName }) => fileName)).toContain('synthetic.tif');
   });
 
   it('goes on after the engine was killed, without being loaded again', async () => {
@@ -210,6 +229,13 @@ describe('the main job in the desktop application', () => {
     });
     await workstation.waitForSlide();
     await opened.shot('desktop-3-after-crash');
+  });
+
+  it('has left no telemetry folder', () => {
+    for (const base of ['cache', join('home', '.cache'), 'home']) {
+      const folder = join(sandbox.folder, base, 'Microsoft', 'DeveloperTools', '.onnxruntime');
+      expect(existsSync(folder), folder).toBe(false);
+    }
   });
 
   it('has asked nobody else for anything', () => {
