@@ -5,11 +5,13 @@ import { analyzeCommand } from './commands/analyze.ts';
 import { backboneCommand } from './commands/backbone.ts';
 import type { Finish } from './commands/command.ts';
 import { compareCommand } from './commands/compare.ts';
+import { deidentifyCommand } from './commands/deidentify.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { extractCommand } from './commands/extract.ts';
 import { featuresCommand } from './commands/features.ts';
 import { infoCommand } from './commands/info.ts';
 import { mergeCommand } from './commands/merge.ts';
+import { regionCommand } from './commands/region.ts';
 import { demoCommand, serveCommand } from './commands/serve.ts';
 import { studyCommand } from './commands/study.ts';
 import { synthesizeCommand } from './commands/synthesize.ts';
@@ -19,6 +21,8 @@ import { formatError } from './terminal.ts';
 
 const COMMANDS: readonly ((finish: Finish) => Command)[] = [
   infoCommand,
+  regionCommand,
+  deidentifyCommand,
   analyzeCommand,
   compareCommand,
   extractCommand,

@@ -1,8 +1,6 @@
-import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { SlideInfo } from '../../../src-shared/model/slide.ts';
-import { openSlideSource } from '../../engine/slide/open-slide.ts';
+import { describeSlide, type SlideDescription } from '../../engine/slide/inspect.ts';
 import { EXIT } from '../exit-codes.ts';
 import { formatBytes, formatTable } from '../terminal.ts';
 import { type Finish, newCommand, runs } from './command.ts';
@@ -10,36 +8,57 @@ import { type Finish, newCommand, runs } from './command.ts';
 export function infoCommand(finish: Finish): Command {
   const command = newCommand('info', 'what a slide file says about itself').argument('<slide>', 'slide file');
   return runs(command, finish, async (_options, terminal, [path = '']) => {
-    const source = await openSlideSource(resolve(path));
-    try {
-      const { size: sizeBytes } = await stat(path);
-      terminal.printJson({ file: basename(path), sizeBytes, ...source.info });
-      terminal.print(describe(basename(path), sizeBytes, source.info));
-      return EXIT.ok;
-    } finally {
-      await source.close();
-    }
+    const description = await describeSlide(resolve(path));
+    const { fingerprint, sizeBytes, info, openSlide } = description;
+    const differs = levelsDiffer(description);
+    terminal.printJson({ file: basename(path), sizeBytes, fingerprint, ...info, openSlide, levelsDiffer: differs });
+    terminal.print(describe(basename(path), description));
+    return EXIT.ok;
   });
 }
 
-function describe(name: string, sizeBytes: number, info: SlideInfo): string {
+/** True where OpenSlide shows other levels than the file stores; null where no OpenSlide opens the file. */
+export function levelsDiffer({ info, openSlide }: SlideDescription): boolean | null {
+  if (openSlide === null) return null;
+  const sizes = (levels: readonly { widthPx: number; heightPx: number }[]): string =>
+    levels.map(({ widthPx, heightPx }) => `${widthPx}x${heightPx}`).join();
+  return sizes(info.levels) !== sizes(openSlide.levels);
+}
+
+type Row = [string, string];
+
+function describe(name: string, description: SlideDescription): string {
+  const { info, openSlide, sizeBytes, fingerprint } = description;
   const { mpp, levels } = info;
-  const rows: [string, string][] = [
+  const rows: Row[] = [
     ['File', `${name} (${formatBytes(sizeBytes)})`],
+    ['Fingerprint', fingerprint],
     ['Format', `${info.vendor}, ${info.compression} tiles, read by ${info.reader}`],
     ['Size', `${info.widthPx} x ${info.heightPx} px`],
     ['Pixel size', mpp === null ? 'not stated in the file' : `${mpp.xUm} x ${mpp.yUm} µm`],
     ['Objective', info.objective === null ? 'not stated in the file' : `${info.objective}x`],
-    ...levels.map(({ widthPx, heightPx, downsample, tileWidthPx, tileHeightPx }, index): [string, string] => [
-      `Level ${index}`,
-      `${widthPx} x ${heightPx} px, 1/${downsample.toFixed(3)}, tiles ${tileWidthPx} x ${tileHeightPx} px`,
-    ]),
-    ...info.associated.map(({ name: image, widthPx, heightPx }): [string, string] => [
-      'Image',
-      `${image}, ${widthPx} x ${heightPx} px`,
-    ]),
+    ...levels.map(
+      ({ widthPx, heightPx, downsample, tileWidthPx, tileHeightPx }, index): Row => [
+        `Level ${index}`,
+        `${widthPx} x ${heightPx} px, 1/${downsample.toFixed(3)}, tiles ${tileWidthPx} x ${tileHeightPx} px`,
+      ],
+    ),
+    ...info.associated.map(
+      ({ name: image, widthPx, heightPx }): Row => ['Image', `${image}, ${widthPx} x ${heightPx} px`],
+    ),
     ['ICC profile', info.hasIccProfile ? 'embedded' : 'none'],
-    ...info.warnings.map((warning): [string, string] => ['Warning', warning]),
+    ...info.warnings.map((warning): Row => ['Warning', warning]),
   ];
+  if (openSlide !== null && levelsDiffer(description)) {
+    rows.push(['Note', `OpenSlide ${openSlide.version} shows other levels; those above are the stored ones:`]);
+    rows.push(
+      ...openSlide.levels.map(
+        ({ widthPx, heightPx, downsample }, index): Row => [
+          `  OpenSlide ${index}`,
+          `${widthPx} x ${heightPx} px, 1/${downsample.toFixed(3)}`,
+        ],
+      ),
+    );
+  }
   return formatTable(rows);
 }
