@@ -83,6 +83,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     demo,
     maps,
     reports,
+    exportsKept,
     studies,
     queue,
   };

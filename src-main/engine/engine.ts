@@ -13,6 +13,8 @@ export interface EngineOptions {
   readonly threads: number;
   /** Tries a device in a process of its own, where the host has another way than a child process of this one. */
   readonly probe?: ProbeDevice;
+  /** A folder or http(s) address that stands in for the servers of the backbone catalogue; null = the servers. */
+  readonly catalogueMirror?: string | null;
 }
 
 /** A route request: plain data, so that it crosses a thread or a process by structured clone. */

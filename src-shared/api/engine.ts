@@ -1,4 +1,11 @@
-import type { BackboneCard, BackboneOrigin, InputSpec } from '../model/backbone.ts';
+import type {
+  BackboneCard,
+  BackboneOrigin,
+  CatalogueItem,
+  DownloadedBackbone,
+  InputSpec,
+  KeyMatch,
+} from '../model/backbone.ts';
 import type { ExtractionForecast, ExtractionRequest, StartedExtraction, StoreUsage } from '../model/extraction.ts';
 import type { BackboneId, ExportId, FileGrant, JobId, RunId, SlideId, StudyId } from '../model/ids.ts';
 import type { Job } from '../model/job.ts';
@@ -56,8 +63,12 @@ export interface CardEdits {
   readonly origin?: BackboneOrigin;
   readonly licence?: string;
   readonly method?: string;
-  readonly input?: InputSpec;
+  /** Fields left out stay as the file gives them. */
+  readonly input?: Partial<InputSpec>;
   readonly defaultCut?: string;
+  readonly architecture?: string;
+  readonly source?: string;
+  readonly trainedMpp?: number | null;
 }
 
 export interface GridPreview {
@@ -113,11 +124,24 @@ export interface EngineApi {
   previewGrid(id: SlideId, tissue: TissueParams, grid: GridSpec, backboneId: BackboneId | null): Promise<GridPreview>;
 
   listBackbones(): Promise<readonly BackboneCard[]>;
-  /** Registers an ONNX file. Throws BackboneUnreadable, BackboneShapeUnsupported. Nothing is registered by half. */
+  /** How the keys of a checkpoint fit the network it belongs to, nothing registered; null for an ONNX file. */
+  matchBackbone(grant: FileGrant): Promise<KeyMatch | null>;
+  /** Registers an ONNX file or a checkpoint (.safetensors, PyTorch). Throws BackboneUnreadable, BackboneShapeUnsupported. Nothing is registered by half. */
   importBackbone(grant: FileGrant, edits: CardEdits): Promise<BackboneCard>;
   editBackbone(id: BackboneId, edits: CardEdits): Promise<BackboneCard>;
   /** Removes an imported backbone; its results stay, named as made by a removed backbone. */
   removeBackbone(id: BackboneId): Promise<void>;
+  /** Registers the random twin of a backbone: the same graph and cuts, weights drawn with the seed (0 to 2^31 - 1). */
+  makeRandomTwin(id: BackboneId, seed: number): Promise<BackboneCard>;
+  /** One cut as an ONNX file of its own, dead layers gone. Throws NotFound, DiskFull. */
+  exportBackboneCut(id: BackboneId, cut: string): Promise<ExportedFile>;
+  /** The public checkpoints that can be fetched by name. Uses no network. */
+  listCatalogue(): Promise<readonly CatalogueItem[]>;
+  /**
+   * Fetches a checkpoint of the catalogue over the network and registers it: the only method that uses the network.
+   * Throws NetworkUnavailable, NotAllowed (says where to ask for access), NotFound, DiskFull, BackboneUnreadable.
+   */
+  downloadBackbone(name: string): Promise<DownloadedBackbone>;
 
   /** Starts, or continues, the extraction the request describes; an identical finished run is returned at once. */
   startAnalysis(request: AnalysisRequest): Promise<{ readonly runId: RunId; readonly jobId: JobId | null }>;
@@ -179,6 +203,11 @@ const METHOD_TABLE: Readonly<Record<keyof EngineApi, true>> = {
   importBackbone: true,
   editBackbone: true,
   removeBackbone: true,
+  matchBackbone: true,
+  makeRandomTwin: true,
+  exportBackboneCut: true,
+  listCatalogue: true,
+  downloadBackbone: true,
   startAnalysis: true,
   forecastExtraction: true,
   startExtraction: true,

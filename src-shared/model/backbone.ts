@@ -49,3 +49,41 @@ export interface BackboneCard {
   /** Fields the user has to confirm because the file does not say: shown as such. */
   readonly assumed: readonly string[];
 }
+
+/** How the keys of a checkpoint fit the network it was read as. */
+export interface KeyMatch {
+  readonly architecture: string;
+  /** Whose naming the keys follow. */
+  readonly layout: string;
+  /** What every key of the network begins with in this checkpoint. */
+  readonly prefix: string;
+  readonly matched: number;
+  readonly expected: number;
+  /** Weights of the network the checkpoint does not hold. */
+  readonly missing: readonly string[];
+  /** Keys under the prefix the network has no use for (heads, projections, counters). */
+  readonly unexpected: readonly string[];
+  readonly shapeMismatches: readonly { readonly name: string; readonly expected: string; readonly found: string }[];
+}
+
+/** A public checkpoint that can be fetched by its name. */
+export interface CatalogueItem {
+  readonly name: string;
+  readonly architecture: string;
+  readonly origin: BackboneOrigin;
+  readonly method: string;
+  /** What its publisher states; the terms themselves are on the page. */
+  readonly licence: string;
+  /** Page that tells about it. */
+  readonly page: string;
+  /** The server its file comes from. */
+  readonly server: string;
+}
+
+/** A backbone that was fetched, and how far its file can be trusted. */
+export interface DownloadedBackbone {
+  readonly card: BackboneCard;
+  readonly fileSha256: string;
+  /** False where the source states no digest: nothing but trust says that the file is the right one. */
+  readonly digestChecked: boolean;
+}

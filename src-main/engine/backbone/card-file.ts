@@ -9,7 +9,9 @@ import { type CardFile, cardSchema } from './card-schema.ts';
 import { cardFromConfig } from './config-json.ts';
 
 /** The input as far as a card gives it, without the fields it leaves out. */
-export function inputOf(card: { readonly input?: CardFile['input'] | InputSpec | undefined }): Partial<InputSpec> {
+export function inputOf(card: {
+  readonly input?: CardFile['input'] | Partial<InputSpec> | undefined;
+}): Partial<InputSpec> {
   const given = Object.entries(card.input ?? {}).filter(([, value]) => value !== undefined);
   return Object.fromEntries(given);
 }

@@ -2,11 +2,22 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CardEdits } from '../../../src-shared/api/engine.ts';
 import { AppError } from '../../../src-shared/errors.ts';
-import type { BackboneCard, CutPoint } from '../../../src-shared/model/backbone.ts';
+import type {
+  BackboneCard,
+  CatalogueItem,
+  CutPoint,
+  DownloadedBackbone,
+  KeyMatch,
+} from '../../../src-shared/model/backbone.ts';
 import type { BackboneId } from '../../../src-shared/model/ids.ts';
-import { backbonePath, ensureBuiltIns, prepareImport } from '../backbone/registry.ts';
+import { reportCheckpoint } from '../backbone/build-checkpoint.ts';
+import { CATALOGUE } from '../backbone/catalogue.ts';
+import { fetchBackbone } from '../backbone/fetch-backbone.ts';
+import { backbonePath, ensureBuiltIns, exportCut, prepareImport, prepareRandom } from '../backbone/registry.ts';
 import type { InferenceWorker } from '../infer/inference-worker.ts';
 import type { Store } from '../store/store.ts';
+
+const MAX_SEED = 2 ** 31 - 1;
 
 /** A backbone ready to run: its card, the file that holds its graph and the cut asked for. */
 export interface UsableBackbone {
@@ -59,9 +70,14 @@ export class BackboneService {
 
   /** Throws BackboneUnreadable, BackboneShapeUnsupported, BackboneFailed, FileUnreadable, DiskFull. */
   async import(path: string, edits: CardEdits): Promise<BackboneCard> {
-    const card = await prepareImport(path, edits, this.folder, this.#worker);
-    await this.#store.putBackbone({ card, fileName: `${card.id}.onnx` });
-    return card;
+    const read = await prepareImport(path, edits, this.folder, this.#worker);
+    const { architecture = read.architecture, source = read.source, trainedMpp = read.trainedMpp } = edits;
+    return await this.#register({ ...read, architecture, source, trainedMpp });
+  }
+
+  /** How the keys of a checkpoint fit the network it belongs to; null for an ONNX file. Nothing is registered. */
+  match(path: string): Promise<KeyMatch | null> {
+    return reportCheckpoint(path);
   }
 
   /** Corrects the card of an imported backbone; what changes its numbers is checked by running it. */
@@ -72,7 +88,39 @@ export class BackboneService {
         advice: 'Import your own file to describe it yourself.',
       });
     }
-    return await this.import(backbonePath(this.folder, id), { ...namedIn(card), ...edits });
+    const input = { ...card.input, ...edits.input };
+    return await this.import(backbonePath(this.folder, id), { ...namedIn(card), ...edits, input });
+  }
+
+  /** The random twin of a backbone, the same for the same seed. Throws InvalidRequest, NotFound, DiskFull. */
+  async randomTwin(id: BackboneId, seed: number): Promise<BackboneCard> {
+    if (!Number.isInteger(seed) || seed < 0 || seed > MAX_SEED) {
+      throw new AppError('InvalidRequest', `A seed is a whole number from 0 to ${MAX_SEED}.`);
+    }
+    return await this.#register(await prepareRandom(await this.get(id), seed, this.folder, this.#worker));
+  }
+
+  /** Writes one cut as an ONNX file of its own and returns its size in bytes. Throws NotFound, DiskFull. */
+  async exportCut(id: BackboneId, cut: string, outPath: string): Promise<number> {
+    return await exportCut(await this.get(id), cut, this.folder, outPath, this.#worker);
+  }
+
+  /**
+   * Fetches a checkpoint of the catalogue and registers it; what has arrived when it fails is kept and continued.
+   * Throws NetworkUnavailable, NotAllowed (says where to ask), NotFound, DiskFull, BackboneUnreadable.
+   *
+   * @param mirror a folder or address that stands in for the catalogue's servers.
+   */
+  async download(name: string, mirror: string | null): Promise<DownloadedBackbone> {
+    const downloadFolder = join(this.folder, 'downloads');
+    const fetched = await fetchBackbone({
+      ...{ name, mirror, downloadFolder, backbonesFolder: this.folder },
+      worker: this.#worker,
+    });
+    await this.#register(fetched.card);
+    // The graph is stored now: the file it was made from need not take the same room again.
+    await rm(join(downloadFolder, name), { recursive: true, force: true });
+    return fetched;
   }
 
   /** Removes an imported backbone and its file. Throws NotAllowed for a built-in one. */
@@ -81,6 +129,11 @@ export class BackboneService {
     if (card.builtIn) throw new AppError('NotAllowed', 'A built-in backbone cannot be removed.');
     await this.#store.removeBackbone(id);
     await rm(backbonePath(this.folder, id), { force: true });
+  }
+
+  async #register(card: BackboneCard): Promise<BackboneCard> {
+    await this.#store.putBackbone({ card, fileName: `${card.id}.onnx` });
+    return card;
   }
 
   async #ensureBuiltIns(): Promise<readonly BackboneCard[]> {
@@ -96,6 +149,14 @@ export class BackboneService {
 
 /** What the user has said of a backbone so far, so that an edit keeps the rest. */
 function namedIn(card: BackboneCard): CardEdits {
-  const { name, origin, licence, method, input, defaultCut } = card;
-  return { name, origin, licence, method, input, defaultCut };
+  const { name, architecture, origin, licence, method, source, trainedMpp, input, defaultCut } = card;
+  return { name, architecture, origin, licence, method, source, trainedMpp, input, defaultCut };
+}
+
+/** The checkpoints that can be fetched by name. Uses no network. */
+export function listCatalogue(): readonly CatalogueItem[] {
+  return CATALOGUE.map(({ name, architecture, origin, method, licence, page, from }) => ({
+    ...{ name, architecture, origin, method, licence, page },
+    server: from.kind === 'hub' ? 'huggingface.co' : new URL(from.url).host,
+  }));
 }

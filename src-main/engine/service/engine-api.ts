@@ -8,11 +8,12 @@ import type { JobQueue } from '../job/queue.ts';
 import type { OpenedStore } from '../store/store.ts';
 import { summariseTissue } from '../tissue/tissue-mask.ts';
 import type { AnalysisService } from './analysis.ts';
-import type { BackboneService } from './backbones.ts';
+import { type BackboneService, listCatalogue } from './backbones.ts';
 import { browseFolder } from './browse.ts';
 import { checkedGrid, checkedSpec, checkedTissue } from './checked-request.ts';
 import type { DemoService } from './demo-service.ts';
 import { DEVICE_SETTING, type DeviceService } from './device-service.ts';
+import type { Exports } from './exports.ts';
 import type { Grants } from './grants.ts';
 import type { MapService } from './map-service.ts';
 import type { ReportService } from './report-service.ts';
@@ -35,6 +36,7 @@ export interface Services {
   readonly demo: DemoService;
   readonly maps: MapService;
   readonly reports: ReportService;
+  readonly exportsKept: Exports;
   readonly studies: StudyService;
   readonly queue: JobQueue;
   readonly emit: (event: EngineEvent) => void;
@@ -133,7 +135,7 @@ function slideApi({ library, grants, demo, queue, tissue, backbones, emit, forge
   >;
 }
 
-function backboneApi({ backbones, grants, emit }: Services) {
+function backboneApi({ options, backbones, grants, exportsKept, emit }: Services) {
   const changed = <T>(result: T): T => {
     emit({ type: 'backbones-changed' });
     return result;
@@ -143,7 +145,28 @@ function backboneApi({ backbones, grants, emit }: Services) {
     importBackbone: async (grant, edits) => changed(await backbones.import(grants.redeem(grant), edits)),
     editBackbone: async (id, edits) => changed(await backbones.edit(id, edits)),
     removeBackbone: async (id) => changed(await backbones.remove(id)),
-  } satisfies Part<'listBackbones' | 'importBackbone' | 'editBackbone' | 'removeBackbone'>;
+    matchBackbone: (grant) => backbones.match(grants.redeem(grant)),
+    makeRandomTwin: async (id, seed) => changed(await backbones.randomTwin(id, seed)),
+    exportBackboneCut: async (id, cut) => {
+      const { name } = await backbones.get(id);
+      const fileName = `${name}@${cut}.onnx`.replace(/[^\w@.+-]+/g, '-');
+      return await exportsKept.make(fileName, 'application/octet-stream', async (path) => {
+        await backbones.exportCut(id, cut, path);
+      });
+    },
+    listCatalogue: async () => listCatalogue(),
+    downloadBackbone: async (name) => changed(await backbones.download(name, options.catalogueMirror ?? null)),
+  } satisfies Part<
+    | 'listBackbones'
+    | 'importBackbone'
+    | 'editBackbone'
+    | 'removeBackbone'
+    | 'matchBackbone'
+    | 'makeRandomTwin'
+    | 'exportBackboneCut'
+    | 'listCatalogue'
+    | 'downloadBackbone'
+  >;
 }
 
 function studyApi({ studies, queue, store, emit }: Services) {

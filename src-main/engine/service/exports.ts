@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExportedFile } from '../../../src-shared/api/engine.ts';
 import { AppError } from '../../../src-shared/errors.ts';
@@ -15,22 +15,30 @@ export class Exports {
   }
 
   /** Throws DiskFull. */
-  async add(fileName: string, mediaType: string, bytes: Uint8Array): Promise<ExportedFile> {
+  add(fileName: string, mediaType: string, bytes: Uint8Array): Promise<ExportedFile> {
+    return this.make(fileName, mediaType, (path) => writeFile(path, bytes));
+  }
+
+  /** An export that is written by `write` to the path it is given. Throws DiskFull, and what `write` throws. */
+  async make(fileName: string, mediaType: string, write: (path: string) => Promise<void>): Promise<ExportedFile> {
     const id = asId<ExportId>(randomUUID());
+    const path = join(this.#folder, id);
     try {
       await mkdir(this.#folder, { recursive: true });
-      await writeFile(join(this.#folder, id), bytes);
+      await write(path);
+      const { size: sizeBytes } = await stat(path);
+      const file: ExportedFile = { id, fileName, mediaType, sizeBytes };
+      this.#files.set(id, file);
+      return file;
     } catch (cause) {
-      await rm(join(this.#folder, id), { force: true }).catch(() => undefined);
+      await rm(path, { force: true }).catch(() => undefined);
+      if (cause instanceof AppError) throw cause;
       throw new AppError('DiskFull', 'The export could not be written.', {
         advice: 'Free some space on the disk that holds the store, then export again.',
         detail: String(cause),
         cause,
       });
     }
-    const file: ExportedFile = { id, fileName, mediaType, sizeBytes: bytes.byteLength };
-    this.#files.set(id, file);
-    return file;
   }
 
   /** Throws NotFound for an export of an earlier session. */
