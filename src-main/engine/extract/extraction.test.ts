@@ -159,7 +159,7 @@ describe('extracting an archive', () => {
     });
     expect(stained).toHaveLength(plain?.length ?? 0);
     expect(stained).not.toEqual(plain);
-    const worst = (plain ?? []).reduce((most: number, value: number, i: number) => {
+    const worst = Array.from(plain ?? []).reduce((most, value, i) => {
       return Math.max(most, Math.abs(value - (halves?.[i] ?? 0)) / Math.max(1e-3, Math.abs(value)));
     }, 0);
     expect(worst).toBeGreaterThan(0);
