@@ -36,6 +36,13 @@ describe('words for a job', () => {
     );
   });
 
+  it('gives a study no speed in tiles, because it counts epochs too', () => {
+    expect(describeProgress(job({ kind: 'study' }))).toBe('Computing features · 120 of 480 · 9 s left');
+    expect(describeJob(job({ kind: 'study', state: 'interrupted' }))).toBe(
+      'Interrupted at 120 of 480; what was computed is kept',
+    );
+  });
+
   it('gives the reason of a failure', () => {
     const error = { code: 'DiskFull', message: 'The disk is full.', advice: 'Free some space.', detail: '' } as const;
     expect(describeJob(job({ state: 'failed', error }))).toBe('The disk is full.');

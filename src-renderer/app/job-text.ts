@@ -7,11 +7,12 @@ export function shareDone({ progress }: Job): number | null {
 }
 
 /** One line under the bar of a running job: stage, count, speed, time left; what is unknown is left out. */
-export function describeProgress({ state, progress }: Job): string {
+export function describeProgress({ kind, state, progress }: Job): string {
   if (state === 'queued') return 'Waiting for its turn';
   const parts = [progress.stage];
   if (progress.total > 0) parts.push(`${formatCount(progress.done)} of ${formatCount(progress.total)}`);
-  if (progress.perSecond !== null) parts.push(`${formatRate(progress.perSecond)} tiles/s`);
+  // A study counts tiles, then epochs: a speed without its unit says nothing.
+  if (progress.perSecond !== null && kind !== 'study') parts.push(`${formatRate(progress.perSecond)} tiles/s`);
   if (progress.secondsLeft !== null) parts.push(`${formatDuration(progress.secondsLeft)} left`);
   return parts.filter((part) => part !== '').join(' · ');
 }
@@ -19,7 +20,8 @@ export function describeProgress({ state, progress }: Job): string {
 /** One line for a job that does not run any more. */
 export function describeJob(job: Job): string {
   const { done, total } = job.progress;
-  const reached = total > 0 && done < total ? ` at ${formatCount(done)} of ${formatCount(total)} tiles` : '';
+  const unit = job.kind === 'study' ? '' : ' tiles';
+  const reached = total > 0 && done < total ? ` at ${formatCount(done)} of ${formatCount(total)}${unit}` : '';
   switch (job.state) {
     case 'done': {
       const seconds = job.finishedAtMs === null ? null : (job.finishedAtMs - job.createdAtMs) / 1000;

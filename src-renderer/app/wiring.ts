@@ -10,6 +10,7 @@ import { parsePlace } from '../state/place.ts';
 import { session } from '../state/session.svelte.ts';
 import { settings } from '../state/settings.svelte.ts';
 import { stage } from '../state/stage.svelte.ts';
+import { studies } from '../state/studies.svelte.ts';
 import { shown, toasts } from '../state/toasts.svelte.ts';
 import { workspace } from '../state/workspace.svelte.ts';
 import { openDemo, openGrant } from './intake.ts';
@@ -37,6 +38,7 @@ async function loadEverything(): Promise<void> {
     shown(() => settings.load()),
     library.load(),
     backbones.load(),
+    studies.load(),
     shown(() => jobs.load()),
     shown(() => workspace.refreshRuns()),
   ]);
@@ -52,13 +54,15 @@ async function restorePlace(): Promise<void> {
   else if (place.slideId) {
     navigation.go('viewer', place.slideId);
     await workspace.openId(place.slideId);
-  } else navigation.go(place.destination);
+  } else if (place.destination === 'study') navigation.goToStudy(place.study);
+  else navigation.go(place.destination);
 }
 
 function takeEvent(event: EngineEvent): void {
   if (event.type === 'job') jobs.take(event.job);
   else if (event.type === 'library-changed') void library.load();
   else if (event.type === 'backbones-changed') void backbones.load();
+  else if (event.type === 'studies-changed') void studies.load();
   else if (event.type === 'runs-changed' && event.slideId === workspace.slide?.id)
     void shown(() => workspace.refreshRuns());
 }
@@ -67,12 +71,20 @@ function announce(job: Job): void {
   if (job.state === 'failed' && job.error) toasts.payload(job.error);
   if (job.kind === 'demo-slide') void demoSlideEnded(job);
   if (job.kind === 'analyse' && job.state === 'done') void analysisEnded(job);
+  if (job.kind === 'study' && job.state === 'done') void studyEnded(job);
 }
 
 async function demoSlideEnded(job: Job): Promise<void> {
   if (library.demoJob !== job.id) return;
   library.demoJob = null;
   if (job.state === 'done') await openDemo();
+}
+
+async function studyEnded(job: Job): Promise<void> {
+  await studies.load();
+  const study = studies.list.find(({ jobId }) => jobId === job.id);
+  if (!study || (navigation.destination === 'study' && navigation.study === study.id)) return;
+  toasts.ok(`${study.plan.name} is trained.`, { label: 'Show', run: () => navigation.goToStudy(study.id) });
 }
 
 async function analysisEnded(job: Job): Promise<void> {

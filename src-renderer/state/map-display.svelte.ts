@@ -2,6 +2,7 @@ import { routes } from '../../src-shared/api/routes.ts';
 import type { AppError } from '../../src-shared/errors.ts';
 import type { RunId } from '../../src-shared/model/ids.ts';
 import type { MapDescription, MapSpec, ScoredTile, TileRef } from '../../src-shared/model/map.ts';
+import type { ColourMapName } from '../../src-shared/numeric/colour-maps.ts';
 import { rasterizeMap } from '../../src-shared/numeric/map-raster.ts';
 import { fetchFloats } from '../client/files.ts';
 import type { MapImage } from '../viewer/overlay-painter.ts';
@@ -42,9 +43,15 @@ class MapDisplay {
     this.loaded !== null && this.loaded.description.channels === 1 && this.loaded.description.categories.length === 0,
   );
 
+  /** True where the sign of a value counts: blue and red with a pale middle, whatever map the user prefers. */
+  readonly diverges = $derived(
+    this.loaded?.description.spec.kind === 'attention' && this.loaded.description.spec.view === 'contribution',
+  );
+  readonly colourMap: ColourMapName = $derived(this.diverges ? 'coolwarm' : settings.colourMap);
+
   readonly image: MapImage | null = $derived.by(() => {
     if (!this.loaded) return null;
-    const paint = { colourMap: settings.colourMap, min: this.min, max: this.max, threshold: this.threshold };
+    const paint = { colourMap: this.colourMap, min: this.min, max: this.max, threshold: this.threshold };
     return mapImage(this.loaded, paint);
   });
 

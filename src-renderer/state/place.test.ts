@@ -1,20 +1,36 @@
 import { describe, expect, it } from 'vitest';
-import { asId, type SlideId } from '../../src-shared/model/ids.ts';
+import { asId, type SlideId, type StudyId } from '../../src-shared/model/ids.ts';
 import { formatPlace, parsePlace } from './place.ts';
 
 const id = asId<SlideId>('a'.repeat(64));
 
 describe('places as addresses', () => {
   it('come back to where they were written from', () => {
-    expect(parsePlace(formatPlace('viewer', id))).toEqual({ destination: 'viewer', slideId: id, demo: false });
-    expect(parsePlace(formatPlace('settings', id))).toEqual({ destination: 'settings', slideId: null, demo: false });
+    expect(parsePlace(formatPlace('viewer', id))).toEqual({
+      destination: 'viewer',
+      slideId: id,
+      study: null,
+      demo: false,
+    });
+    expect(parsePlace(formatPlace('settings', id))).toEqual({
+      destination: 'settings',
+      slideId: null,
+      study: null,
+      demo: false,
+    });
+  });
+
+  it('come back to a study, its form and the list of them', () => {
+    for (const study of [asId<StudyId>('0b7e-1'), 'new', null] as const) {
+      expect(parsePlace(formatPlace('study', study))).toMatchObject({ destination: 'study', study, slideId: null });
+    }
   });
 
   it('open the demo slide by name', () => {
-    expect(parsePlace('#/demo')).toEqual({ destination: 'viewer', slideId: null, demo: true });
+    expect(parsePlace('#/demo')).toEqual({ destination: 'viewer', slideId: null, study: null, demo: true });
   });
 
-  it.each(['', '#', '#/nowhere', '#/study'])('fall back to the library for %j', (hash) => {
+  it.each(['', '#', '#/nowhere', '#/studies'])('fall back to the library for %j', (hash) => {
     expect(parsePlace(hash).destination).toBe('library');
   });
 

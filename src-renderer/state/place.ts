@@ -1,12 +1,18 @@
-import { asId, type SlideId } from '../../src-shared/model/ids.ts';
+import { asId, type SlideId, type StudyId } from '../../src-shared/model/ids.ts';
 
-export const DESTINATIONS = ['library', 'viewer', 'backbones', 'settings'] as const;
+export const DESTINATIONS = ['library', 'viewer', 'study', 'backbones', 'settings'] as const;
 export type Destination = (typeof DESTINATIONS)[number];
+/** A study, or the form for a new one. */
+export type StudyPlace = StudyId | 'new';
 
-/** A place in the application as an address: `#/library`, `#/viewer/SLIDE`, `#/demo`, so that a reload comes back to it. */
+/**
+ * A place in the application as an address: `#/library`, `#/viewer/SLIDE`, `#/study/STUDY`, `#/study/new`, `#/demo`, so that a reload
+ * comes back to it.
+ */
 export interface Place {
   readonly destination: Destination;
   readonly slideId: SlideId | null;
+  readonly study: StudyPlace | null;
   /** True for `#/demo`: open the demo slide. */
   readonly demo: boolean;
 }
@@ -14,12 +20,18 @@ export interface Place {
 /** Reads the fragment of an address; anything unknown is the library. */
 export function parsePlace(hash: string): Place {
   const [name = '', id] = hash.replace(/^#\/?/, '').split('/');
-  if (name === 'demo') return { destination: 'viewer', slideId: null, demo: true };
+  if (name === 'demo') return { destination: 'viewer', slideId: null, study: null, demo: true };
   const destination = DESTINATIONS.find((known) => known === name) ?? 'library';
-  const slideId = destination === 'viewer' && id && /^[\w-]{1,128}$/.test(id) ? asId<SlideId>(id) : null;
-  return { destination, slideId, demo: false };
+  const known = id && /^[\w-]{1,128}$/.test(id) ? id : null;
+  const slideId = destination === 'viewer' && known ? asId<SlideId>(known) : null;
+  return { destination, slideId, study: destination === 'study' ? studyPlace(known) : null, demo: false };
 }
 
-export function formatPlace(destination: Destination, slideId: SlideId | null): string {
-  return destination === 'viewer' && slideId ? `#/viewer/${slideId}` : `#/${destination}`;
+function studyPlace(id: string | null): StudyPlace | null {
+  return id === null || id === 'new' ? id : asId<StudyId>(id);
+}
+
+/** @param id the slide of the viewer, or the study; destinations that take none leave it out. */
+export function formatPlace(destination: Destination, id: SlideId | StudyPlace | null): string {
+  return (destination === 'viewer' || destination === 'study') && id ? `#/${destination}/${id}` : `#/${destination}`;
 }

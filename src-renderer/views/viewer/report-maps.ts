@@ -6,7 +6,13 @@ export interface ReportMap {
   readonly spec: MapSpec;
 }
 
-/** PCA and clusters always; the similarity map only when one has been asked for. */
+const ATTENTION_LABELS = {
+  attention: 'Attention of the study on screen',
+  percentile: 'Attention of the study on screen, percentile',
+  contribution: 'What tiles add for the class on screen, by the study on screen',
+} as const;
+
+/** PCA and clusters always; similarity and attention only when they are on screen. */
 export function reportMaps(shown: MapSpec): readonly ReportMap[] {
   const clusters: MapSpec = shown.kind === 'clusters' ? shown : { kind: 'clusters', k: 5, seed: 1 };
   return [
@@ -15,6 +21,7 @@ export function reportMaps(shown: MapSpec): readonly ReportMap[] {
     ...(shown.kind === 'similarity'
       ? [{ label: 'Similarity to the chosen tile, with its top tiles', spec: shown }]
       : []),
+    ...(shown.kind === 'attention' ? [{ label: ATTENTION_LABELS[shown.view], spec: shown }] : []),
   ];
 }
 
