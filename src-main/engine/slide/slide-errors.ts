@@ -48,14 +48,14 @@ export function fileUnreadable(error: unknown): AppError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const reason =
     code === 'ENOENT'
-      ? 'The file is not there any more.'
+      ? 'There is no file at this place.'
       : code === 'EACCES' || code === 'EPERM'
         ? 'The file may not be read by this user.'
         : code === 'EISDIR'
           ? 'This is a folder, not a slide file.'
           : 'The file could not be read.';
   return new AppError('FileUnreadable', reason, {
-    advice: 'Check that the disk is connected and that you may read the file.',
+    advice: 'Check its path, that the disk is connected and that you may read it.',
     detail: code === '' ? String(error) : code,
     cause: error,
   });
