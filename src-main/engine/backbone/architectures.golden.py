@@ -71,19 +71,25 @@ def summary(features):
     }
 
 
-def convolutional(net, cuts):
+def convolutional(net, cuts, size=(HEIGHT, WIDTH)):
     """cuts: name -> module whose output is pooled."""
     fill(net)
     seen = {}
     for name, module in cuts.items():
         module.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: out.clone().mean((2, 3))}))
     with torch.no_grad():
-        net(images())
+        net(images(*size))
     return {name: summary(seen[name]) for name in cuts}
 
 
-def resnet(net):
-    return convolutional(net, {"stem": net.maxpool, **{f"layer{i}": getattr(net, f"layer{i}") for i in range(1, 5)}})
+def resnet(net, **size):
+    cuts = {"stem": net.maxpool, **{f"layer{i}": getattr(net, f"layer{i}") for i in range(1, 5)}}
+    return convolutional(net, cuts, **size)
+
+
+def instance_resnet(net):
+    """On a larger image: at 96 x 64 the last layers would normalise by the variance of six values."""
+    return resnet(net, size=(192, 160))
 
 
 def densenet(net):
@@ -139,8 +145,8 @@ golden = {
         "resnet18": resnet(models.resnet18()),
         "resnet34": resnet(models.resnet34()),
         "resnet50": resnet(models.resnet50()),
-        "resnet18_instance_norm": resnet(models.resnet18(norm_layer=torch.nn.InstanceNorm2d)),
-        "resnet50_instance_norm": resnet(models.resnet50(norm_layer=torch.nn.InstanceNorm2d)),
+        "resnet18_instance_norm": instance_resnet(models.resnet18(norm_layer=torch.nn.InstanceNorm2d)),
+        "resnet50_instance_norm": instance_resnet(models.resnet50(norm_layer=torch.nn.InstanceNorm2d)),
         "densenet121": densenet(models.densenet121()),
         "mobilenet_v2": mobilenet(models.mobilenet_v2()),
         "shufflenet_v2_x1_0": shufflenet(models.shufflenet_v2_x1_0()),
