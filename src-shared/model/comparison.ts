@@ -88,6 +88,24 @@ export interface PairVerdict {
   readonly sentence: string;
 }
 
+/** A probe fitted on unchanged images, judged on changed ones. */
+export interface ShiftedScore {
+  readonly shift: string;
+  readonly unit: string;
+  readonly level: number;
+  readonly score: number;
+  /** Of the decision values with those of the unchanged images, -1..1; null where they do not vary. */
+  readonly rankCorrelation: number | null;
+}
+
+export interface RobustnessCurve {
+  readonly backbone: string;
+  readonly cut: string;
+  readonly images: number;
+  readonly unchanged: number;
+  readonly shifts: readonly ShiftedScore[];
+}
+
 export interface TaskComparison {
   readonly task: string;
   readonly classes: readonly string[];
@@ -103,6 +121,8 @@ export interface TaskComparison {
   /** For the whole task first, then for every pair of classes where there are more than two. */
   readonly confounds: readonly ConfoundAlarm[];
   readonly pairs: readonly PairVerdict[];
+  /** One for each backbone; empty where it was not asked for. */
+  readonly robustness: readonly RobustnessCurve[];
 }
 
 export interface ComparedBackbone {

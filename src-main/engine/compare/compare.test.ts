@@ -16,11 +16,20 @@ let worker: InferenceWorker;
 let backbones: CompareBackbone[] = [];
 let comparison: Comparison;
 
-async function run(): Promise<Comparison> {
-  const { tasks, skipped } = await readTasks([join(folder, 'tasks')], {});
+async function run(...below: string[]): Promise<Comparison> {
+  const { tasks, skipped } = await readTasks([join(folder, 'tasks', ...below)], {});
   return compareBackbones({
-    ...{ tasks, skipped, backbones, probe: 'svm', seeds: [1, 2], twinSeeds: [1, 2, 3], resamples: 200 },
-    ...{ tolerance: 0.01, ckaImages: 40, twinsFolder: join(folder, 'twins') },
+    ...{
+      tasks,
+      skipped,
+      backbones,
+      probe: 'svm',
+      standardise: true,
+      seeds: [1, 2],
+      twinSeeds: [1, 2, 3],
+      resamples: 200,
+    },
+    ...{ tolerance: 0.01, ckaImages: 40, robustnessImages: 8, twinsFolder: join(folder, 'twins') },
     bench: { worker, cache: new FeatureCache(join(folder, 'features')), threads: 1 },
   });
 }
@@ -35,8 +44,8 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'hyaline-compare-'));
   worker = new InferenceWorker();
   const at = (of: string, label: string) => join(folder, 'tasks', of, label);
-  await paintImages(at('texture', 'board'), 40, checkered, 1);
-  await paintImages(at('texture', 'plain'), 40, grey, 2);
+  await paintImages(at('texture', 'board'), 60, checkered, 1);
+  await paintImages(at('texture', 'plain'), 60, grey, 2);
   await paintImages(at('colour', 'pink'), 20, pink, 3);
   await paintImages(at('colour', 'plain'), 20, grey, 4);
   await paintImages(at('nothing', 'heads'), 50, grey, 105);
@@ -56,8 +65,8 @@ afterAll(async () => {
 describe('a comparison of backbones', () => {
   it('finds a signal planted in an early layer there, and a gain over random twins', () => {
     const [early, late] = task('texture').backbones[0]?.cuts ?? [];
-    expect(early?.score).toBeGreaterThan(0.95);
-    expect(early?.gain).toBeGreaterThan(0.15);
+    expect(early?.score).toBeGreaterThan(0.8);
+    expect(early?.gain).toBeGreaterThan(0.2);
     expect(early?.noBetterThanRandom).toBe(false);
     expect(late?.gain ?? 1).toBeLessThan((early?.gain ?? 0) - 0.1);
     expect(early?.random).toHaveLength(3);
@@ -94,6 +103,16 @@ describe('a comparison of backbones', () => {
     expect(pair?.twiceSd).toBe(-1);
     expect(comparison.ranks?.average[0]).toBeLessThan(2);
     expect(comparison.ranks?.criticalDifference).toBeNull();
+  });
+
+  it('shows what shifts of stain and focus do to the probe', () => {
+    const [planted] = task('texture').robustness;
+    expect(planted).toMatchObject({ backbone: 'planted', cut: 'early', images: 8 });
+    expect(planted?.shifts).toHaveLength(15);
+    const of = (name: string, level: number) => planted?.shifts.find((it) => it.shift === name && it.level === level);
+    // Blur wipes out a checkerboard of single pixels; a turn by a right angle leaves it.
+    expect(of('rotation', 90)?.rankCorrelation ?? 0).toBeGreaterThan(0.8);
+    expect(of('blur', 2)?.rankCorrelation ?? 1).toBeLessThan(of('rotation', 90)?.rankCorrelation ?? 0);
   });
 
   it('names what it left out', () => {
@@ -134,8 +153,10 @@ describe('a comparison of backbones', () => {
       );
     };
     const before = await sizes();
-    const again = await run();
+    const again = await run('texture');
     expect(await sizes()).toEqual(before);
-    expect(again.tasks.map(({ pairs }) => pairs)).toEqual(comparison.tasks.map(({ pairs }) => pairs));
+    const scores = (of: TaskComparison | undefined) =>
+      of?.backbones.map(({ cuts }) => cuts.map(({ bySeed }) => bySeed));
+    expect(scores(again.tasks[0])).toEqual(scores(task('texture')));
   }, 60_000);
 });

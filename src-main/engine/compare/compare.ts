@@ -3,6 +3,7 @@ import type {
   CkaMatrix,
   Comparison,
   ControlScore,
+  RobustnessCurve,
   TaskComparison,
 } from '../../../src-shared/model/comparison.ts';
 import { seededRandom, shuffledIndices } from '../../../src-shared/numeric/random.ts';
@@ -19,6 +20,7 @@ import { comparePairs, correctPairs, type UncorrectedPair } from './pairs.ts';
 import { measureMsPerImage } from './patch-features.ts';
 import type { PatchTask, SkippedTask } from './patch-task.ts';
 import { INNER_FOLDS, type ProbeKind } from './probe-part.ts';
+import { robustnessCurve } from './robustness.ts';
 import { chanceOf, chosenInTraining, metricOf, scoreInterval, type TaskScore } from './score-task.ts';
 import { OUTER_FOLDS, taskParts, testedImages } from './task-parts.ts';
 
@@ -27,6 +29,11 @@ export interface CompareRequest {
   readonly skipped: readonly SkippedTask[];
   readonly backbones: readonly CompareBackbone[];
   readonly probe: ProbeKind;
+  /**
+   * True: zero mean and unit variance learnt on each training part, so that the range of C fits every network, random
+   * ones with tiny activations too. False: features as they are, as the papers take them.
+   */
+  readonly standardise: boolean;
   readonly seeds: readonly number[];
   /** One random twin of each trained backbone per seed; three or more make a standard deviation worth having. */
   readonly twinSeeds: readonly number[];
@@ -35,6 +42,8 @@ export interface CompareRequest {
   readonly tolerance: number;
   /** Images of all tasks that CKA is computed on, at most; 0 = no CKA. */
   readonly ckaImages: number;
+  /** Test images of a task that robustness is measured on, at most; 0 = it is not measured. */
+  readonly robustnessImages: number;
   /** Where the files of the random twins are kept. */
   readonly twinsFolder: string;
   readonly bench: Omit<Bench, 'settings'>;
@@ -65,11 +74,13 @@ export async function compareBackbones(request: CompareRequest): Promise<Compari
   const made = tasks.map((parted, t) => taskComparison(request, parted, t, judged));
   const verdicts = correctPairs(made.flatMap(({ pairs }) => pairs));
   let next = 0;
-  const compared = made.map(({ table, pairs }): TaskComparison => {
+  const compared: TaskComparison[] = [];
+  for (const [t, { table, pairs }] of made.entries()) {
     const own = verdicts.slice(next, next + pairs.length);
     next += pairs.length;
-    return { ...table, pairs: own };
-  });
+    const robustness = await robustnessOf(request, tasks[t], table.backbones);
+    compared.push({ ...table, pairs: own, robustness });
+  }
   return {
     probe: request.probe,
     seeds: request.seeds,
@@ -94,12 +105,12 @@ export async function compareBackbones(request: CompareRequest): Promise<Compari
 }
 
 async function judge(
-  { bench: given, probe, twinSeeds, twinsFolder }: CompareRequest,
+  { bench: given, probe, standardise, twinSeeds, twinsFolder }: CompareRequest,
   backbone: CompareBackbone,
   tasks: readonly PartedTask[],
   sample: readonly string[],
 ): Promise<Judged> {
-  const bench: Bench = { ...given, settings: { kind: probe } };
+  const bench: Bench = { ...given, settings: { kind: probe, standardise } };
   const own = await scoreNetwork(bench, backbone, tasks, sample);
   const msPerImage: number[] = [];
   for (const cut of backbone.cuts) {
@@ -117,7 +128,7 @@ function taskComparison(
   { task, parts }: PartedTask,
   t: number,
   judged: readonly Judged[],
-): { table: Omit<TaskComparison, 'pairs'>; pairs: readonly UncorrectedPair[] } {
+): { table: Omit<TaskComparison, 'pairs' | 'robustness'>; pairs: readonly UncorrectedPair[] } {
   const { resamples, tolerance, seeds } = request;
   const tested = testedImages(parts);
   const options = { seed: seeds[0] ?? 1, resamples };
@@ -172,6 +183,26 @@ function taskComparison(
   return { table: { ...table, confounds: [...(alarm === null ? [] : [alarm]), ...pairwise] }, pairs };
 }
 
+/** Every backbone at the cut it chose most often in training. */
+async function robustnessOf(
+  { bench: given, probe, standardise, backbones, robustnessImages }: CompareRequest,
+  parted: PartedTask | undefined,
+  scores: readonly BackboneScore[],
+): Promise<readonly RobustnessCurve[]> {
+  if (robustnessImages === 0 || parted === undefined) return [];
+  const bench: Bench = { ...given, settings: { kind: probe, standardise } };
+  const curves: RobustnessCurve[] = [];
+  for (const [b, backbone] of backbones.entries()) {
+    const times = scores[b]?.timesChosen ?? {};
+    const [first, ...others] = backbone.cuts;
+    if (first === undefined) continue;
+    const cut = others.reduce((top, it) => ((times[it.name] ?? 0) > (times[top.name] ?? 0) ? it : top), first);
+    const curve = await robustnessCurve(bench, backbone, cut, parted, robustnessImages);
+    if (curve !== null) curves.push(curve);
+  }
+  return curves;
+}
+
 /** The twins of each trained backbone together, and every backbone that is itself random. */
 function randomContestants(
   task: PatchTask,
@@ -209,14 +240,15 @@ function splitText(task: PatchTask, partsPerSeed: number, seeds: readonly number
   return `${partsPerSeed}-fold cross-validation, ${kept}, seed${seeds.length > 1 ? 's' : ''} ${seeds.join(', ')}`;
 }
 
-function formulasOf({ probe, seeds, twinSeeds, resamples }: CompareRequest): readonly string[] {
+function formulasOf({ probe, standardise, seeds, twinSeeds, resamples }: CompareRequest): readonly string[] {
   const probes = {
     svm: 'linear SVM (L2, squared hinge), C from 1e-10 to 1 in powers of ten',
     logistic: 'multinomial logistic regression (L2), C from 1e-10 to 1 in powers of ten',
     knn: 'nearest neighbours by cosine similarity, k of 1, 5 and 20',
   };
+  const scale = standardise ? 'features standardised by the training part' : 'features as they are';
   return [
-    `Probe: ${probes[probe]}, chosen by ${INNER_FOLDS}-fold cross-validation inside the training part, groups kept whole.`,
+    `Probe: ${probes[probe]}, ${scale}; chosen by ${INNER_FOLDS}-fold cross-validation inside the training part, groups kept whole.`,
     `Score: AUC for two classes, accuracy for more; mean over folds (${OUTER_FOLDS}, or the task's own held-out part), then over seeds ${seeds.join(', ')}.`,
     `Intervals: 95 % percentile bootstrap over groups, ${resamples} resamples, seed ${seeds[0] ?? 1}.`,
     `Knowledge gain: ${KNOWLEDGE_GAIN_FORMULA}, random twins with seeds ${twinSeeds.join(', ')}, BatchNorm at its defaults: our operationalisation of Li and Plataniotis 2020.`,

@@ -80,6 +80,20 @@ export function controlsCsv({ tasks }: Comparison): string {
   return lines([header, ...rows]);
 }
 
+/** One row per task, backbone, shift and level; null where robustness was not measured. */
+export function robustnessCsv({ tasks }: Comparison): string | null {
+  const header = ['task', 'metric', 'backbone', 'cut', 'images', 'unchanged', 'shift', 'unit', 'level', 'score'];
+  const rows = tasks.flatMap(({ task, metric, robustness }) =>
+    robustness.flatMap((curve) =>
+      curve.shifts.map((it) => [
+        ...[task, metric, curve.backbone, curve.cut, curve.images, curve.unchanged, it.shift, it.unit, it.level],
+        ...[blank(it.score), blank(it.rankCorrelation)],
+      ]),
+    ),
+  );
+  return rows.length === 0 ? null : lines([[...header, 'rank_correlation'], ...rows]);
+}
+
 export function ckaCsv({ cka }: Comparison): string | null {
   if (cka === null) return null;
   const rows = cka.layers.flatMap((a, i) =>

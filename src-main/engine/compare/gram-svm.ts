@@ -1,4 +1,4 @@
-import { seededRandom, shuffledIndices } from '../../../src-shared/numeric/random.ts';
+import { seededRandom } from '../../../src-shared/numeric/random.ts';
 import type { Samples } from '../study/linear-model.ts';
 
 /** Inner products of all rows of a task, count x count, row-major, plus 1 for the offset's constant feature. */
@@ -91,10 +91,12 @@ function fitBinary(
   weights.forEach((weight, i) => {
     if (weight !== 0) addRow(values, gram, i, weight);
   });
+  const order = Uint32Array.from({ length: count }, (_, i) => i);
   for (let pass = 0; pass < maxPasses; pass++) {
     let highest = Number.NEGATIVE_INFINITY;
     let lowest = Number.POSITIVE_INFINITY;
-    for (const i of shuffledIndices(count, random)) {
+    shuffle(order, random);
+    for (const i of order) {
       const sign = signs[i] as number;
       const old = sign * (weights[i] as number);
       const gradient = sign * (values[i] as number) - 1 + ridge * old;
@@ -110,6 +112,16 @@ function fitBinary(
     if (highest - lowest <= tolerance) return { weights, converged: true };
   }
   return { weights, converged: false };
+}
+
+/** Fisher and Yates, in place: passes are too many to allocate for each. */
+function shuffle(order: Uint32Array, random: () => number): void {
+  for (let i = order.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    const kept = order[i] as number;
+    order[i] = order[j] as number;
+    order[j] = kept;
+  }
 }
 
 function addRow(values: Float64Array, gram: Float64Array, row: number, step: number): void {

@@ -78,6 +78,7 @@ function taskBlock(task: TaskComparison): string {
     task.notes.map((note) => `- ${note}`).join('\n'),
     alarmLines(task),
     cutTable(task),
+    robustnessTable(task),
     task.pairs
       .map(({ sentence, test, pValue, effect, effectName }) => {
         const figure = `${test}, p ${pValue < 0.001 ? '< 0.001' : `= ${pValue.toFixed(3)}`}, ${effectName} ${effect.toFixed(2)}`;
@@ -88,25 +89,37 @@ function taskBlock(task: TaskComparison): string {
   return lines.filter((line) => line !== '').join('\n\n');
 }
 
-function alarmLines({ confounds, classes }: TaskComparison): string {
+function alarmLines({ confounds, classes, chance }: TaskComparison): string {
   const [whole, ...pairs] = confounds;
   if (whole === undefined) return '';
   const sounding = pairs.filter(({ alarm }) => alarm);
   const ofPairs =
     classes.length < 3
       ? ''
-      : ` Of its ${pairs.length} pairs of classes, controls already tell ${sounding.length} apart nearly as well as the best backbone: ${
-          sounding.map(pairText).join('; ') || 'none'
-        }.`;
-  return alarmSentence(whole) + ofPairs;
+      : ` Of its ${pairs.length} pairs of classes, controls already tell ${sounding.length} apart nearly as well as the best backbone: ${pairList(
+          sounding,
+        )}.`;
+  return alarmSentence(whole, chance) + ofPairs;
 }
 
 /** What the strongest control means for a task, in one sentence. */
-export function alarmSentence({ alarm, control, best, metric, reached }: ConfoundAlarm): string {
+export function alarmSentence({ alarm, control, best, metric, reached }: ConfoundAlarm, chance: number): string {
+  if (best.score <= chance) {
+    return `**No backbone does better than chance here: this task cannot rank backbones.** The best, ${best.backbone}, reaches ${percent(best.score)} ${metric}.`;
+  }
   const figures = `${control.name} reaches ${percent(control.score)} ${metric} against ${percent(best.score)} of ${best.backbone}`;
   return alarm
     ? `**Confounded: this task cannot rank backbones.** ${figures} (${percent(reached)} % of its gain over chance).`
     : `Controls leave room: ${figures} (${percent(reached)} % of its gain over chance).`;
+}
+
+const PAIRS_SHOWN = 6;
+
+/** The first few; the tables hold them all. */
+function pairList(pairs: readonly ConfoundAlarm[]): string {
+  const shown = pairs.slice(0, PAIRS_SHOWN).map(pairText).join('; ');
+  const more = pairs.length > PAIRS_SHOWN ? ` and ${pairs.length - PAIRS_SHOWN} more` : '';
+  return pairs.length === 0 ? 'none' : shown + more;
 }
 
 function pairText({ classes, control, best }: ConfoundAlarm): string {
@@ -120,9 +133,10 @@ function cutTable({ backbones }: TaskComparison): string {
 }
 
 function cutRow(backbone: BackboneScore, cut: CutScore): string[] {
+  const several = backbone.cuts.length > 1;
   const marks = [
-    cut.cut === backbone.sweetSpot ? 'sweet spot' : '',
-    backbone.pareto.parameters.includes(cut.cut) ? 'Pareto' : '',
+    several && cut.cut === backbone.sweetSpot ? 'sweet spot' : '',
+    several && backbone.pareto.parameters.includes(cut.cut) ? 'Pareto' : '',
     cut.noBetterThanRandom === true ? '**no better than random weights**' : '',
     cut.notConverged > 0 ? `${cut.notConverged} fits stopped early` : '',
   ];
@@ -137,6 +151,19 @@ function cutRow(backbone: BackboneScore, cut: CutScore): string[] {
     cut.msPerImage.toFixed(1),
     marks.filter((mark) => mark !== '').join(', '),
   ];
+}
+
+/** Score under each shift, and in brackets the rank correlation of decisions with those of the unchanged images. */
+function robustnessTable({ robustness, metric }: TaskComparison): string {
+  const [first] = robustness;
+  if (first === undefined) return '';
+  const header = ['backbone', 'cut', 'unchanged', ...first.shifts.map(({ shift, level }) => `${shift} ${level}`)];
+  const rows = robustness.map(({ backbone, cut, unchanged, shifts }) => {
+    const cells = shifts.map((it) => `${percent(it.score)} (${it.rankCorrelation?.toFixed(2) ?? 'n/a'})`);
+    return [backbone, cut, percent(unchanged), ...cells];
+  });
+  const title = `${metric} in % on ${first.images} changed test images (rank correlation of decisions with the unchanged ones)`;
+  return `${title}:\n\n${table(header, rows)}`;
 }
 
 function skippedBlock({ skipped }: Comparison): string {

@@ -32,8 +32,8 @@ export interface PartResult {
 
 export const INNER_FOLDS = 5;
 const NEIGHBOURS = [1, 5, 20] as const;
-const CHOICE = { tolerance: 1e-3, maxPasses: 300 } as const;
-const FINAL = { tolerance: 1e-4, maxPasses: 1000 } as const;
+const CHOICE = { tolerance: 1e-2, maxPasses: 100 } as const;
+const FINAL = { tolerance: 1e-3, maxPasses: 1000 } as const;
 
 export interface ProbeSettings {
   readonly kind: ProbeKind;
@@ -83,8 +83,7 @@ export function probePart(input: ProbeInput, part: TaskPart, settings: ProbeSett
   }
   const scores = sums.map((sum, i) => sum / (counts[i] ?? 0));
   const best = scores.reduce((top, score, i) => (score > (scores[top] ?? 0) + 1e-12 ? i : top), 0);
-  const wanted = settings.kind === 'svm' ? candidates.slice(0, best + 1) : candidates.slice(best, best + 1);
-  const final = judge(part.train, part.test, wanted, FINAL).at(-1);
+  const [final] = judge(part.train, part.test, candidates.slice(best, best + 1), FINAL);
   return {
     part,
     decisions: final?.decisions ?? new Float64Array(0),

@@ -16,7 +16,7 @@ export type Paint = (x: number, y: number, channel: number, random: () => number
 
 export const grey: Paint = () => 128;
 /** A checkerboard of single pixels with random sign: the mean colour stays. */
-export const checkered: Paint = (x, y) => 128 + ((x + y) % 2 === 0 ? 3 : -3);
+export const checkered: Paint = (x, y) => 128 + ((x + y) % 2 === 0 ? 2.5 : -2.5);
 export const pink: Paint = (_x, _y, channel) => (channel === 1 ? 100 : 150);
 
 /** Writes PNG images of noise around what is painted. */

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Comparison } from '../../../src-shared/model/comparison.ts';
-import { ckaCsv, controlsCsv, pairsCsv, scoresCsv } from './comparison-csv.ts';
+import { ckaCsv, controlsCsv, pairsCsv, robustnessCsv, scoresCsv } from './comparison-csv.ts';
 import { ckaSvg, layersSvg } from './figures-svg.ts';
 import { comparisonMarkdown } from './markdown.ts';
 
@@ -21,6 +21,8 @@ export async function writeComparison(comparison: Comparison, folder: string): P
       (task) => [`layers-${task.task.replaceAll(/[^\w.-]/g, '_')}.svg`, layersSvg(task)] as const,
     ),
   ];
+  const robustness = robustnessCsv(comparison);
+  if (robustness !== null) files.push(['robustness.csv', robustness]);
   if (cka !== null) files.push(['cka.csv', cka]);
   if (comparison.cka !== null) files.push(['cka.svg', ckaSvg(comparison.cka)]);
   await mkdir(folder, { recursive: true });

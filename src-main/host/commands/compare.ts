@@ -18,9 +18,11 @@ interface Options {
   readonly probe: Comparison['probe'];
   readonly seeds: readonly number[];
   readonly twins: number;
+  readonly rawFeatures: boolean;
   readonly resamples: number;
   readonly tolerance: number;
   readonly ckaImages: number;
+  readonly robustness: number;
   readonly groupPattern?: RegExp;
   readonly ungrouped: readonly string[];
   readonly crossValidate: boolean;
@@ -35,11 +37,22 @@ export function compareCommand(finish: Finish): Command {
     .requiredOption('--backbones <names>', 'names or .onnx files, separated by commas; add @cut+cut, or @all', list)
     .requiredOption('--out <folder>', 'where tables and figures go; features are kept in its cache/')
     .option('--probe <kind>', 'svm, logistic or knn', oneOf(['svm', 'logistic', 'knn'] as const), 'svm')
+    .option(
+      '--raw-features',
+      'features as they are, as the papers take them (else standardised by training part)',
+      false,
+    )
     .option('--seeds <numbers>', 'seeds of the folds, separated by commas', seeds, [1])
     .option('--twins <number>', 'random twins of each trained backbone', whole(0, 20), 3)
     .option('--resamples <number>', 'of the bootstrap', whole(100, 100_000), 1000)
     .option('--tolerance <0..1>', 'how much worse than the best the sweet spot may be', numberWithin(0, 1), 0.01)
     .option('--cka-images <number>', 'images CKA is computed on; 0 = no CKA', whole(0, 100_000), 256)
+    .option(
+      '--robustness <images>',
+      'test images of each task to shift in stain, focus, JPEG, angle, scale; 0 = none',
+      whole(0, 10_000),
+      0,
+    )
     .option('--group-pattern <regex>', 'group of images without one: the first bracket found in the file name', pattern)
     .option('--ungrouped <tasks>', 'tasks whose groups are no patients, separated by commas', list, [])
     .option('--cross-validate', 'do not use the parts tasks bring along', false)
@@ -77,9 +90,11 @@ async function runComparison(options: Options, terminal: Terminal, signal: Abort
   const onProgress = (stage: string, done: number, total: number): void =>
     bar.update({ stage, done, total, perSecond: null, secondsLeft: null });
   try {
-    const { probe, resamples, tolerance, ckaImages, threads } = options;
+    const { probe, rawFeatures, resamples, tolerance, ckaImages, threads } = options;
     return await compareBackbones({
       ...{ tasks, skipped, backbones, probe, resamples, tolerance, ckaImages, seeds: options.seeds },
+      standardise: !rawFeatures,
+      robustnessImages: options.robustness,
       twinSeeds: Array.from({ length: options.twins }, (_, i) => i + 1),
       twinsFolder: join(cacheFolder, 'twins'),
       bench: { worker, cache: new FeatureCache(join(cacheFolder, 'features')), threads, signal, onProgress },
