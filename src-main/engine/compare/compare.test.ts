@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Comparison, TaskComparison } from '../../../src-shared/model/comparison.ts';
 import { InferenceWorker } from '../infer/inference-worker.ts';
@@ -143,6 +144,7 @@ describe('a comparison of backbones', () => {
     const svg = await read('cka.svg');
     expect(svg).toContain('planted@early');
     expect(svg).toContain('>1.00<');
+    expect((await sharp(join(folder, 'out', 'cka.png')).metadata()).format).toBe('png');
   });
 
   it('gives the same figures again from its cache, without reading an image', async () => {

@@ -32,7 +32,7 @@ export function ckaSvg({ layers, unbiased, images }: CkaMatrix): string {
   return svg(side, side + 24, caption, [
     ...cells,
     ...labels,
-    `<text x="${margin}" y="${side + 14}" font-size="12">${caption}</text>`,
+    `<text x="8" y="${side + 14}" font-size="12">${caption}</text>`,
   ]);
 }
 
@@ -86,11 +86,15 @@ export function layersSvg(task: TaskComparison): string {
       `<text x="${width - right + 40}" y="${at + 4}" font-size="11">${escaped(backbone.backbone)}</text>`,
     );
   });
-  const axis = `part of the network's operations up to the cut (solid: trained, dashed: mean of random twins)`;
+  for (const share of [0, 0.5, 1]) {
+    const at = `x="${r(left + share * plotWidth)}" y="${height - bottom + 16}" text-anchor="middle" font-size="11"`;
+    parts.push(`<text ${at}>${100 * share}</text>`);
+  }
+  const axis = `% of the operations up to the deepest cut (solid: trained, dashed: mean of random twins)`;
   const title = `${task.task}: ${task.metric} of the probe, %`;
   parts.push(
     `<text x="${left}" y="22" font-size="13">${escaped(title)}</text>`,
-    `<text x="${left}" y="${height - 14}" font-size="11">${axis}</text>`,
+    `<text x="${left}" y="${height - 10}" font-size="11">${axis}</text>`,
   );
   return svg(width, height, title, parts);
 }
