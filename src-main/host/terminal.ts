@@ -21,6 +21,11 @@ export interface ProgressBar {
   stop(): void;
 }
 
+/** A reader that has seen enough (`hyaline … | head`) closes the pipe: what is left to say is dropped, work goes on. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 export function openTerminal(json: boolean): Terminal {
   return {
     json,

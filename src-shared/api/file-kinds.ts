@@ -3,7 +3,7 @@ import type { FileKind } from './shell.ts';
 /** File name extensions by what Hyaline does with the file, without the dot, lower case. */
 export const FILE_EXTENSIONS: Readonly<Record<FileKind, readonly string[]>> = {
   slide: ['svs', 'tif', 'tiff', 'ndpi', 'mrxs', 'scn', 'bif', 'vms', 'vmu', 'svslide', 'dcm'],
-  model: ['onnx'],
+  model: ['onnx', 'safetensors', 'pth', 'pt', 'ckpt', 'tar'],
   project: ['hyaline'],
 };
 

@@ -1,18 +1,18 @@
 import { stat } from 'node:fs/promises';
-import { extname, resolve } from 'node:path';
+import { resolve } from 'node:path';
+import { fileKindOf } from '../../../src-shared/api/file-kinds.ts';
 import { AppError } from '../../../src-shared/errors.ts';
 import type { BackboneCard } from '../../../src-shared/model/backbone.ts';
 import type { Engine } from '../../engine/engine.ts';
 
-const MODEL_SUFFIXES: ReadonlySet<string> = new Set(['.onnx']);
 const SHORTEST_ID = 8;
 
 /**
- * The backbone a user names: an ONNX file (registered on the way), a card's name, or the start of its hash.
+ * The backbone a user names: an ONNX file or checkpoint (registered on the way), a card's name, or the start of its hash.
  * @throws AppError NotFound (lists the names there are), BackboneUnreadable, BackboneShapeUnsupported.
  */
 export async function chooseBackbone(engine: Engine, named: string): Promise<BackboneCard> {
-  if (MODEL_SUFFIXES.has(extname(named).toLowerCase())) {
+  if (fileKindOf(named) === 'model') {
     const path = resolve(named);
     const found = await stat(path).catch(() => null);
     if (found?.isFile()) {
@@ -27,7 +27,7 @@ export async function chooseBackbone(engine: Engine, named: string): Promise<Bac
     cards.find(({ id }) => wanted.length >= SHORTEST_ID && id.startsWith(wanted));
   if (card === undefined) {
     throw new AppError('NotFound', `There is no backbone called ${named}.`, {
-      advice: `Give an .onnx file or one of: ${cards.map(({ name }) => name).join(', ')}.`,
+      advice: `Give a model file or one of: ${cards.map(({ name }) => name).join(', ')}.`,
     });
   }
   return card;

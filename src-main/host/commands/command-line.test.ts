@@ -1,29 +1,11 @@
-import { describe, expect, it, vi } from 'vitest';
-import { main } from '../cli.ts';
+import { describe, expect, it } from 'vitest';
 import { EXIT } from '../exit-codes.ts';
 import { storeFolder } from '../store-folder.ts';
 import { formatBytes, formatDuration } from '../terminal.ts';
+import { runCommand as run } from '../testing/run-command.ts';
 import { outputFolders } from './analyze.ts';
 
-/** Runs a command line in this process and returns what it wrote. */
-async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let out = '';
-  let err = '';
-  const stdout = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    out += String(text);
-    return true;
-  });
-  const stderr = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    err += String(text);
-    return true;
-  });
-  try {
-    return { code: await main(argv), out, err };
-  } finally {
-    stdout.mockRestore();
-    stderr.mockRestore();
-  }
-}
+const REGION = ['region', 'a.svs', '--x', '0', '--y', '0', '--width', '8', '--height', '8', '--out', 'a.png'];
 
 describe('the command line', () => {
   it('documents its exit codes and every command', async () => {
@@ -32,13 +14,14 @@ describe('the command line', () => {
     for (const [name, value] of Object.entries(EXIT)) {
       expect(out, name).toMatch(new RegExp(`^ {2}${value} `, 'm'));
     }
-    for (const name of ['info', 'analyze', 'serve', 'demo', 'synthesize', 'doctor']) {
+    for (const name of ['info', 'region', 'deidentify', 'analyze', 'serve', 'demo', 'synthesize', 'doctor']) {
       expect(out).toMatch(new RegExp(`^ {2}${name} `, 'm'));
       const help = await run(name, '--help');
       expect(help.code).toBe(EXIT.ok);
       expect(help.out).toContain('--json');
     }
-    for (const name of ['list', 'import', 'remove']) {
+    const backbone = 'list show import random export features get catalogue devices remove';
+    for (const name of backbone.split(' ')) {
       expect((await run('backbone', name, '--help')).out).toContain('--json');
     }
   });
@@ -48,6 +31,9 @@ describe('the command line', () => {
     ['an unknown option', ['info', 'a.svs', '--fast']],
     ['a missing argument', ['info']],
     ['an unknown origin', ['backbone', 'import', 'a.onnx', '--origin', 'moon']],
+    ['a level and a pixel size', [...REGION, '--level', '1', '--mpp', '2']],
+    ['a size of no pixels', [...REGION.slice(0, -2), '--out', 'a.png', '--height', '0']],
+    ['a seed that is none', ['backbone', 'random', 'a', '--seed', '-1']],
     ['a missing option', ['analyze', 'a.svs', '--out', 'x']],
     ['a port out of range', ['serve', '--port', '70000']],
     ['a number that is none', ['analyze', 'a.svs', '--backbone', 'b', '--out', 'x', '--mpp', 'fine']],
