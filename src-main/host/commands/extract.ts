@@ -105,6 +105,8 @@ interface Done extends Omit<ListedSlide, 'path' | 'mppUm'> {
   readonly slide: string;
   readonly slideId: SlideId;
   readonly tiles: number;
+  /** Tiles that were still to do for at least one backbone. */
+  readonly tilesComputed: number;
   readonly seconds: number;
   readonly tilesPerSecond: number | null;
   readonly runIds: readonly RunId[];
@@ -218,13 +220,20 @@ function describeForecast({ slides, bytesNeeded, bytesFree }: ExtractionForecast
 /** How fast the archive goes, and how long it still takes. */
 class Pace {
   readonly #tilesLeft: Map<SlideId, number>;
+  readonly #tileCounts: ReadonlyMap<SlideId, number>;
   readonly #startedMs = performance.now();
   #tilesDone = 0;
 
   constructor({ slides }: ExtractionForecast) {
     this.#tilesLeft = new Map(slides.map(({ slideId, tilesLeft }) => [slideId, tilesLeft]));
+    this.#tileCounts = new Map(slides.map(({ slideId, tileCount }) => [slideId, tileCount]));
   }
 
+  tileCountOf(slideId: SlideId): number {
+    return this.#tileCounts.get(slideId) ?? 0;
+  }
+
+  /** Tiles of a slide that are still to do. */
   tilesOf(slideId: SlideId): number {
     return this.#tilesLeft.get(slideId) ?? 0;
   }
@@ -268,10 +277,23 @@ async function awaitSlide(
   pace.finish(slideId);
   const speed = seconds > 0 ? tiles / seconds : null;
   const left = pace.secondsLeft();
-  const parts = [`${tiles} tiles`, speed === null ? 'there already' : `${speed.toFixed(1)} tiles/s`];
+  const parts =
+    speed === null
+      ? [`${pace.tileCountOf(slideId)} tiles, there already`]
+      : [`${tiles} tiles`, `${speed.toFixed(1)} tiles/s`];
   if (left !== null && left > 0) parts.push(`${formatDuration(left)} left`);
   terminal.print(`${place} ${name}: ${parts.join(', ')}`);
   const runIds = (await engine.api.listRuns(slideId)).filter(({ state }) => state === 'done').map(({ id }) => id);
   const { caseId, labels } = slide;
-  return { slide: slide.path, slideId, caseId, labels, tiles, seconds, tilesPerSecond: speed, runIds };
+  return {
+    slide: slide.path,
+    slideId,
+    caseId,
+    labels,
+    tiles: pace.tileCountOf(slideId),
+    tilesComputed: tiles,
+    seconds,
+    tilesPerSecond: speed,
+    runIds,
+  };
 }
