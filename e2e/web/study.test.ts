@@ -1,0 +1,179 @@
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  type Host,
+  hyaline,
+  launchBrowser,
+  makeSandbox,
+  newPage,
+  type Sandbox,
+  startHost,
+  type WatchedPage,
+} from './harness.ts';
+import { Workstation } from './workstation.ts';
+
+const SLIDES_PER_CLASS = 4;
+const SIDE_PX = '768';
+
+/** A study as a user makes one: labels in, heads trained, a slide looked at where they look. Steps build on each other. */
+describe('a study', () => {
+  let sandbox: Sandbox;
+  let host: Host;
+  let browser: Browser;
+  let opened: WatchedPage;
+  let workstation: Workstation;
+  const paths: string[] = [];
+
+  beforeAll(async () => {
+    sandbox = await makeSandbox();
+    for (let i = 1; i <= SLIDES_PER_CLASS; i++) {
+      for (const [kind, lesions] of [
+        ['plain', '0'],
+        ['lesion', '2'],
+      ] as const) {
+        const path = join(sandbox.folder, `${kind}-${i}.tif`);
+        const seed = String(i + (kind === 'lesion' ? 100 : 0));
+        const size = ['--width', SIDE_PX, '--height', SIDE_PX];
+        const { code, err } = await hyaline(
+          ['synthesize', ...size, '--seed', seed, '--lesions', lesions, path],
+          sandbox,
+        );
+        expect(code, err).toBe(0);
+        paths.push(path);
+      }
+    }
+    host = await startHost(sandbox);
+    browser = await launchBrowser(sandbox);
+    opened = await newPage(browser, host.origin);
+    workstation = new Workstation(opened.page);
+    await opened.page.goto(host.openingUrl);
+    await opened.page.getByText('No slide yet').waitFor();
+  }, 240_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await host?.stop();
+    await sandbox?.dispose();
+  });
+
+  const rail = (name: string) => opened.page.getByRole('navigation').getByText(name, { exact: true });
+
+  it('is explained before there is one', async () => {
+    await rail('Study').click();
+    await workstation.expectSentence('No study yet');
+    await workstation.expectSentence(/judged only by heads that never saw it/);
+    await opened.shot('study-0-empty');
+  });
+
+  it('takes a pasted table, names what it does not know, and says why it cannot start yet', async () => {
+    const { page } = opened;
+    await rail('Library').click();
+    const files = await Promise.all(
+      paths.map(async (path) => ({ name: basename(path), base64: (await readFile(path)).toString('base64') })),
+    );
+    await page.evaluate((list) => {
+      const transfer = new DataTransfer();
+      for (const { name, base64 } of list) {
+        const data = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+        transfer.items.add(new File([data], name));
+      }
+      document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }));
+    }, files);
+    // Each opens in the viewer as it arrives.
+    await page.getByRole('heading', { name: files.at(-1)?.name ?? '', level: 1 }).waitFor({ timeout: 120_000 });
+    await rail('Study').click();
+    await page.getByRole('button', { name: 'New study' }).click();
+    expect(await page.getByRole('button', { name: `List the ${paths.length} slides` }).count()).toBe(1);
+    const start = page.getByRole('button', { name: 'Start study' });
+    expect(await start.isDisabled()).toBe(true);
+    const rows = paths.map((path, i) => `p${i},${basename(path, '.tif')},${basename(path).split('-')[0]}`);
+    await page
+      .getByLabel('Table of labels')
+      .fill(['case_id,slide_id,label', ...rows, 'p99,elsewhere.svs,plain'].join('\n'));
+    await workstation.expectSentence(/Not in the library, left out: elsewhere\.svs/);
+    await workstation.expectSentence('Give the study a name.');
+    await workstation.expectSentence(`plain has ${SLIDES_PER_CLASS} patients, fewer than the 5 folds.`);
+    await opened.shot('study-1-form');
+    await page.getByLabel('Folds').selectOption('3');
+    await page.getByLabel('Seeds').selectOption('2');
+    await page.getByLabel('Epochs').fill('6');
+    await page.getByLabel('Name of the study').fill('Lesions');
+    await expect.poll(() => start.isDisabled()).toBe(false);
+  });
+
+  it('takes a label back when it is cleared in the table', async () => {
+    const { page } = opened;
+    const first = page.getByLabel('Label of plain-1.tif');
+    await first.fill('');
+    await first.press('Enter');
+    await workstation.expectSentence('1 slide without a label is left out.');
+    await first.fill('plain');
+    await first.press('Enter');
+    await expect.poll(() => page.getByText('1 slide without a label').count()).toBe(0);
+    await opened.shot('study-2-ready');
+  });
+
+  it('trains with progress and shows figures, curves, split and predictions', async () => {
+    const { page } = opened;
+    await page.getByRole('button', { name: 'Start study' }).click();
+    await page.getByRole('progressbar', { name: 'Training' }).waitFor();
+    await opened.shot('study-3-training');
+    await page.getByRole('table', { name: 'Figures' }).waitFor({ timeout: 240_000 });
+    expect(await page.getByRole('table', { name: 'Predictions, most wrong first' }).locator('tbody tr').count()).toBe(
+      paths.length,
+    );
+    expect(await page.getByRole('table', { name: 'Split audit' }).locator('tbody tr').count()).toBe(3);
+    expect(await page.getByRole('img', { name: /^Fold \d, 2 seeds: weights kept/ }).count()).toBe(3);
+    await workstation.expectSentence('Weights the model used, not where disease is.');
+    await opened.shot('study-4-page');
+    await page.getByRole('heading', { name: 'How it was made' }).scrollIntoViewIfNeeded();
+    await opened.shot('study-4-page-end');
+  });
+
+  it('opens a slide with what the heads weigh over it, at the tile they weigh most', async () => {
+    const { page } = opened;
+    await page.getByRole('button', { name: /^Open lesion-1\.tif at its top tile/ }).click();
+    await workstation.waitForSlide();
+    await workstation.expectSentence('Attention in study Lesions, times the average tile');
+    const top = page.getByRole('list', { name: 'Top tiles, highest first' }).getByRole('button').first();
+    await expect.poll(() => top.getAttribute('aria-pressed'), { timeout: 30_000 }).toBe('true');
+    await workstation.settled();
+    await opened.shot('study-5-attention');
+    await page.getByLabel('View', { exact: true }).selectOption({ label: 'Contribution to lesion' });
+    await workstation.expectSentence('What a tile adds for lesion in study Lesions');
+    const bottom = page.getByRole('list', { name: 'Bottom tiles, lowest first' }).getByRole('button');
+    await bottom.first().click();
+    await workstation.settled();
+    const before = await workstation.stage.getAttribute('data-centre');
+    await bottom.nth(1).click();
+    await expect.poll(() => workstation.stage.getAttribute('data-centre')).not.toBe(before);
+    await workstation.settled();
+    await opened.shot('study-6-contribution');
+  });
+
+  it('stays after a reload, and goes when it is removed', async () => {
+    const { page } = opened;
+    await page.getByRole('button', { name: 'To the study' }).click();
+    await page.reload();
+    await page.getByRole('table', { name: 'Figures' }).waitFor();
+    await rail('Study').click();
+    await page.getByRole('button', { name: /^Lesions/ }).waitFor();
+    await opened.shot('study-7-list');
+    await rail('Settings').click();
+    await page.getByRole('tab', { name: 'Light' }).click();
+    await rail('Study').click();
+    await page.getByRole('button', { name: /^Lesions/ }).click();
+    await opened.shot('study-8-light');
+    await page.getByRole('button', { name: 'Remove…' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Remove study' }).click();
+    await workstation.expectSentence('No study yet');
+  });
+
+  it('complains of nothing', () => {
+    expect(opened.problems).toEqual([]);
+    expect(opened.foreign).toEqual([]);
+    expect(host.complaints()).toBe('');
+  });
+});
