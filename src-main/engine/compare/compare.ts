@@ -162,7 +162,7 @@ function taskComparison(
     metric: metricOf(task),
     chance: chanceOf(task, parts),
     split: splitText(task, parts.length / seeds.length, seeds),
-    notes: task.notes,
+    notes: [...task.notes, ...contaminations(task, judged)],
     backbones,
     controls: [...controls, ...randoms].map(({ name, scores }) => ({
       name,
@@ -181,6 +181,13 @@ function taskComparison(
   }));
   const pairs = comparePairs(task, scored, tested, options);
   return { table: { ...table, confounds: [...(alarm === null ? [] : [alarm]), ...pairwise] }, pairs };
+}
+
+function contaminations(task: PatchTask, judged: readonly Judged[]): readonly string[] {
+  return judged.flatMap(({ backbone: { card } }) => {
+    const set = sharedSet(task.name, card);
+    return set === null ? [] : [contaminationNote(card.name, set)];
+  });
 }
 
 /** Every backbone at the cut it chose most often in training. */
