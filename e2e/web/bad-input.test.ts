@@ -74,7 +74,7 @@ describe('the workstation, given what it cannot use', () => {
 
   it('says what is wrong with a file that is no model', async () => {
     await workstation.goTo('Backbones');
-    await workstation.chooseFile('Import ONNX…', join(files, 'broken.onnx'));
+    await workstation.chooseFile('Import…', join(files, 'broken.onnx'));
     await workstation.expectSentence(/not an ONNX model|cannot be read|ONNX/);
     await opened.shot('bad-model');
     await closeDialog();

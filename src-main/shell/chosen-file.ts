@@ -36,7 +36,8 @@ export async function checkChosenFile(path: string): Promise<ChosenFile> {
   const kind = fileKindOf(fileName);
   if (kind === null) {
     throw new AppError('NotAllowed', `Hyaline does not open files like “${fileName}”.`, {
-      advice: 'It opens slides (.svs, .tif, .ndpi, .mrxs, .dcm and others) and models (.onnx).',
+      advice:
+        'It opens slides (.svs, .tif, .ndpi, .mrxs, .dcm and others) and models (.onnx, .safetensors, .pth and others).',
     });
   }
   await access(real, constants.R_OK).catch(() => {

@@ -27,7 +27,7 @@ export async function openDropped(files: readonly File[]): Promise<void> {
     await shown(async () => {
       if (file.size === 0) {
         throw new AppError('FileUnreadable', `${file.name} is empty or a folder.`, {
-          advice: 'Drop a slide file or an ONNX model.',
+          advice: 'Drop a slide file or a model.',
         });
       }
       await openGrant(await uploads.grant(file), fileKindOf(file.name) === 'model' ? 'model' : 'slide');

@@ -1,9 +1,16 @@
-import type { CardEdits } from '../../src-shared/api/engine.ts';
+import type { CardEdits, ExportedFile } from '../../src-shared/api/engine.ts';
 import type { AppError } from '../../src-shared/errors.ts';
-import type { BackboneCard } from '../../src-shared/model/backbone.ts';
+import type { BackboneCard, CatalogueItem, DownloadedBackbone, KeyMatch } from '../../src-shared/model/backbone.ts';
 import type { BackboneId, FileGrant } from '../../src-shared/model/ids.ts';
 import { engine } from './session.svelte.ts';
 import { asAppError } from './toasts.svelte.ts';
+
+/** How the keys of the checkpoint imported last fit. */
+export interface ImportReport {
+  readonly match: KeyMatch;
+  /** Null where the import was refused. */
+  readonly card: BackboneCard | null;
+}
 
 /** The backbones this installation has. */
 class Backbones {
@@ -13,6 +20,8 @@ class Backbones {
   /** A card whose assumed fields wait for the user. */
   confirming = $state.raw<BackboneCard | null>(null);
   importing = $state(false);
+  /** Of the checkpoint imported last, until it is closed; null for ONNX files. */
+  report = $state.raw<ImportReport | null>(null);
 
   async load(): Promise<void> {
     try {
@@ -32,8 +41,12 @@ class Backbones {
   /** Registers a file; where its card rests on assumptions, they are put before the user. */
   async import(grant: FileGrant): Promise<BackboneCard> {
     this.importing = true;
+    this.report = null;
     try {
+      const match = await engine.matchBackbone(grant);
+      if (match) this.report = { match, card: null };
       const card = await engine.importBackbone(grant, {});
+      if (match) this.report = { match, card };
       await this.load();
       if (card.assumed.length > 0) this.confirming = card;
       return card;
@@ -45,6 +58,27 @@ class Backbones {
   async edit(id: BackboneId, edits: CardEdits): Promise<void> {
     await engine.editBackbone(id, edits);
     await this.load();
+  }
+
+  async randomTwin(id: BackboneId, seed: number): Promise<BackboneCard> {
+    const twin = await engine.makeRandomTwin(id, seed);
+    await this.load();
+    return twin;
+  }
+
+  exportCut(id: BackboneId, cut: string): Promise<ExportedFile> {
+    return engine.exportBackboneCut(id, cut);
+  }
+
+  catalogue(): Promise<readonly CatalogueItem[]> {
+    return engine.listCatalogue();
+  }
+
+  /** Fetches a checkpoint of the catalogue: uses the network. */
+  async download(name: string): Promise<DownloadedBackbone> {
+    const fetched = await engine.downloadBackbone(name);
+    await this.load();
+    return fetched;
   }
 
   async remove(id: BackboneId): Promise<void> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeNormalisation, NORMALISATIONS, presetOf } from './card-text.ts';
+import { describeKeys, describeNormalisation, NORMALISATIONS, presetOf } from './card-text.ts';
 
 describe('normalisation of a backbone', () => {
   it('knows its presets, through rounding of the scale', () => {
@@ -23,5 +23,27 @@ describe('normalisation of a backbone', () => {
     expect(ends('unit')).toEqual([0, 1]);
     expect(ends('signed')).toEqual([-1, 1]);
     expect(ends('bytes')).toEqual([0, 255]);
+  });
+});
+
+describe('keys of a checkpoint', () => {
+  it('counts what is missing, unused and of another shape, and names it', () => {
+    const lines = describeKeys({
+      architecture: 'resnet18',
+      layout: 'torchvision',
+      prefix: 'model.',
+      matched: 99,
+      expected: 102,
+      missing: ['layer1.0.bn1.bias', 'layer1.0.bn1.weight'],
+      unexpected: [],
+      shapeMismatches: [{ name: 'conv1.weight', expected: '64x3x7x7', found: '64x1x7x7' }],
+    });
+    const shown = Object.fromEntries(lines.map(({ name, value, keys }) => [name, [value, ...keys]]));
+    expect(shown).toMatchObject({
+      Matched: ['99 of 102'],
+      Missing: ['2', 'layer1.0.bn1.bias', 'layer1.0.bn1.weight'],
+      'Not used': ['None'],
+      'Of another shape': ['1', 'conv1.weight: 64x1x7x7, not 64x3x7x7'],
+    });
   });
 });

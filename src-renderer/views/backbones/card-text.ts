@@ -1,4 +1,10 @@
-import type { BackboneCard, BackboneOrigin, CutPoint, InputSpec } from '../../../src-shared/model/backbone.ts';
+import type {
+  BackboneCard,
+  BackboneOrigin,
+  CutPoint,
+  InputSpec,
+  KeyMatch,
+} from '../../../src-shared/model/backbone.ts';
 import { formatCount, formatLarge } from '../../state/format.ts';
 
 type Tone = 'plain' | 'accent' | 'warn';
@@ -73,4 +79,21 @@ export function describeNormalisation(input: InputSpec): string {
 /** The features of the card's default cut; 0 where it has none. */
 export function featureDim(card: BackboneCard): number {
   return card.cuts.find(({ name }) => name === card.defaultCut)?.featureDim ?? 0;
+}
+
+/** How the keys of a checkpoint fit, line by line, with the keys each line counts. */
+export function describeKeys(
+  match: KeyMatch,
+): readonly { readonly name: string; readonly value: string; readonly keys: readonly string[] }[] {
+  const { architecture, layout, prefix, matched, expected, missing, unexpected, shapeMismatches } = match;
+  const shapes = shapeMismatches.map(({ name, expected: wanted, found }) => `${name}: ${found}, not ${wanted}`);
+  const count = (keys: readonly string[]): string => (keys.length === 0 ? 'None' : formatCount(keys.length));
+  return [
+    { name: 'Network', value: `${architecture}, keys named as by ${layout}`, keys: [] },
+    { name: 'Matched', value: `${formatCount(matched)} of ${formatCount(expected)}`, keys: [] },
+    { name: 'Prefix', value: prefix === '' ? 'None' : prefix, keys: [] },
+    { name: 'Missing', value: count(missing), keys: missing },
+    { name: 'Not used', value: count(unexpected), keys: unexpected },
+    { name: 'Of another shape', value: count(shapes), keys: shapes },
+  ];
 }
