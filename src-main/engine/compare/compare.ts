@@ -13,6 +13,7 @@ import { compareByRanks } from '../study/significance.ts';
 import { type BackboneOnTask, backboneScore } from './backbone-score.ts';
 import { type CkaLayer, ckaMatrix } from './cka-matrix.ts';
 import { type Contestant, pairAlarms, taskAlarm } from './confound.ts';
+import { contaminationNote, sharedSet } from './contamination.ts';
 import { type CompareBackbone, checkContenders, randomTwinsOf } from './contenders.ts';
 import { CONTROLS, scoreControl } from './controls.ts';
 import { type Bench, type NetworkScores, type PartedTask, scoreNetwork, uniqueImages } from './network-scores.ts';
