@@ -33,9 +33,10 @@ export function fileSafe(name: string): string {
   return safe.replace(/^[. ]+|[. ]+$/g, '') || '_';
 }
 
-/** The name of a run's encoder in files: `resnet18@layer3`. */
-export function encoderNameOf(run: Run): string {
-  return fileSafe(`${run.backboneName}@${run.cut}`);
+/** The name of a run's encoder in files: `resnet18@layer3`, and what else sets its features apart: `+float16`. */
+export function encoderNameOf({ backboneName, cut, provenance: { normalisation, precision } }: Run): string {
+  const stain = normalisation === 'none' ? '' : `+${normalisation.replace(':', '-')}`;
+  return fileSafe(`${backboneName}@${cut}${stain}${precision === 'float32' ? '' : `+${precision}`}`);
 }
 
 /**

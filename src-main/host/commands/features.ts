@@ -1,4 +1,4 @@
-import { basename, extname, resolve } from 'node:path';
+import { basename, extname, posix, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { AppError } from '../../../src-shared/errors.ts';
 import type { Run } from '../../../src-shared/model/run.ts';
@@ -73,6 +73,7 @@ async function exportFeatures(options: ExportOptions, terminal: Terminal): Promi
   const targets = parseTargets(options.backbone ?? '');
   const files = await withStore(options.store, async (store) => {
     const written: string[] = [];
+    const taken = new Set<string>();
     for (const slide of await findSlides(store, options.slide ?? null)) {
       for (const run of await store.listRuns(slide.id)) {
         if (run.state !== 'done' || !isWanted(run, targets)) continue;
@@ -81,9 +82,21 @@ async function exportFeatures(options: ExportOptions, terminal: Terminal): Promi
         const features = await store.readFeatures(run.id);
         const slideName = basename(slide.name, extname(slide.name));
         const bag = { run, laid, info: slide.info, slideName, features };
-        for (const file of await exportBag(resolve(options.out), options.format, bag)) {
-          terminal.print(file);
-          written.push(file);
+        const { gridId } = run.provenance;
+        // Features on two grids of one slide would overwrite each other: the second set gets a folder of its own.
+        const key = [
+          slide.id,
+          run.backboneName,
+          run.cut,
+          run.provenance.normalisation,
+          run.provenance.precision,
+        ].join();
+        const folder = taken.has(key) ? `grid-${gridId.slice(0, 8)}` : '';
+        taken.add(key);
+        for (const file of await exportBag(resolve(options.out, folder), options.format, bag)) {
+          const shown = posix.join(folder, file);
+          terminal.print(shown);
+          written.push(shown);
         }
       }
     }
