@@ -97,7 +97,10 @@ export class BackboneService {
     if (!Number.isInteger(seed) || seed < 0 || seed > MAX_SEED) {
       throw new AppError('InvalidRequest', `A seed is a whole number from 0 to ${MAX_SEED}.`);
     }
-    return await this.#register(await prepareRandom(await this.get(id), seed, this.folder, this.#worker));
+    const twin = await prepareRandom(await this.get(id), seed, this.folder, this.#worker);
+    // Where its weights come from and whose they are is known, whatever is assumed of the original.
+    const assumed = twin.assumed.filter((phrase) => !/^(origin|licence):/.test(phrase));
+    return await this.#register({ ...twin, assumed });
   }
 
   /** Writes one cut as an ONNX file of its own and returns its size in bytes. Throws NotFound, DiskFull. */

@@ -98,9 +98,18 @@ describe('a random twin', () => {
   it('is registered, the same for the same seed and another for another', async () => {
     const first = await json('random', 'sq', '--seed', '7');
     expect(first).toMatchObject({ name: 'sq-random-7', origin: 'random', architecture: 'squeezenet1_1' });
+
     expect((await json('random', 'sq', '--seed', '7')).id).toBe(first.id);
     expect((await json('random', 'sq', '--seed', '8')).id).not.toBe(first.id);
     expect((await json('show', 'sq-random-7')).cuts).toEqual((await json('show', 'sq')).cuts);
+  });
+
+  it('leaves nothing of its origin or licence to be confirmed, whatever is assumed of the original', async () => {
+    const original = await json('import', at('squeeze.safetensors'));
+    expect(original.assumed).toEqual(expect.arrayContaining(['origin: not stated', 'licence: not stated']));
+    const twin = await json('random', original.name, '--seed', '9');
+    expect(twin.assumed).not.toEqual(expect.arrayContaining([expect.stringMatching(/^(origin|licence)/)]));
+    await json('import', at('squeeze.safetensors'), '--name', 'sq', '--card', JSON.stringify(CARD));
   });
 });
 
