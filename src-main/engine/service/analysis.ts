@@ -1,20 +1,16 @@
 import { AppError, hasCode } from '../../../src-shared/errors.ts';
 import type { JobId, RunId } from '../../../src-shared/model/ids.ts';
-import type { AnalysisRequest, Provenance, Run, RunState } from '../../../src-shared/model/run.ts';
-import type { LaidGrid } from '../grid/laid-grid.ts';
+import type { AnalysisRequest, Run, RunState } from '../../../src-shared/model/run.ts';
+import { findOrCreateRun } from '../extract/prepare-run.ts';
 import { extractFeatures } from '../infer/extract.ts';
 import type { InferenceWorker } from '../infer/inference-worker.ts';
 import type { ProviderName } from '../infer/protocol.ts';
 import type { JobContext, JobQueue, JobRunner } from '../job/queue.ts';
-import { runIdOf } from '../store/canonical.ts';
 import type { RunIdentity, Store } from '../store/store.ts';
-import type { BackboneService, UsableBackbone } from './backbones.ts';
+import type { BackboneService } from './backbones.ts';
 import type { DeviceService } from './device-service.ts';
-import { pixelSizeInForce, type SlideLibrary } from './slide-library.ts';
+import type { SlideLibrary } from './slide-library.ts';
 import type { TissueService } from './tissue-service.ts';
-
-/** Tiles the network takes at once: enough to fill the cores, few enough for a moving progress bar. */
-const BATCH_SIZE = 16;
 
 /** Seconds between notes of the time spent: each is a write of its own. */
 const NOTE_EVERY_S = 5;
@@ -100,37 +96,10 @@ export class AnalysisService {
       normalisation: 'none',
       precision: 'float32',
     };
-    const known = await store.findRun(identity);
-    if (known !== null) return known;
     await store.putGrid(laid);
-    const run = newRun(runIdOf(identity), await this.#provenance(identity, backbone, laid), laid);
-    await store.createRun(run);
-    this.#parts.onRunChanged(run);
+    const run = await findOrCreateRun(this.#parts, identity, backbone, laid, null);
+    if (run.tilesDone === 0) this.#parts.onRunChanged(run);
     return run;
-  }
-
-  async #provenance(identity: RunIdentity, backbone: UsableBackbone, laid: LaidGrid): Promise<Provenance> {
-    const { library, device, versions } = this.#parts;
-    const record = await library.record(identity.slideId);
-    const mpp = pixelSizeInForce(record);
-    const status = await device.status();
-    return {
-      ...identity,
-      slideReader: record.info.reader,
-      mppUm: mpp === null ? Number.NaN : (mpp.xUm + mpp.yUm) / 2,
-      mppSource: mpp?.source ?? 'user',
-      backboneName: backbone.card.name,
-      backboneOrigin: backbone.card.origin,
-      featureDim: backbone.cut.featureDim,
-      grid: laid.grid.spec,
-      tissue: laid.grid.tissue,
-      batchSize: BATCH_SIZE,
-      threads: device.threads,
-      device: status.name,
-      deviceDetail: status.detail,
-      seed: 0,
-      versions,
-    };
   }
 
   /** Runs what is left of a run; every chunk is stored before the next is asked for. */
@@ -207,22 +176,4 @@ export class AnalysisService {
     this.#parts.onRunChanged(run);
     return run;
   }
-}
-
-function newRun(id: RunId, provenance: Provenance, laid: LaidGrid): Run {
-  return {
-    id,
-    slideId: provenance.slideId,
-    backboneId: provenance.backboneId,
-    backboneName: provenance.backboneName,
-    cut: provenance.cut,
-    state: 'paused',
-    tileCount: laid.grid.tileCount,
-    tilesDone: 0,
-    createdAtMs: Date.now(),
-    finishedAtMs: null,
-    secondsSpent: 0,
-    provenance,
-    jobId: null,
-  };
 }
