@@ -80,7 +80,8 @@ function percentiles(values: Float32Array): Float32Array {
 
 function rangeOf({ view }: AttentionSpec, values: Float32Array): readonly [number, number] {
   if (view === 'percentile') return [0, 100];
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
   if (view === 'attention') return [0, Math.max(high, 1e-6)];
   // Contributions have a sign: zero stays in the middle of the colours.
   const reach = Math.max(Math.abs(low), Math.abs(high), 1e-6);
