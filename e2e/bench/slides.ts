@@ -293,4 +293,7 @@ async function startPeer(): Promise<Peer | null> {
   };
 }
 
-if (import.meta.main) await benchSlides();
+/** `benchSlides` as a part of `npm run bench`. */
+export async function bench(): Promise<void> {
+  await benchSlides();
+}
