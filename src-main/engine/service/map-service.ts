@@ -56,12 +56,15 @@ export class MapService {
   async tileAt(runId: RunId, x0Px: number, y0Px: number): Promise<TileRef | null> {
     const laid = await this.#grid(await this.#run(runId));
     const { strideLevel0Px, tileLevel0Px } = laid.grid;
-    const column = Math.floor(x0Px / strideLevel0Px);
-    const row = Math.floor(y0Px / strideLevel0Px);
+    // Where tiles overlap, the one whose middle is nearest: what the viewer outlines under the pointer.
+    const inset = (tileLevel0Px - strideLevel0Px) / 2;
+    const column = Math.floor((x0Px - inset) / strideLevel0Px);
+    const row = Math.floor((y0Px - inset) / strideLevel0Px);
     for (let index = 0; index < laid.columns.length; index++) {
       if (laid.columns[index] !== column || laid.rows[index] !== row) continue;
       const tile = tileRef(laid, index);
-      const inside = x0Px - tile.x0Px < tileLevel0Px && y0Px - tile.y0Px < tileLevel0Px;
+      const [dx, dy] = [x0Px - tile.x0Px, y0Px - tile.y0Px];
+      const inside = dx >= 0 && dy >= 0 && dx < tileLevel0Px && dy < tileLevel0Px;
       return inside ? tile : null;
     }
     return null;
