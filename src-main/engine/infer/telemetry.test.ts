@@ -15,7 +15,7 @@ async function runAtHome(
   telemetry: string | undefined,
 ): Promise<{ code: number | null; left: string[]; errors: string }> {
   const home = await mkdtemp(join(tmpdir(), 'hyaline-home-'));
-  const { ORT_DISABLE_TELEMETRY: _, NODE_OPTIONS: __, ...inherited } = process.env;
+  const { ORT_DISABLE_TELEMETRY: _, NODE_OPTIONS: __, CI: ___, ...inherited } = process.env;
   const env = { ...inherited, HOME: home, XDG_CACHE_HOME: join(home, 'cache'), XDG_CONFIG_HOME: join(home, 'config') };
   const child = spawn(process.execPath, ['--input-type=module', '-e', SCRIPT], {
     env: telemetry === undefined ? env : { ...env, ORT_DISABLE_TELEMETRY: telemetry },
