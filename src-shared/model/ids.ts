@@ -11,6 +11,8 @@ export type GridId = Brand<string, 'GridId'>;
 export type RunId = Brand<string, 'RunId'>;
 /** A study: slides, slide-level labels and heads trained on them. */
 export type StudyId = Brand<string, 'StudyId'>;
+/** A comparison of backbones on patch tasks. */
+export type ComparisonId = Brand<string, 'ComparisonId'>;
 export type JobId = Brand<string, 'JobId'>;
 /** An opaque right to read one file or folder, given out by the host; the renderer never sends raw paths. */
 export type FileGrant = Brand<string, 'FileGrant'>;

@@ -1,6 +1,7 @@
 import { first } from './0001-first.ts';
 import { studies } from './0002-studies.ts';
+import { comparisons } from './0003-comparisons.ts';
 import type { Migration } from './migration.ts';
 
 /** Every migration in order; index i holds version i + 1. */
-export const MIGRATIONS: readonly Migration[] = [first, studies];
+export const MIGRATIONS: readonly Migration[] = [first, studies, comparisons];
