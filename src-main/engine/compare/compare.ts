@@ -48,6 +48,14 @@ export interface CompareRequest {
   /** Where the files of the random twins are kept. */
   readonly twinsFolder: string;
   readonly bench: Omit<Bench, 'settings'>;
+  /** Told what stands behind a task's table: every judgement on every image, once per task. */
+  readonly onJudged?: ((judged: JudgedTask) => void) | undefined;
+}
+
+/** A task with the judgements of every backbone, cut by cut and at the cut chosen in training (`chosen`). */
+export interface JudgedTask {
+  readonly task: PatchTask;
+  readonly scores: readonly { readonly backbone: string; readonly cut: string; readonly score: TaskScore }[];
 }
 
 /** Everything known of one backbone, before tables are made of it. */
@@ -149,6 +157,14 @@ function taskComparison(
     scores: [scoreControl(task, parts, features(task))],
   }));
   const chosen = onTask.map(({ scores }) => chosenInTraining(task, scores).score);
+  request.onJudged?.({
+    task,
+    scores: onTask.flatMap(({ name, cuts, scores }, i) =>
+      [...cuts.map(({ name: cut }, c) => ({ cut, score: scores[c] })), { cut: 'chosen', score: chosen[i] }].flatMap(
+        ({ cut, score }) => (score === undefined ? [] : [{ backbone: name, cut, score }]),
+      ),
+    ),
+  });
   const trained = judged.map(({ backbone }) => backbone.card.origin !== 'random');
   const randoms = randomContestants(task, onTask, chosen, trained);
   const contenders = onTask.map(({ name }, i) => ({

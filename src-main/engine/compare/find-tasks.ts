@@ -35,7 +35,7 @@ export async function findTasks(path: string): Promise<FoundTasks> {
   const entry = await stat(at).catch(() => null);
   if (entry === null) throw new AppError('NotFound', `There is no task at ${path}.`, { advice: 'Check its path.' });
   if (entry.isFile()) return { found: [await tableTask(at, basename(at, extname(at)))], skipped: [] };
-  const single = await folderTask(at);
+  const single = (await holdsTasks(at)) ? null : await folderTask(at);
   if (single !== null) return { found: [single], skipped: [] };
   const found: FoundTask[] = [];
   const skipped: SkippedTask[] = [];
@@ -55,6 +55,18 @@ export async function findTasks(path: string): Promise<FoundTasks> {
     });
   }
   return { found, skipped };
+}
+
+/** True where a folder inside is a task of its own: images that lie in another one beside it make no class of it. */
+async function holdsTasks(folder: string): Promise<boolean> {
+  if (await isFile(join(folder, INDEX_NAME))) return false;
+  for (const name of await folders(folder)) {
+    if (PART_FOLDERS.has(name.toLowerCase())) continue;
+    if (await isFile(join(folder, name, INDEX_NAME))) return true;
+    const inside = await folderTask(join(folder, name));
+    if (inside !== null) return true;
+  }
+  return false;
 }
 
 async function folderTask(folder: string): Promise<FoundTask | null> {

@@ -133,6 +133,15 @@ describe('reading patch tasks', () => {
     await expect(readTasks([join(folder, 'nowhere')], {})).rejects.toThrow('There is no task');
   });
 
+  it('takes a folder of tasks for one, whatever images lie in a folder that is none', async () => {
+    await paint('good', 'a')(5);
+    await paint('good', 'b')(5);
+    await paint('annotated')(3);
+    const { task, skipped } = await only();
+    expect(task).toMatchObject({ name: 'good', classes: ['a', 'b'] });
+    expect(skipped).toEqual([{ name: 'annotated', reason: 'It holds neither class folders nor an index.tsv.' }]);
+  });
+
   it('names mixed sizes', async () => {
     await paint('a')(5);
     await paint('b')(5);
