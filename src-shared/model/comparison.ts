@@ -83,6 +83,9 @@ export interface PairVerdict {
   /** z of DeLong or of the bootstrap; odds of the disagreements for McNemar. */
   readonly effect: number;
   readonly effectName: 'z' | 'odds of disagreements';
+  /** How large the difference is, whatever the number of images: Cohen's h of two accuracies, the difference of d' of two AUCs. */
+  readonly effectSize?: number | null;
+  readonly effectSizeName?: "Cohen's h" | "difference of d'";
   /** The rule |difference| > 2 max(sd over seeds): 1 where B is better, -1 where A is; null with one seed. */
   readonly twiceSd: -1 | 0 | 1 | null;
   readonly sentence: string;
@@ -135,12 +138,49 @@ export interface ComparedBackbone {
   readonly assumed: readonly string[];
 }
 
+/** Linear CKA, biased and unbiased, and the same with a Gaussian kernel. */
 export interface CkaMatrix {
   readonly images: number;
   /** `backbone@cut`, in the order of rows and columns. */
   readonly layers: readonly string[];
   readonly biased: readonly (readonly number[])[];
   readonly unbiased: readonly (readonly number[])[];
+  /** Images a batch at most: up to them every value is exact, beyond them HSIC is summed over batches. */
+  readonly batch?: number;
+  readonly rbf?: {
+    /** Bandwidth as part of the median distance between images of a batch. */
+    readonly threshold: number;
+    readonly biased: readonly (readonly number[])[];
+    readonly unbiased: readonly (readonly number[])[];
+  };
+}
+
+/** How far fine-tuning moved each cut of a backbone, by CKA before against after, on the same images. */
+export interface FineTuneChange {
+  readonly before: string;
+  readonly after: string;
+  readonly cuts: readonly {
+    readonly cut: string;
+    readonly biased: number;
+    readonly unbiased: number;
+    readonly rbf: number;
+  }[];
+}
+
+/** How far maps of a slide move when its tiles change; see `formula`. */
+export interface MapRobustness {
+  readonly slide: string;
+  readonly backbone: string;
+  readonly cut: string;
+  readonly tiles: number;
+  readonly formula: string;
+  readonly shifts: readonly {
+    readonly shift: string;
+    readonly unit: string;
+    readonly level: number;
+    /** Spearman's, of the map of the changed tiles with that of the unchanged ones; null where a map does not vary. */
+    readonly rankCorrelation: number | null;
+  }[];
 }
 
 /** A whole comparison: everything its tables and figures show. */
@@ -162,5 +202,11 @@ export interface Comparison {
     readonly criticalDifference: number | null;
   } | null;
   readonly cka: CkaMatrix | null;
+  /** One for every backbone whose card says that it was fine-tuned from another of this comparison. */
+  readonly fineTuned?: readonly FineTuneChange[];
+  /** For every slide and backbone; empty where no slide was given. */
+  readonly mapRobustness?: readonly MapRobustness[];
+  /** What was compared with what, and so what no difference can be put down to; one sentence each. */
+  readonly claims?: readonly string[];
   readonly seconds: number;
 }
