@@ -182,6 +182,10 @@ export interface EngineApi {
 
   exportReport(runId: RunId, options: ReportOptions): Promise<ExportedFile>;
   exportTilesCsv(runId: RunId, maps: readonly MapSpec[]): Promise<ExportedFile>;
+  /** A map over the slide with legend, scale bar and notice, as PNG. */
+  exportMapFigure(runId: RunId, map: MapSpec): Promise<ExportedFile>;
+  /** Everything that made the run and the maps, as JSON; without the slide's name. */
+  exportRunRecord(runId: RunId, maps: readonly MapSpec[]): Promise<ExportedFile>;
 
   getSetting(key: string): Promise<string | null>;
   setSetting(key: string, value: string): Promise<void>;
@@ -227,6 +231,8 @@ const METHOD_TABLE: Readonly<Record<keyof EngineApi, true>> = {
   removeStudy: true,
   exportReport: true,
   exportTilesCsv: true,
+  exportMapFigure: true,
+  exportRunRecord: true,
   getSetting: true,
   setSetting: true,
 };

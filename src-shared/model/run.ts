@@ -86,6 +86,15 @@ export interface TileGrid {
 /** How features are stored: as the network gives them, or rounded to the nearest IEEE 754 binary16. */
 export type Precision = 'float32' | 'float16';
 
+/** Where an interrupted run went on with another device, processor or version of the runtime than before. */
+export interface Continuation {
+  readonly fromTile: number;
+  readonly device: string;
+  readonly deviceDetail: string;
+  /** Version of onnxruntime. */
+  readonly runtime: string;
+}
+
 /** What made a result: stored with it and printed in every report. */
 export interface Provenance {
   readonly slideId: SlideId;
@@ -106,6 +115,8 @@ export interface Provenance {
   readonly threads: number;
   readonly device: string;
   readonly deviceDetail: string;
+  /** Changes of the device on the way, in order; absent = none. */
+  readonly continuedOn?: readonly Continuation[];
   readonly seed: number;
   /** What the colours were fitted to; absent without stain normalisation. */
   readonly stain?: StainNormalisation;

@@ -20,6 +20,7 @@ import type { BackboneService, UsableBackbone } from '../service/backbones.ts';
 import type { TissueService } from '../service/tissue-service.ts';
 import type { RunIdentity } from '../store/store.ts';
 import { bytesFreeFor, featureBytes, refuseWhenFull } from './disk-forecast.ts';
+import { computeOnDevice } from './on-device.ts';
 import { findOrCreateRun, type RunParts } from './prepare-run.ts';
 import { fitSlideStain } from './stain/fit-slide.ts';
 import { normalisationKey } from './stain/stain.ts';
@@ -179,7 +180,10 @@ export class ExtractionService {
     const startedMs = performance.now();
     const seconds = (): number => (performance.now() - startedMs) / 1000;
     try {
-      await this.#computeOnADevice(pending, laid, path, context, seconds);
+      const ids = pending.map(({ run }) => run.id);
+      await computeOnDevice(this.#parts, ids, (provider) =>
+        this.#compute(pending, laid, path, provider, context, seconds),
+      );
       await this.#patchAll(pending, { state: 'done', finishedAtMs: Date.now() }, seconds());
     } catch (error) {
       const state: RunState = hasCode(error, 'Cancelled') ? 'paused' : 'failed';
@@ -209,25 +213,6 @@ export class ExtractionService {
     return pending;
   }
 
-  /** A device that fails in mid-run is left for the CPU, which goes on from the last stored chunks. */
-  async #computeOnADevice(
-    pending: readonly Pending[],
-    laid: LaidGrid,
-    path: string,
-    context: JobContext,
-    seconds: () => number,
-  ): Promise<void> {
-    const { device } = this.#parts;
-    const { provider } = await device.choose();
-    try {
-      await this.#compute(pending, laid, path, provider, context, seconds);
-    } catch (error) {
-      if (provider === 'cpu' || !hasCode(error, 'DeviceFailed')) throw error;
-      await device.fallBack(error.message);
-      await this.#compute(pending, laid, path, 'cpu', context, seconds);
-    }
-  }
-
   /** One pass for all runs whose batches are cut alike: usually all. */
   async #compute(
     pending: readonly Pending[],
@@ -237,7 +222,6 @@ export class ExtractionService {
     context: JobContext,
     seconds: () => number,
   ): Promise<void> {
-    await this.#noteDevice(pending);
     const passes = Map.groupBy(pending, ({ run: { provenance: made } }) =>
       JSON.stringify([made.batchSize, made.threads, made.stain ?? null]),
     );
@@ -285,25 +269,6 @@ export class ExtractionService {
         await store.updateRun(run.id, { secondsSpent: run.secondsSpent + notedS });
       },
     };
-  }
-
-  /**
-   * Writes into the record of a run which device goes on with it, where that is not the one that began: its features
-   * are then equal to those of an uninterrupted run within 1e-4 relative, not bit by bit.
-   */
-  async #noteDevice(pending: readonly Pending[]): Promise<void> {
-    const { store, device } = this.#parts;
-    const { name } = await device.status();
-    for (const { run } of pending) {
-      const current = await store.getRun(run.id);
-      if (current === null || current.tilesDone === 0) continue;
-      const { provenance } = current;
-      const note = `from tile ${current.tilesDone} on ${name}`;
-      if (provenance.device === name || provenance.deviceDetail.includes(note)) continue;
-      await store.updateRun(run.id, {
-        provenance: { ...provenance, deviceDetail: `${provenance.deviceDetail}; ${note}` },
-      });
-    }
   }
 
   async #patchAll(

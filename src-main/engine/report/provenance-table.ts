@@ -1,4 +1,5 @@
 import type { Content, TableCell } from 'pdfmake/interfaces.js';
+import { reproducibilityText } from '../../../src-shared/model/reproducibility.ts';
 import { MONO_FONT } from './fonts.ts';
 import type { ReportInput } from './report-input.ts';
 import { COLOUR, SIZE } from './report-style.ts';
@@ -100,6 +101,7 @@ function computationFacts({ run }: ReportInput): FactGroup {
     facts: [
       { label: 'Run', value: run.id, mono: true },
       { label: 'Device', value: [provenance.device, provenance.deviceDetail].filter((part) => part !== '').join(', ') },
+      { label: 'Repeatable', value: reproducibilityText(provenance) },
       {
         label: 'Settings',
         value:

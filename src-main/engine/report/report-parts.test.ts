@@ -109,7 +109,6 @@ describe('runRecord', () => {
     const record = {
       ...input,
       maps: input.maps.map((map) => map.description),
-      files: { 'maps/pca.png': 'principal components' },
     };
     const text = runRecord(record);
     const parsed = JSON.parse(text) as { provenance: unknown; maps: unknown[]; slide: object; createdAt: string };

@@ -1,4 +1,5 @@
 import type { MapDescription } from '../../../src-shared/model/map.ts';
+import { reproducibility, reproducibilityText } from '../../../src-shared/model/reproducibility.ts';
 import type { Run, TileGrid } from '../../../src-shared/model/run.ts';
 import type { SlideInfo } from '../../../src-shared/model/slide.ts';
 
@@ -12,8 +13,6 @@ export interface RunRecordInput {
   readonly run: Run;
   readonly grid: TileGrid;
   readonly maps: readonly MapDescription[];
-  /** Files written beside the record, by what they hold: `maps/pca.png`, … */
-  readonly files: Readonly<Record<string, string>>;
 }
 
 /** Version of the record's layout; raised when a field changes its meaning. */
@@ -53,6 +52,7 @@ export function runRecord(input: RunRecordInput): string {
       secondsSpent: run.secondsSpent,
     },
     provenance: run.provenance,
+    repeatable: { level: reproducibility(run.provenance), sentence: reproducibilityText(run.provenance) },
     grid: {
       id: grid.id,
       columns: grid.columns,
@@ -63,7 +63,6 @@ export function runRecord(input: RunRecordInput): string {
       droppedCount: grid.droppedCount,
     },
     maps: input.maps.map(({ runId: _, ...map }) => map),
-    files: input.files,
   };
   return `${JSON.stringify(record, null, 2)}\n`;
 }

@@ -1,6 +1,7 @@
 import { AppError, hasCode } from '../../../src-shared/errors.ts';
 import type { JobId, RunId } from '../../../src-shared/model/ids.ts';
 import type { AnalysisRequest, Run, RunState } from '../../../src-shared/model/run.ts';
+import { computeOnDevice } from '../extract/on-device.ts';
 import { findOrCreateRun } from '../extract/prepare-run.ts';
 import { extractFeatures } from '../infer/extract.ts';
 import type { InferenceWorker } from '../infer/inference-worker.ts';
@@ -109,7 +110,7 @@ export class AnalysisService {
     const startedMs = performance.now();
     const spent = (): number => run.secondsSpent + (performance.now() - startedMs) / 1000;
     try {
-      await this.#computeOnADevice(run, context, spent);
+      await computeOnDevice(this.#parts, [runId], (provider) => this.#computeMissing(run, provider, context, spent));
       await this.#patch(runId, { state: 'done', secondsSpent: spent(), finishedAtMs: Date.now() });
     } catch (error) {
       const state: RunState = hasCode(error, 'Cancelled') ? 'paused' : 'failed';
@@ -118,21 +119,6 @@ export class AnalysisService {
     }
     context.report({ stage: 'Drawing the map', done: run.tileCount, total: run.tileCount });
     await drawFirstMap(runId);
-  }
-
-  /** A device that fails in mid-run is left for the CPU, which goes on from the last stored chunk. */
-  async #computeOnADevice(run: Run, context: JobContext, spent: () => number): Promise<void> {
-    const { device } = this.#parts;
-    const { provider } = await device.choose();
-    try {
-      await this.#computeMissing(run, provider, context, spent);
-    } catch (error) {
-      if (provider === 'cpu' || !hasCode(error, 'DeviceFailed')) throw error;
-      const { status } = await device.fallBack(error.message);
-      const detail = `${run.provenance.deviceDetail}; from tile ${await this.#parts.store.nextTile(run.id)} on ${status.name}`;
-      await this.#patch(run.id, { provenance: { ...run.provenance, deviceDetail: detail } });
-      await this.#computeMissing(run, 'cpu', context, spent);
-    }
   }
 
   async #computeMissing(run: Run, provider: ProviderName, context: JobContext, spent: () => number): Promise<void> {

@@ -207,6 +207,8 @@ function runApi({ analysis, queue, store, maps, reports, emit }: Services) {
     similarTiles: (runId, tileIndex, count) => maps.similar(runId, tileIndex, count),
     exportReport: (runId, options) => reports.pdf(runId, options),
     exportTilesCsv: (runId, specs) => reports.csv(runId, specs.map(checkedSpec)),
+    exportMapFigure: (runId, spec) => reports.figure(runId, spec),
+    exportRunRecord: (runId, specs) => reports.record(runId, specs.map(checkedSpec)),
   } satisfies Part<
     | 'startAnalysis'
     | 'listJobs'
@@ -219,6 +221,8 @@ function runApi({ analysis, queue, store, maps, reports, emit }: Services) {
     | 'similarTiles'
     | 'exportReport'
     | 'exportTilesCsv'
+    | 'exportMapFigure'
+    | 'exportRunRecord'
   >;
 }
 

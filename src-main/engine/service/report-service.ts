@@ -5,7 +5,9 @@ import type { MapSpec, ScoredTile } from '../../../src-shared/model/map.ts';
 import type { Run } from '../../../src-shared/model/run.ts';
 import { type ColourMapName, DEFAULT_COLOUR_MAP, isColourMapName } from '../../../src-shared/numeric/colour-maps.ts';
 import { renderCaseReport } from '../report/case-report.ts';
+import { renderFigureWithLegend } from '../report/figure-legend.ts';
 import type { ReportGallery, ReportMap } from '../report/report-input.ts';
+import { runRecord } from '../report/run-record.ts';
 import { tilesCsv } from '../report/tiles-csv.ts';
 import type { SlideSource } from '../slide/slide-source.ts';
 import type { Store } from '../store/store.ts';
@@ -19,6 +21,8 @@ import { HYALINE_VERSION, NOTICE } from './versions.ts';
 const THUMBNAIL_PX = 1600;
 const GALLERY_TILES = 10;
 const GALLERY_TILE_PX = 224;
+const FIGURE_PX = 1600;
+const FIGURE_OPACITY = 0.75;
 
 export interface ReportParts {
   readonly store: Store;
@@ -71,6 +75,48 @@ export class ReportService {
     for (const spec of specs) drawn.push({ ...(await maps.get(runId, spec)), colourMap: DEFAULT_COLOUR_MAP });
     const text = tilesCsv(await maps.gridOf(runId), run.provenance.mppUm, drawn);
     return await exportsKept.add(`hyaline-tiles-${shortName(run)}.csv`, 'text/csv', new TextEncoder().encode(text));
+  }
+
+  /** One map over the slide with its legend, scale bar and notice, as PNG. Throws as `pdf`. */
+  async figure(runId: RunId, asked: MapSpec): Promise<ExportedFile> {
+    const { library, images, maps, exportsKept } = this.#parts;
+    const run = await this.#finishedRun(runId);
+    const spec = checkedSpec(asked);
+    const source = await library.source(run.slideId);
+    const bytes = await renderFigureWithLegend({
+      ...(await maps.get(runId, spec)),
+      thumbnail: (await images.thumbnail(run.slideId, source, THUMBNAIL_PX)).bytes,
+      slideWidthPx: source.info.widthPx,
+      slideHeightPx: source.info.heightPx,
+      mppUm: run.provenance.mppUm,
+      colourMap: await this.#colourMap(),
+      maxPx: FIGURE_PX,
+      opacity: FIGURE_OPACITY,
+      notice: NOTICE,
+    });
+    return await exportsKept.add(`hyaline-map-${spec.kind}-${shortName(run)}.png`, 'image/png', bytes);
+  }
+
+  /** Everything that made the run and its maps, as JSON; the slide's name stays out. Throws as `pdf`. */
+  async record(runId: RunId, specs: readonly MapSpec[]): Promise<ExportedFile> {
+    const { library, maps, exportsKept } = this.#parts;
+    const run = await this.#finishedRun(runId);
+    const { name, sizeBytes, info } = await library.record(run.slideId);
+    const text = runRecord({
+      createdAtMs: Date.now(),
+      appVersion: HYALINE_VERSION,
+      notice: NOTICE,
+      slide: { name, sizeBytes, info },
+      includeSlideName: false,
+      run,
+      grid: (await maps.gridOf(runId)).grid,
+      maps: await Promise.all(specs.map(async (spec) => (await maps.get(runId, spec)).description)),
+    });
+    return await exportsKept.add(
+      `hyaline-run-${shortName(run)}.json`,
+      'application/json',
+      new TextEncoder().encode(text),
+    );
   }
 
   /** The tiles most like each chosen tile; where none was chosen, those closest to the slide's average. */

@@ -5,13 +5,12 @@ import { routes } from '../../../src-shared/api/routes.ts';
 import { AppError, type ErrorPayload, fromErrorPayload } from '../../../src-shared/errors.ts';
 import type { BackboneCard } from '../../../src-shared/model/backbone.ts';
 import type { ExportId, RunId } from '../../../src-shared/model/ids.ts';
-import type { MapDescription, MapSpec } from '../../../src-shared/model/map.ts';
+import type { MapSpec } from '../../../src-shared/model/map.ts';
 import type { GridSpec, Run, TissueParams } from '../../../src-shared/model/run.ts';
 import type { Slide } from '../../../src-shared/model/slide.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { awaitJob } from '../await-job.ts';
 import type { Terminal } from '../terminal.ts';
-import { mapPng } from './map-png.ts';
 
 export interface AnalyzeOptions {
   readonly backbone: BackboneCard;
@@ -51,21 +50,18 @@ export async function analyzeSlide(
   const slide = await openWithPixelSize(engine, path, options.slideMppUm);
   const run = await extract(engine, slide, options, terminal, signal);
   const maps: readonly MapSpec[] = [{ kind: 'pca' }, { kind: 'clusters', k: options.clusters, seed: options.seed }];
-  const descriptions: MapDescription[] = [];
   const files: string[] = [];
-  const write = async (name: string, bytes: Uint8Array | string): Promise<void> => {
+  const write = async (name: string, bytes: Uint8Array): Promise<void> => {
     await writeWhole(join(folder, name), bytes);
     files.push(name);
   };
   for (const spec of maps) {
-    const description = await engine.api.getMap(run.id, spec);
-    descriptions.push(description);
-    await write(`maps/${spec.kind}.png`, await mapPng(description, await mapValues(engine, run.id, spec)));
+    await write(`maps/${spec.kind}.png`, await download(engine, (await engine.api.exportMapFigure(run.id, spec)).id));
   }
   const report = await engine.api.exportReport(run.id, { ...options.report, maps, remarks: '' });
   await write('case.pdf', await download(engine, report.id));
   await write('tiles.csv', await download(engine, (await engine.api.exportTilesCsv(run.id, maps)).id));
-  await write('run.json', `${JSON.stringify(runDocument(slide, run, descriptions), null, 2)}\n`);
+  await write('run.json', await download(engine, (await engine.api.exportRunRecord(run.id, maps)).id));
   const { tileCount: tiles, secondsSpent } = run;
   return { slide: path, folder, runId: run.id, tiles, secondsSpent, files };
 }
@@ -113,28 +109,15 @@ async function extract(
   return run;
 }
 
-async function mapValues(engine: Engine, runId: RunId, spec: MapSpec): Promise<Float32Array> {
-  const bytes = await get(engine, routes.mapValues(runId, spec));
-  // A copy: the bytes need not start where a float may.
-  return new Float32Array(new Uint8Array(bytes).buffer);
-}
-
-const download = (engine: Engine, id: ExportId): Promise<Uint8Array> => get(engine, routes.download(id));
-
-async function get(engine: Engine, path: string): Promise<Uint8Array> {
-  const { status, body } = await engine.handle({ method: 'GET', path });
+async function download(engine: Engine, id: ExportId): Promise<Uint8Array> {
+  const { status, body } = await engine.handle({ method: 'GET', path: routes.download(id) });
   if (status !== 200) {
     throw fromErrorPayload(JSON.parse(new TextDecoder().decode(body)) as ErrorPayload);
   }
   return body;
 }
 
-/** What run.json holds: all that made the result. The slide's name stays out; its fingerprint is there. */
-function runDocument(slide: Slide, run: Run, maps: readonly MapDescription[]): object {
-  return { run, slide: { id: slide.id, sizeBytes: slide.sizeBytes, mpp: slide.mpp, info: slide.info }, maps };
-}
-
-async function writeWhole(path: string, bytes: Uint8Array | string): Promise<void> {
+async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const partial = join(dirname(path), `.${basename(path)}.partial`);
   try {

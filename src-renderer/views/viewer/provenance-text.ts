@@ -1,3 +1,4 @@
+import { reproducibilityText } from '../../../src-shared/model/reproducibility.ts';
 import type { Run } from '../../../src-shared/model/run.ts';
 import type { Slide } from '../../../src-shared/model/slide.ts';
 import { formatCount, formatDuration, formatNumber } from '../../state/format.ts';
@@ -34,6 +35,7 @@ export function provenanceRows(run: Run, slide: Pick<Slide, 'id' | 'info'>): rea
     row('Stain normalisation', made.normalisation),
     row('Precision', made.precision),
     row('Device', made.deviceDetail === '' ? made.device : `${made.device}: ${made.deviceDetail}`),
+    row('Repeatable', reproducibilityText(made)),
     row('Batch and threads', `${made.batchSize} tiles, ${made.threads} ${made.threads === 1 ? 'thread' : 'threads'}`),
     row('Time', `${formatDuration(run.secondsSpent)}${speed}`),
     row('Seed', String(made.seed)),
