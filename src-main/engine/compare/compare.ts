@@ -3,6 +3,7 @@ import type {
   CkaMatrix,
   Comparison,
   ControlScore,
+  FineTuneChange,
   RobustnessCurve,
   TaskComparison,
 } from '../../../src-shared/model/comparison.ts';
@@ -11,10 +12,10 @@ import { mean } from '../../../src-shared/numeric/statistics.ts';
 import { KNOWLEDGE_GAIN_FORMULA } from '../study/knowledge-gain.ts';
 import { compareByRanks } from '../study/significance.ts';
 import { type BackboneOnTask, backboneScore } from './backbone-score.ts';
-import { type CkaLayer, ckaMatrix } from './cka-matrix.ts';
+import { type CkaLayer, ckaMatrix, fineTuneChange } from './cka-matrix.ts';
 import { type Contestant, pairAlarms, taskAlarm } from './confound.ts';
 import { contaminationNote, sharedSet } from './contamination.ts';
-import { type CompareBackbone, checkContenders, randomTwinsOf } from './contenders.ts';
+import { type CompareBackbone, checkContenders, fineTunedFrom, randomTwinsOf } from './contenders.ts';
 import { CONTROLS, scoreControl } from './controls.ts';
 import { type Bench, type NetworkScores, type PartedTask, scoreNetwork, uniqueImages } from './network-scores.ts';
 import { comparePairs, correctPairs, type UncorrectedPair } from './pairs.ts';
@@ -108,7 +109,7 @@ export async function compareBackbones(request: CompareRequest): Promise<Compari
     tasks: compared,
     skipped: request.skipped,
     ranks: ranksOf(compared),
-    cka: ckaOf(judged, sample),
+    ...(await similarities(request, judged, sample)),
     seconds: (performance.now() - startedMs) / 1000,
   };
 }
@@ -298,12 +299,27 @@ function ckaSample(tasks: readonly PartedTask[], most: number): readonly string[
   return order.map((i) => hashes[i] ?? '');
 }
 
-function ckaOf(judged: readonly Judged[], sample: readonly string[]): CkaMatrix | null {
+/** CKA between all cuts, and what of it says how far fine-tuning moved a backbone. */
+async function similarities(
+  { bench: { worker, threads, signal, onProgress } }: CompareRequest,
+  judged: readonly Judged[],
+  sample: readonly string[],
+): Promise<{ cka: CkaMatrix | null; fineTuned: readonly FineTuneChange[] }> {
   const layers = judged.flatMap(({ backbone, own }) =>
     backbone.cuts.flatMap((cut, c): CkaLayer[] => {
       const samples = own.kept[c];
       return samples === undefined ? [] : [{ name: `${backbone.card.name}@${cut.name}`, samples }];
     }),
   );
-  return sample.length < 4 || layers.length < 2 ? null : ckaMatrix(layers);
+  if (sample.length < 4 || layers.length < 2) return { cka: null, fineTuned: [] };
+  const cka = await ckaMatrix(layers, {
+    ...{ worker, threads, signal },
+    onProgress: (done, total) => onProgress?.('CKA between all cuts', done, total),
+  });
+  const cards = judged.map(({ backbone }) => backbone.card);
+  const fineTuned = cards.flatMap((card) => {
+    const origin = fineTunedFrom(card, cards);
+    return origin === null ? [] : [fineTuneChange(cka, origin.name, card.name)];
+  });
+  return { cka, fineTuned };
 }
