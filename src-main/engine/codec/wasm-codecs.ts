@@ -5,6 +5,7 @@ import { CodecError } from './codec-error.ts';
 import { decodeJpegLs } from './jpeg-ls.ts';
 import { decodeJpeg2000 } from './jpeg2000.ts';
 import type { RasterImage } from './raster.ts';
+import { decodesInThisThread } from './thread-mode.ts';
 
 /** A codec that runs in WebAssembly and so blocks its thread for milliseconds. */
 export type WasmCoding = { readonly kind: 'jpeg2000'; readonly colour: 'rgb' | 'ycbcr' } | { readonly kind: 'jpeg-ls' };
@@ -23,20 +24,14 @@ export interface CodecReply {
 
 const MAX_THREADS = 4;
 
-let inThisThread = false;
 let threads: CodecThread[] = [];
-
-/** For threads whose purpose is decoding: they block themselves rather than start further ones. */
-export function decodeInThisThread(): void {
-  inThisThread = true;
-}
 
 /**
  * Decodes a stream with a WebAssembly codec on a thread of its own, so that the caller's event loop goes on. Threads
  * start when they are first needed, up to four, and do not keep the process alive. Throws CodecError.
  */
 export function decodeWasm(coding: WasmCoding, stream: Uint8Array): Promise<RasterImage> {
-  if (inThisThread) return decodeHere(coding, stream);
+  if (decodesInThisThread()) return decodeHere(coding, stream);
   threads = threads.filter((thread) => thread.alive);
   let thread = threads.toSorted((a, b) => a.load - b.load)[0];
   if (thread === undefined || (thread.load > 0 && threads.length < Math.min(MAX_THREADS, availableParallelism()))) {

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { StainNormalisation } from '../../../src-shared/model/stain.ts';
-import { decodeInThisThread } from '../codec/wasm-codecs.ts';
+import { decodeInThisThread } from '../codec/thread-mode.ts';
 import { stainTransform } from '../extract/stain/stain.ts';
 import { openSlideSource } from '../slide/open-slide.ts';
 import { answerBatch, type DecodeRequest } from '../slide/region-batch.ts';
