@@ -1,8 +1,11 @@
-import type { Job } from '../model/job.ts';
+import type { JobId } from '../model/ids.ts';
+import type { Job, QueueState } from '../model/job.ts';
 
 /** What the engine tells its clients without being asked. */
 export type EngineEvent =
   | { readonly type: 'job'; readonly job: Job }
+  | { readonly type: 'jobs-removed'; readonly jobIds: readonly JobId[] }
+  | { readonly type: 'queue'; readonly queue: QueueState }
   | { readonly type: 'library-changed' }
   | { readonly type: 'backbones-changed' }
   | { readonly type: 'runs-changed'; readonly slideId: string }

@@ -1,7 +1,7 @@
 import type { ErrorPayload } from '../errors.ts';
 import type { JobId, RunId, SlideId } from './ids.ts';
 
-export type JobKind = 'analyse' | 'demo-slide' | 'extract' | 'study';
+export type JobKind = 'analyse' | 'compare' | 'demo-slide' | 'extract' | 'study';
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'interrupted';
 
 export interface JobProgress {
@@ -28,4 +28,17 @@ export interface Job {
   readonly finishedAtMs: number | null;
   /** True when `resumeJob` can continue it from what is stored. */
   readonly resumable: boolean;
+  /** Its place among the jobs that wait: the lowest starts first. Absent in jobs of earlier versions. */
+  readonly order?: number;
+  /** How often Hyaline was killed while it ran; absent = never. */
+  readonly kills?: number;
+}
+
+/** Where a waiting job is put among those that wait. */
+export type QueueMove = 'first' | 'up' | 'down' | 'last';
+
+/** The queue as a whole. */
+export interface QueueState {
+  /** True while no archive job may start: the user wants the machine for something else. */
+  readonly paused: boolean;
 }

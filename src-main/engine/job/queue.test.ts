@@ -59,6 +59,7 @@ describe('the job queue', () => {
     };
     const runners = {
       analyse: runner,
+      compare: runner,
       extract: runner,
       study: runner,
       'demo-slide': { ...lanes(demo), lane: 'demo', resumable: false },
@@ -213,8 +214,11 @@ describe('the job queue', () => {
     const full = new AppError('DiskFull', 'The disk is full.');
     const putJob = (): Promise<void> => Promise.reject(full);
     const unkept = await openJobQueue({
-      store: { putJob, listJobs: () => store.listJobs(), removeJob: (id) => store.removeJob(id) },
-      runners: { analyse: runner, extract: runner, study: runner, 'demo-slide': demo },
+      store: {
+        ...{ putJob, listJobs: () => store.listJobs(), removeJob: (id) => store.removeJob(id) },
+        ...{ getSetting: (key) => store.getSetting(key), setSetting: (key, value) => store.setSetting(key, value) },
+      },
+      runners: { analyse: runner, compare: runner, extract: runner, study: runner, 'demo-slide': demo },
       emit: () => undefined,
     });
     await expect(unkept.enqueue(request('a'))).rejects.toBe(full);

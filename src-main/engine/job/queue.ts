@@ -3,9 +3,11 @@ import type { EngineEvent } from '../../../src-shared/api/events.ts';
 import { AppError, toErrorPayload } from '../../../src-shared/errors.ts';
 import type { JobId, RunId, SlideId } from '../../../src-shared/model/ids.ts';
 import { asId } from '../../../src-shared/model/ids.ts';
-import type { Job, JobKind, JobState } from '../../../src-shared/model/job.ts';
+import type { Job, JobKind, JobState, QueueMove, QueueState } from '../../../src-shared/model/job.ts';
 import type { JobRecord, Store } from '../store/store.ts';
+import { byOrder, orderOf, placesAfterMove } from './order.ts';
 import { NO_PROGRESS, ProgressMeter, type ProgressReport } from './progress.ts';
+import { restoreJobs } from './restore.ts';
 import { Throttle } from './throttle.ts';
 
 /** What a runner is given. */
@@ -23,6 +25,11 @@ export interface JobRunner {
   readonly lane: string;
   /** True where running it again with the same payload continues from what is stored. */
   readonly resumable: boolean;
+  /**
+   * True for work in bulk (resumable only): it gives way to every other job of its lane, also in mid-run, can be paused
+   * as a whole, and goes on by itself after a restart.
+   */
+  readonly background?: boolean;
   /** Does the job. The payload is what was enqueued, gone through JSON once. */
   run(payload: unknown, context: JobContext): Promise<void>;
 }
@@ -35,19 +42,23 @@ export interface JobRequest {
   readonly runId: RunId | null;
   /** JSON-safe; everything the runner needs, also after a restart. */
   readonly payload: unknown;
+  /** How much of it is done and how much there is, where that is known before it starts. */
+  readonly size?: { readonly done: number; readonly total: number };
 }
 
 export interface JobQueueOptions {
-  readonly store: Pick<Store, 'putJob' | 'listJobs' | 'removeJob'>;
+  readonly store: Pick<Store, 'putJob' | 'listJobs' | 'removeJob' | 'getSetting' | 'setSetting'>;
   readonly runners: Readonly<Record<JobKind, JobRunner>>;
   readonly emit: (event: EngineEvent) => void;
   /** Milliseconds between `job` events of one job; 200 by default. */
   readonly eventMs?: number;
+  /** Whether background jobs of earlier sessions go on by themselves; no by default. */
+  readonly goesOn?: boolean;
 }
 
 const EVENT_MS = 200;
 const PERSIST_MS = 2000;
-const KEPT_ENDED = 100;
+const PAUSED_SETTING = 'queue.paused';
 const ENDED: ReadonlySet<JobState> = new Set(['done', 'failed', 'cancelled', 'interrupted']);
 
 /** A job as the queue holds it while it is alive. */
@@ -55,6 +66,8 @@ interface Entry {
   job: Job;
   readonly payloadJson: string;
   controller: AbortController | null;
+  /** It was stopped to make way, not cancelled: it goes back to its place in the queue. */
+  givesWay: boolean;
   /** Settles when the job has left `running`. */
   settled: Promise<void>;
 }
@@ -63,18 +76,54 @@ interface Entry {
  * Jobs of this process, kept in the store so that a restart knows them. States: queued -> running -> done, failed or
  * cancelled; what a kill or a closing leaves queued or running is `interrupted` at the next start. Ended jobs that are
  * resumable go back to queued by `resume`.
+ * Background jobs wait behind all others, give way to them and can be paused as a whole.
  */
 export class JobQueue {
   private readonly options: JobQueueOptions;
   private readonly entries = new Map<JobId, Entry>();
   private readonly busyLanes = new Set<string>();
   private closing = false;
+  private paused: boolean;
 
   /** Use `openJobQueue`. */
-  constructor(options: JobQueueOptions, stored: readonly JobRecord[]) {
+  constructor(options: JobQueueOptions, stored: readonly JobRecord[], paused: boolean) {
     this.options = options;
-    for (const { job, payloadJson } of stored) {
-      this.entries.set(job.id, { job, payloadJson, controller: null, settled: Promise.resolve() });
+    this.paused = paused;
+    for (const { job, payloadJson } of stored) this.entries.set(job.id, entryOf(job, payloadJson));
+    this.startNext();
+  }
+
+  get state(): QueueState {
+    return { paused: this.paused };
+  }
+
+  /**
+   * Stops background jobs from starting, or lets them go on; kept over a restart. The one that runs goes back to its
+   * place with its work kept. @throws AppError DiskFull, StoreReadOnly
+   */
+  async setPaused(paused: boolean): Promise<void> {
+    await this.options.store.setSetting(PAUSED_SETTING, String(paused));
+    this.paused = paused;
+    this.options.emit({ type: 'queue', queue: this.state });
+    if (paused) await this.sendBack(({ runner }) => runner.background === true);
+    this.startNext();
+  }
+
+  /** Puts a waiting job elsewhere in the queue; kept over a restart. Nothing happens to one that does not wait. @throws AppError NotFound */
+  async move(id: JobId, move: QueueMove): Promise<void> {
+    const entry = this.require(id);
+    const waiting = this.waiting().filter(({ job }) => job.kind === entry.job.kind);
+    const at = waiting.indexOf(entry);
+    for (const { index, order } of placesAfterMove(
+      waiting.map(({ job }) => job),
+      at,
+      move,
+    )) {
+      const moved = waiting[index];
+      if (moved === undefined) continue;
+      moved.job = { ...moved.job, order };
+      await this.persist(moved);
+      this.options.emit({ type: 'job', job: moved.job });
     }
   }
 
@@ -98,31 +147,49 @@ export class JobQueue {
    */
   async enqueue(request: JobRequest): Promise<Job> {
     this.refuseWhenClosing();
-    const { payload, ...facts } = request;
-    const job: Job = {
-      ...facts,
-      id: asId<JobId>(randomUUID()),
-      state: 'queued',
-      progress: NO_PROGRESS,
-      error: null,
-      createdAtMs: this.nextTimeMs(),
-      finishedAtMs: null,
-      resumable: false,
-    };
-    const entry: Entry = { job, payloadJson: JSON.stringify(payload), controller: null, settled: Promise.resolve() };
-    await this.options.store.putJob({ job, payloadJson: entry.payloadJson });
-    this.entries.set(job.id, entry);
-    this.options.emit({ type: 'job', job });
+    const entry = this.newEntry(request);
+    await this.options.store.putJob({ job: entry.job, payloadJson: entry.payloadJson });
+    this.entries.set(entry.job.id, entry);
+    this.options.emit({ type: 'job', job: entry.job });
+    void this.makeWayFor(entry);
     this.startNext();
-    return job;
+    return entry.job;
+  }
+
+  /** Keeps a job that cannot be done as it stands, with the reason; `resume` tries it again. Throws as `enqueue`. */
+  async enqueueFailed(request: JobRequest, reason: unknown): Promise<Job> {
+    this.refuseWhenClosing();
+    const entry = this.newEntry(request);
+    this.entries.set(entry.job.id, entry);
+    await this.end(entry, 'failed', reason);
+    return entry.job;
   }
 
   /** Stops a job; resolves when it has ended. Nothing happens to one that has ended already. @throws AppError NotFound */
   async cancel(id: JobId): Promise<void> {
     const entry = this.require(id);
+    entry.givesWay = false;
     if (entry.job.state === 'queued') await this.end(entry, 'cancelled', null);
     entry.controller?.abort(new AppError('Cancelled', 'The job was cancelled.'));
     await entry.settled;
+  }
+
+  /** Stops several jobs; none of them starts meanwhile. Unknown ones are passed over. */
+  async cancelAll(ids: readonly JobId[]): Promise<void> {
+    const known = ids.filter((id) => this.entries.has(id));
+    const waits = (id: JobId): boolean => this.get(id)?.state === 'queued';
+    for (const id of known.filter(waits)) await this.cancel(id);
+    await Promise.all(known.map((id) => this.cancel(id)));
+  }
+
+  /** Stops jobs and takes them off the list; what they made stays. Unknown ones are passed over. */
+  async remove(ids: readonly JobId[]): Promise<void> {
+    await this.cancelAll(ids);
+    for (const id of ids) {
+      this.entries.delete(id);
+      await this.options.store.removeJob(id);
+    }
+    this.options.emit({ type: 'jobs-removed', jobIds: ids });
   }
 
   /** Queues an ended job again, behind what waits. @throws AppError NotFound, JobNotResumable, DiskFull, StoreReadOnly */
@@ -136,23 +203,21 @@ export class JobQueue {
         detail: `job ${id}, ${job.state}`,
       });
     }
-    const queued: Job = { ...job, state: 'queued', error: null, finishedAtMs: null, resumable: false };
+    const { kills: _, ...rest } = job;
+    const order = this.nextOrder();
+    const queued: Job = { ...rest, state: 'queued', error: null, finishedAtMs: null, resumable: false, order };
     await this.options.store.putJob({ job: queued, payloadJson });
-    this.entries.delete(id);
-    this.entries.set(id, { ...entry, job: queued });
+    const again = entryOf(queued, payloadJson);
+    this.entries.set(id, again);
     this.options.emit({ type: 'job', job: queued });
+    void this.makeWayFor(again);
     this.startNext();
     return queued;
   }
 
   /** Cancels and removes every job of a slide: before the slide is forgotten. */
   async removeJobsOf(slideId: SlideId): Promise<void> {
-    const ids = this.list().flatMap((job) => (job.slideId === slideId ? [job.id] : []));
-    await Promise.all(ids.map((id) => this.cancel(id)));
-    for (const id of ids) {
-      this.entries.delete(id);
-      await this.options.store.removeJob(id);
-    }
+    await this.remove(this.list().flatMap((job) => (job.slideId === slideId ? [job.id] : [])));
   }
 
   /** Stops everything and leaves it resumable; resolves when no runner is at work. Call before the store is closed. */
@@ -161,8 +226,16 @@ export class JobQueue {
     const active = [...this.entries.values()].filter(({ job }) => !ENDED.has(job.state));
     for (const { controller } of active) controller?.abort(new AppError('Cancelled', 'Hyaline is closing.'));
     await Promise.all(
-      active.map((entry) => (entry.job.state === 'queued' ? this.end(entry, 'interrupted', null) : entry.settled)),
+      active.map((entry) => {
+        if (entry.job.state !== 'queued') return entry.settled;
+        return this.goesOnLater(entry) ? undefined : this.end(entry, 'interrupted', null);
+      }),
     );
+  }
+
+  /** Whether a job that is stopped by the end of this process waits for the next one as it is. */
+  private goesOnLater({ job }: Entry): boolean {
+    return this.options.goesOn === true && this.options.runners[job.kind].background === true;
   }
 
   private require(id: JobId): Entry {
@@ -180,11 +253,58 @@ export class JobQueue {
     return [...this.entries.values()].reduce((time, { job }) => Math.max(time, job.createdAtMs + 1), Date.now());
   }
 
+  private nextOrder(): number {
+    return [...this.entries.values()].reduce((order, { job }) => Math.max(order, orderOf(job) + 1), Date.now());
+  }
+
+  private newEntry({ payload, size, ...facts }: JobRequest): Entry {
+    const job: Job = {
+      ...facts,
+      id: asId<JobId>(randomUUID()),
+      state: 'queued',
+      progress: { ...NO_PROGRESS, ...size },
+      error: null,
+      createdAtMs: this.nextTimeMs(),
+      finishedAtMs: null,
+      resumable: false,
+      order: this.nextOrder(),
+    };
+    return entryOf(job, JSON.stringify(payload));
+  }
+
+  /** Jobs that wait, next first: those in the background behind all others. */
+  private waiting(): readonly Entry[] {
+    const behind = ({ job }: Entry): number => Number(this.options.runners[job.kind].background === true);
+    return [...this.entries.values()]
+      .filter(({ job }) => job.state === 'queued')
+      .sort((a, b) => behind(a) - behind(b) || byOrder(a.job, b.job));
+  }
+
+  /** Stops what is in the background on the lane of a job that is not. */
+  private async makeWayFor({ job }: Entry): Promise<void> {
+    const { lane, background } = this.options.runners[job.kind];
+    if (background === true) return;
+    await this.sendBack(({ runner }) => runner.background === true && runner.lane === lane);
+  }
+
+  /** Stops running jobs that go back to their places in the queue; resolves when they have stopped. */
+  private async sendBack(chosen: (running: { readonly runner: JobRunner }) => boolean): Promise<void> {
+    const running = [...this.entries.values()].filter(
+      ({ job, controller }) => controller !== null && chosen({ runner: this.options.runners[job.kind] }),
+    );
+    for (const entry of running) {
+      if (entry.controller?.signal.aborted === true) continue;
+      entry.givesWay = true;
+      entry.controller?.abort(new AppError('Cancelled', 'The job makes way for another.'));
+    }
+    await Promise.all(running.map(({ settled }) => settled));
+  }
+
   private startNext(): void {
     if (this.closing) return;
-    for (const entry of this.entries.values()) {
+    for (const entry of this.waiting()) {
       const runner = this.options.runners[entry.job.kind];
-      if (entry.job.state !== 'queued' || this.busyLanes.has(runner.lane)) continue;
+      if (this.busyLanes.has(runner.lane) || (this.paused && runner.background === true)) continue;
       this.busyLanes.add(runner.lane);
       entry.settled = this.run(entry, runner).finally(() => {
         this.busyLanes.delete(runner.lane);
@@ -196,6 +316,7 @@ export class JobQueue {
   private async run(entry: Entry, runner: JobRunner): Promise<void> {
     const controller = new AbortController();
     entry.controller = controller;
+    entry.givesWay = false;
     const meter = new ProgressMeter();
     const events = new Throttle(this.options.eventMs ?? EVENT_MS, () => {
       this.options.emit({ type: 'job', job: entry.job });
@@ -215,7 +336,7 @@ export class JobQueue {
     try {
       await runner.run(JSON.parse(entry.payloadJson), { jobId: entry.job.id, signal: controller.signal, report });
     } catch (error) {
-      state = controller.signal.aborted ? (this.closing ? 'interrupted' : 'cancelled') : 'failed';
+      state = controller.signal.aborted ? this.stateWhenStopped(entry) : 'failed';
       failure = error;
     }
     events.stop();
@@ -224,15 +345,22 @@ export class JobQueue {
     await this.end(entry, state, state === 'failed' ? failure : null);
   }
 
+  private stateWhenStopped(entry: Entry): JobState {
+    if (this.closing) return this.goesOnLater(entry) ? 'queued' : 'interrupted';
+    return entry.givesWay ? 'queued' : 'cancelled';
+  }
+
+  /** Ends a job, or puts it back to those that wait. */
   private async end(entry: Entry, state: JobState, failure: unknown): Promise<void> {
     const { job } = entry;
+    const waits = state === 'queued';
     entry.job = {
       ...job,
       state,
       progress: { ...job.progress, perSecond: state === 'done' ? job.progress.perSecond : null, secondsLeft: null },
       error: failure === null ? null : toErrorPayload(failure),
-      finishedAtMs: Date.now(),
-      resumable: state !== 'done' && this.options.runners[job.kind].resumable,
+      finishedAtMs: waits ? null : Date.now(),
+      resumable: !waits && state !== 'done' && this.options.runners[job.kind].resumable,
     };
     await this.persist(entry);
     this.options.emit({ type: 'job', job: entry.job });
@@ -248,30 +376,17 @@ export class JobQueue {
   }
 }
 
-/**
- * The queue with the jobs of earlier sessions: those a kill left queued or running become `interrupted`, and all but
- * the last hundred ended ones are removed. On a read-only store they are shown so without being written.
- */
-export async function openJobQueue(options: JobQueueOptions): Promise<JobQueue> {
-  const { store, runners } = options;
-  const stored = await store.listJobs();
-  const records: JobRecord[] = [];
-  for (const [index, record] of stored.entries()) {
-    const { job, payloadJson } = record;
-    if (!ENDED.has(job.state)) {
-      const progress = { ...job.progress, perSecond: null, secondsLeft: null };
-      // A kind this version does not know (a store of a newer one) cannot be continued here.
-      const runner: JobRunner | undefined = runners[job.kind];
-      const interrupted: Job = { ...job, state: 'interrupted', progress, resumable: runner?.resumable ?? false };
-      records.push({ job: interrupted, payloadJson });
-      await store.putJob({ job: interrupted, payloadJson }).catch(ignoreUnwritable);
-    } else if (index < KEPT_ENDED) records.push(record);
-    else await store.removeJob(job.id).catch(ignoreUnwritable);
-  }
-  return new JobQueue(options, records.reverse());
+function entryOf(job: Job, payloadJson: string): Entry {
+  return { job, payloadJson, controller: null, givesWay: false, settled: Promise.resolve() };
 }
 
-function ignoreUnwritable(error: unknown): void {
-  if (error instanceof AppError && (error.code === 'StoreReadOnly' || error.code === 'DiskFull')) return;
-  throw error;
+/**
+ * The queue with the jobs of earlier sessions: those a kill left queued or running become `interrupted` (background jobs
+ * go on by themselves where `goesOn` says so), and all but the last hundred ended ones are removed; background jobs that
+ * were left out or paused stay. On a read-only store they are shown so without being written.
+ */
+export async function openJobQueue(options: JobQueueOptions): Promise<JobQueue> {
+  const { store, runners, goesOn = false } = options;
+  const paused = (await store.getSetting(PAUSED_SETTING)) === 'true';
+  return new JobQueue(options, await restoreJobs(store, runners, goesOn), paused);
 }
