@@ -16,6 +16,7 @@ import { readModelFile } from '../../src-main/engine/infer/model-file.ts';
 import { loadRuntime, openSession, type Session } from '../../src-main/engine/infer/runtime.ts';
 import { createDecodePool } from '../../src-main/engine/slide/decode-pool.ts';
 import { realSlide } from '../../src-main/engine/testing/real-data.ts';
+import { otsuAgreement, REFERENCE_SLIDES } from '../../src-main/engine/tissue/testing/otsu-agreement.ts';
 import type { BackboneCard, CutPoint } from '../../src-shared/model/backbone.ts';
 import { asId } from '../../src-shared/model/ids.ts';
 import { DEFAULT_GRID, DEFAULT_TISSUE } from '../../src-shared/model/run.ts';
@@ -249,9 +250,21 @@ export function describeExtract(bench: ExtractBench): readonly string[] {
   ];
 }
 
+/** How far the tissue tiles of the real slides are those of scikit-image's Otsu pipeline. */
+async function describeMasks(): Promise<readonly string[]> {
+  const lines: string[] = [];
+  for (const name of REFERENCE_SLIDES) {
+    const path = realSlide(name);
+    if (path === null) continue;
+    const { share, tiles } = await otsuAgreement(name, path);
+    lines.push(`tissue of ${name}: ${share.toFixed(3)} of ${tiles} tiles decided as by scikit-image's Otsu pipeline`);
+  }
+  return lines;
+}
+
 /** Prints the figures. */
 export async function bench(): Promise<void> {
   const result = await benchExtract();
   const lines = result ? describeExtract(result) : ['skipped: needs the real slide CMU-1-Small-Region'];
-  for (const line of lines) console.log(`  ${line}`);
+  for (const line of [...lines, ...(await describeMasks())]) console.log(`  ${line}`);
 }

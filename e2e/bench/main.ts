@@ -11,7 +11,10 @@ const PARTS = {
   tiles: 'tiles.ts',
   slides: 'slides.ts',
   extract: 'extract.ts',
+  bag: 'bag.ts',
+  memory: 'memory.ts',
   backbones: 'backbones.ts',
+  cka: 'cka.ts',
 } as const;
 type Part = keyof typeof PARTS;
 

@@ -1,4 +1,7 @@
-import type { CkaMatrix } from '../../../src-shared/model/comparison.ts';
+import { AppError } from '../../../src-shared/errors.ts';
+import type { CkaMatrix, FineTuneChange } from '../../../src-shared/model/comparison.ts';
+import type { InferenceWorker } from '../infer/inference-worker.ts';
+import type { KernelProducts } from '../infer/protocol.ts';
 import type { Samples } from '../study/linear-model.ts';
 
 /** A layer's features of the images that all layers saw, in the same order. */
@@ -7,47 +10,99 @@ export interface CkaLayer {
   readonly samples: Samples;
 }
 
-/** One batch of a layer: inner products of its rows, their row sums, with and without the diagonal. */
-interface BatchGram {
-  /** Diagonal included. */
-  readonly values: Float64Array;
-  readonly sums: Float64Array;
+export interface CkaOptions {
+  readonly worker: InferenceWorker;
+  readonly threads: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
-/** Rows of a batch: few enough that all layers' Gram matrices of a batch fit in memory. */
-const BATCH = 256;
+/** Images of a batch: few enough that the kernel matrices of all layers fit in memory. */
+const BATCH = 512;
+/** Bandwidth of the Gaussian kernel as part of the median distance, as in the reference notebook's example. */
+const RBF_THRESHOLD = 0.5;
 
 /**
- * Linear CKA between all layers. Biased: HSIC_0 of Kornblith et al. 2019 on centred Gram matrices; unbiased: HSIC_1
+ * CKA between all layers, with a linear and a Gaussian kernel. Biased: HSIC_0 (Kornblith et al. 2019); unbiased: HSIC_1
  * summed over batches and divided once (Nguyen et al. 2021, eq. 3), which does not grow with the number of features.
- * Each layer's Gram matrix of a batch is made once for all pairs. Up to `BATCH` images both are exact; with more, the
- * biased one too is summed over batches. NaN where a layer does not vary, or with fewer than four images.
+ * Each layer's kernel matrix of a batch is made once for all pairs, by onnxruntime in single precision. Up to `BATCH`
+ * images all values are those of the whole set; with more, the biased ones too are summed over batches. NaN where a
+ * layer does not vary, or with fewer than four images.
+ *
+ * @throws AppError InvalidRequest where layers have different images, BackboneFailed, DeviceFailed, Cancelled.
  */
-export function ckaMatrix(layers: readonly CkaLayer[]): CkaMatrix {
+export async function ckaMatrix(layers: readonly CkaLayer[], options: CkaOptions): Promise<CkaMatrix> {
   const images = layers[0]?.samples.count ?? 0;
+  checkSameImages(layers, images);
   const size = layers.length;
-  const biased = new Float64Array(size * size);
-  const unbiased = new Float64Array(size * size);
-  for (const [first, end] of batchesOf(images)) {
-    const grams = layers.map(({ samples }) => batchGram(samples, first, end));
-    for (let i = 0; i < size; i++) {
-      for (let j = 0; j <= i; j++) {
-        const [k, l] = [grams[i], grams[j]];
-        if (k === undefined || l === undefined) continue;
-        const { zero, one } = hsic(k, l, end - first);
-        biased[i * size + j] = (biased[i * size + j] ?? 0) + zero;
-        unbiased[i * size + j] = (unbiased[i * size + j] ?? 0) + one;
-      }
-    }
+  const sums = { linear: zeroSums(size), rbf: zeroSums(size) };
+  const batches = images < 4 ? [] : batchesOf(images);
+  const scales = layers.map(({ samples }) => spreadOf(samples));
+  for (const [b, [first, end]] of batches.entries()) {
+    if (options.signal?.aborted === true) throw new AppError('Cancelled', 'The comparison was cancelled.');
+    const count = end - first;
+    const products = await options.worker.call('layerProducts', {
+      layers: layers.map(({ samples }, l) => ({
+        data: sharedRows(samples, first, end, scales[l] ?? { mean: new Float64Array(), scale: 1 }),
+        dim: samples.dim,
+      })),
+      count,
+      rbfThreshold: RBF_THRESHOLD,
+      threads: options.threads,
+    });
+    addTo(sums.linear, products.linear, count);
+    addTo(sums.rbf, products.rbf, count);
+    options.onProgress?.(b + 1, batches.length);
   }
-  const rows = (sums: Float64Array): number[][] =>
-    layers.map((_, i) =>
-      layers.map((__, j) => {
-        const at = (a: number, b: number): number => sums[Math.max(a, b) * size + Math.min(a, b)] ?? Number.NaN;
-        return at(i, j) / Math.sqrt(at(i, i) * at(j, j));
-      }),
-    );
-  return { images, layers: layers.map(({ name }) => name), biased: rows(biased), unbiased: rows(unbiased) };
+  return {
+    images,
+    layers: layers.map(({ name }) => name),
+    biased: normalised(sums.linear.biased, size),
+    unbiased: normalised(sums.linear.unbiased, size),
+    batch: BATCH,
+    rbf: {
+      threshold: RBF_THRESHOLD,
+      biased: normalised(sums.rbf.biased, size),
+      unbiased: normalised(sums.rbf.unbiased, size),
+    },
+  };
+}
+
+/** The cells of a matrix that hold a cut of a backbone before and after it was fine-tuned. */
+export function fineTuneChange(matrix: CkaMatrix, before: string, after: string): FineTuneChange {
+  const cuts = matrix.layers.flatMap((name, i) => {
+    if (!name.startsWith(`${before}@`)) return [];
+    const cut = name.slice(before.length + 1);
+    const j = matrix.layers.indexOf(`${after}@${cut}`);
+    if (j < 0) return [];
+    const at = (of: readonly (readonly number[])[] | undefined) => of?.[i]?.[j] ?? Number.NaN;
+    return [{ cut, biased: at(matrix.biased), unbiased: at(matrix.unbiased), rbf: at(matrix.rbf?.unbiased) }];
+  });
+  return { before, after, cuts };
+}
+
+interface Sums {
+  readonly biased: Float64Array;
+  readonly unbiased: Float64Array;
+}
+
+function zeroSums(size: number): Sums {
+  return { biased: new Float64Array(size * size), unbiased: new Float64Array(size * size) };
+}
+
+/** HSIC_0 = <K, L> / (n - 1)^2 and HSIC_1 = <K, L> / (n (n - 3)) of kernels centred for them. */
+function addTo(sums: Sums, { biased, unbiased }: KernelProducts, n: number): void {
+  for (let at = 0; at < sums.biased.length; at++) {
+    sums.biased[at] = (sums.biased[at] ?? 0) + (biased[at] ?? Number.NaN) / (n - 1) ** 2;
+    sums.unbiased[at] = (sums.unbiased[at] ?? 0) + (unbiased[at] ?? Number.NaN) / (n * (n - 3));
+  }
+}
+
+function normalised(sums: Float64Array, size: number): number[][] {
+  const at = (i: number, j: number): number => sums[i * size + j] ?? Number.NaN;
+  return Array.from({ length: size }, (_, i) =>
+    Array.from({ length: size }, (__, j) => (i === j && at(i, i) > 0 ? 1 : at(i, j) / Math.sqrt(at(i, i) * at(j, j)))),
+  );
 }
 
 /** Batches of nearly equal size, so that none is too small for the unbiased estimator. */
@@ -57,47 +112,36 @@ function batchesOf(images: number): (readonly [number, number])[] {
   return Array.from({ length: count }, (_, i) => [edge(i), edge(i + 1)] as const);
 }
 
-function batchGram({ data, dim }: Samples, first: number, end: number): BatchGram {
-  const n = end - first;
-  // Centred on the batch: inner products of large means would swallow what varies. CKA does not change by it.
-  const rows = new Float64Array(n * dim);
-  for (let d = 0; d < dim; d++) {
-    let sum = 0;
-    for (let i = 0; i < n; i++) sum += data[(first + i) * dim + d] as number;
-    for (let i = 0; i < n; i++) rows[i * dim + d] = (data[(first + i) * dim + d] as number) - sum / n;
-  }
-  const values = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) {
-      let sum = 0;
-      for (let d = 0, a = i * dim, b = j * dim; d < dim; d++, a++, b++)
-        sum += (rows[a] as number) * (rows[b] as number);
-      values[i * n + j] = sum;
-      values[j * n + i] = sum;
-    }
-  }
-  const sums = Float64Array.from({ length: n }, (_, i) => {
-    let sum = 0;
-    for (let j = 0; j < n; j++) if (j !== i) sum += values[i * n + j] as number;
-    return sum;
-  });
-  return { values, sums };
+interface Spread {
+  readonly mean: Float64Array;
+  readonly scale: number;
 }
 
-/** HSIC_0 (of centred rows) and HSIC_1 (Song et al. 2012, eq. 5: diagonals left out). */
-function hsic(k: BatchGram, l: BatchGram, n: number): { zero: number; one: number } {
-  let all = 0;
-  for (let at = 0; at < n * n; at++) all += (k.values[at] as number) * (l.values[at] as number);
-  let diagonal = 0;
-  let rowProduct = 0;
-  let kSum = 0;
-  let lSum = 0;
-  for (let i = 0; i < n; i++) {
-    diagonal += (k.values[i * n + i] as number) * (l.values[i * n + i] as number);
-    rowProduct += (k.sums[i] as number) * (l.sums[i] as number);
-    kSum += k.sums[i] as number;
-    lSum += l.sums[i] as number;
+/**
+ * Means of the features, and what brings their common spread to 1: single precision then holds layers of any size, as
+ * those of random networks are. Neither changes CKA.
+ */
+function spreadOf({ data, count, dim }: Samples): Spread {
+  const mean = new Float64Array(dim);
+  for (let at = 0; at < count * dim; at++) mean[at % dim] = (mean[at % dim] as number) + (data[at] as number) / count;
+  let squares = 0;
+  for (let at = 0; at < count * dim; at++) squares += ((data[at] as number) - (mean[at % dim] as number)) ** 2;
+  return { mean, scale: squares > 0 ? Math.sqrt(count / squares) : 0 };
+}
+
+function sharedRows({ data, dim }: Samples, first: number, end: number, { mean, scale }: Spread): SharedArrayBuffer {
+  const shared = new SharedArrayBuffer((end - first) * dim * Float32Array.BYTES_PER_ELEMENT);
+  const out = new Float32Array(shared);
+  for (let i = 0; i < out.length; i++) {
+    out[i] = scale * ((data[first * dim + i] as number) - (mean[i % dim] as number));
   }
-  const one = all - diagonal + (kSum * lSum) / ((n - 1) * (n - 2)) - (2 * rowProduct) / (n - 2);
-  return { zero: all, one: n < 4 ? Number.NaN : one / (n * (n - 3)) };
+  return shared;
+}
+
+function checkSameImages(layers: readonly CkaLayer[], images: number): void {
+  const odd = layers.find(({ samples }) => samples.count !== images);
+  if (odd === undefined) return;
+  throw new AppError('InvalidRequest', 'Layers can only be compared on the same images.', {
+    detail: `${odd.name}: ${odd.samples.count} rows, not ${images}`,
+  });
 }

@@ -70,3 +70,19 @@ export function checkContenders(backbones: readonly CompareBackbone[]): void {
     { advice: twice === undefined ? 'Name at least one.' : 'Rename one of them.' },
   );
 }
+
+/**
+ * The backbone among `others` that a card says its weights were fine-tuned from: by name or by the first twelve digits
+ * of its hash, in its method or its source. Null where it says none, or one of another architecture.
+ */
+export function fineTunedFrom(card: BackboneCard, others: readonly BackboneCard[]): BackboneCard | null {
+  const said = `${card.method} ${card.source}`;
+  if (!/fine[- ]?tuned/i.test(said)) return null;
+  const origins = others.filter(({ id, name, architecture }) => {
+    return (
+      id !== card.id && architecture === card.architecture && (said.includes(name) || said.includes(id.slice(0, 12)))
+    );
+  });
+  // The longest name that is said: that of a backbone may begin another's.
+  return origins.sort((a, b) => b.name.length - a.name.length)[0] ?? null;
+}

@@ -20,12 +20,16 @@ export interface LoadRequest {
   /** Threads of one operator; 0 = as many as there are cores. */
   readonly threads: number;
   readonly provider: ProviderName;
+  /** Folder of the optimised graphs that are kept; left out, nothing is read or kept. */
+  readonly graphCache?: string;
 }
 
 export interface LoadReply {
   readonly session: number;
   /** Images the network takes at once, where its file fixes that; null = any number. */
   readonly fixedBatch: number | null;
+  /** True where the graph had been optimised before. */
+  readonly fromCache: boolean;
 }
 
 /**
@@ -46,6 +50,28 @@ export interface InspectRequest {
   readonly edits: CardEdits;
   /** Where the network is written as one self-contained file; null = look only. */
   readonly copyTo: string | null;
+}
+
+/** Features of one batch of images at several layers, for CKA. */
+export interface LayerProductsRequest {
+  /** Each `count` x `dim` float32, row-major, of the same images. */
+  readonly layers: readonly { readonly data: SharedArrayBuffer; readonly dim: number }[];
+  readonly count: number;
+  /** Bandwidth of the Gaussian kernel as part of the median distance. */
+  readonly rbfThreshold: number;
+  /** 0 = as many as there are cores. */
+  readonly threads: number;
+}
+
+/** layers x layers, row-major: inner products of centred kernel matrices (see `CentredKernels`). */
+export interface KernelProducts {
+  readonly biased: readonly number[];
+  readonly unbiased: readonly number[];
+}
+
+export interface LayerProducts {
+  readonly linear: KernelProducts;
+  readonly rbf: KernelProducts;
 }
 
 /** Every command of the inference worker with its argument and its reply. */
@@ -84,6 +110,8 @@ export interface InferCommands {
     };
     readonly reply: number;
   };
+  /** Centred kernels of all layers of one batch, multiplied with one another. */
+  layerProducts: { readonly request: LayerProductsRequest; readonly reply: LayerProducts };
   close: { readonly request: null; readonly reply: null };
 }
 

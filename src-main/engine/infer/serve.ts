@@ -5,6 +5,7 @@ import { makeBuiltIn } from '../backbone/built-in.ts';
 import { backboneFile, makeCutModel, makeRandomNetwork, makeRandomTwin } from '../backbone/derive.ts';
 import { encodeModel } from '../graph/proto.ts';
 import { calibrateNorms } from './calibrate.ts';
+import { CentredKernels } from './centred-kernels.ts';
 import { LoadedModel } from './loaded-model.ts';
 import { measureShapes } from './measure-shapes.ts';
 import { readModelFile } from './model-file.ts';
@@ -40,13 +41,14 @@ async function answerTo(handlers: Handlers, call: InferCall): Promise<InferAnswe
 function makeHandlers(): Handlers {
   const models = new Map<number, LoadedModel>();
   let nextSession = 1;
+  let kernels: CentredKernels | null = null;
   return {
     async load(request) {
       const model = await LoadedModel.open(request);
       const session = nextSession;
       nextSession += 1;
       models.set(session, model);
-      return { session, fixedBatch: model.fixedBatch };
+      return { session, fixedBatch: model.fixedBatch, fromCache: model.fromCache };
     },
     async run(request) {
       const model = models.get(request.session);
@@ -87,7 +89,12 @@ function makeHandlers(): Handlers {
       await writeWhole(path, bytes);
       return bytes.byteLength;
     },
+    async layerProducts(request) {
+      kernels ??= await CentredKernels.open(request.threads);
+      return await kernels.products(request);
+    },
     async close() {
+      await kernels?.release();
       for (const model of models.values()) await model.release();
       models.clear();
       return null;
