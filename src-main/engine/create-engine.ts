@@ -3,6 +3,7 @@ import type { EngineEvent } from '../../src-shared/api/events.ts';
 import type { RunId } from '../../src-shared/model/ids.ts';
 import type { Engine, EngineOptions } from './engine.ts';
 import { ExtractionService } from './extract/extraction-service.ts';
+import { graphCacheFolder } from './infer/graph-cache.ts';
 import { InferenceWorker } from './infer/inference-worker.ts';
 import { openJobQueue } from './job/queue.ts';
 import { AnalysisService } from './service/analysis.ts';
@@ -34,7 +35,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const emit = (event: EngineEvent): void => {
     for (const listener of listeners) listener(event);
   };
-  const worker = new InferenceWorker();
+  const worker = new InferenceWorker(graphCacheFolder(options.storeFolder));
   const grants = new Grants();
   const images = new SlideImages();
   const library = new SlideLibrary(store);

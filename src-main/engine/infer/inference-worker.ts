@@ -19,7 +19,11 @@ export class InferenceWorker {
   private nextId = 1;
   private ended: Error | null = null;
 
-  constructor() {
+  private readonly graphCache: string | null;
+
+  /** @param graphCache folder in which optimised graphs are kept; null = nothing is kept. */
+  constructor(graphCache: string | null = null) {
+    this.graphCache = graphCache;
     this.worker = new Worker(workerUrl('infer'), { name: 'infer' });
     this.worker.unref();
     this.worker.on('message', (answer: InferAnswer) => this.settle(answer));
@@ -34,7 +38,7 @@ export class InferenceWorker {
 
   /** Opens a session. @throws AppError BackboneUnreadable, BackboneFailed, DeviceFailed. */
   load(request: LoadRequest): Promise<LoadReply> {
-    return this.call('load', request);
+    return this.call('load', this.graphCache === null ? request : { graphCache: this.graphCache, ...request });
   }
 
   /** Computes features of a batch; see RunRequest. @throws AppError BackboneFailed, DeviceFailed. */

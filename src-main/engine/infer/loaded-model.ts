@@ -1,16 +1,15 @@
 import { AppError } from '../../../src-shared/errors.ts';
 import type { CutPoint } from '../../../src-shared/model/backbone.ts';
-import { cutModel } from '../graph/cut.ts';
-import { allFinite, freeInputs } from '../graph/model.ts';
-import { encodeModel } from '../graph/proto.ts';
-import { readModelFile } from './model-file.ts';
+import { allFinite } from '../graph/model.ts';
+import { type OpenedGraph, openGraph, outputName } from './open-graph.ts';
 import { Preprocessor } from './preprocess.ts';
 import type { LoadRequest, RunRequest } from './protocol.ts';
-import { isOutOfMemory, loadRuntime, openSession, type Runtime, runFailure, type Session } from './runtime.ts';
+import { isOutOfMemory, loadRuntime, type Runtime, runFailure, type Session } from './runtime.ts';
 
 /** One network, cut and loaded on a device. Lives on the inference thread. */
 export class LoadedModel {
   readonly fixedBatch: number | null;
+  readonly fromCache: boolean;
   private readonly runtime: Runtime;
   private readonly session: Session;
   private readonly request: LoadRequest;
@@ -19,33 +18,18 @@ export class LoadedModel {
   /** Tiles the device has room for, as far as is known. */
   private largestBatch = Number.POSITIVE_INFINITY;
 
-  private constructor(runtime: Runtime, session: Session, request: LoadRequest, fixedBatch: number | null) {
+  private constructor(runtime: Runtime, opened: OpenedGraph, request: LoadRequest) {
     this.runtime = runtime;
-    this.session = session;
+    this.session = opened.session;
     this.request = request;
-    this.fixedBatch = fixedBatch;
+    this.fixedBatch = opened.fixedBatch;
+    this.fromCache = opened.fromCache;
     this.preprocessor = new Preprocessor(request.input);
   }
 
   /** @throws AppError BackboneUnreadable, BackboneFailed, DeviceFailed. */
   static async open(request: LoadRequest): Promise<LoadedModel> {
-    const model = await readModelFile(request.modelPath);
-    const cut = cutModel(
-      model,
-      request.cuts.map((point, index) => ({ tensor: point.tensor, pooling: point.pooling, output: outputName(index) })),
-    );
-    const batch = freeInputs(model.graph)[0]?.dims?.[0];
-    const session = await openSession({
-      model: encodeModel(cut),
-      provider: request.provider,
-      threads: request.threads,
-    });
-    return new LoadedModel(
-      await loadRuntime(),
-      session,
-      request,
-      typeof batch === 'number' && batch > 0 ? batch : null,
-    );
+    return new LoadedModel(await loadRuntime(), await openGraph(request), request);
   }
 
   /**
@@ -114,8 +98,4 @@ export class LoadedModel {
     }
     out.set(features, first * cut.featureDim);
   }
-}
-
-function outputName(index: number): string {
-  return `hyaline.features${index}`;
 }

@@ -41,16 +41,24 @@ export interface SessionRequest {
   readonly provider: ProviderName;
   /** 0 = as many as there are cores. */
   readonly threads: number;
+  /** True where onnxruntime has written this very graph: it is taken as it is. */
+  readonly optimised?: boolean;
+  /** Where the optimised graph is written; nowhere if left out. */
+  readonly writeOptimisedTo?: string;
 }
+
+/** How far graphs are optimised: fusions, and on a CPU the layout its vector units like best. */
+export const GRAPH_LEVEL = 'all';
 
 /** Opens a session on one provider only: where it fails, the caller decides what comes next. */
 export async function openSession(request: SessionRequest): Promise<Session> {
   const runtime = await loadRuntime();
   const options: Ort.InferenceSession.SessionOptions = {
     executionProviders: [request.provider],
-    graphOptimizationLevel: 'all',
+    graphOptimizationLevel: request.optimised ? 'disabled' : GRAPH_LEVEL,
     logSeverityLevel: 4,
     intraOpNumThreads: request.threads > 0 ? request.threads : availableParallelism(),
+    ...(request.writeOptimisedTo === undefined ? {} : { optimizedModelFilePath: request.writeOptimisedTo }),
   };
   try {
     return typeof request.model === 'string'

@@ -14,6 +14,7 @@ import { reportCheckpoint } from '../backbone/build-checkpoint.ts';
 import { CATALOGUE } from '../backbone/catalogue.ts';
 import { fetchBackbone } from '../backbone/fetch-backbone.ts';
 import { backbonePath, ensureBuiltIns, exportCut, prepareImport, prepareRandom } from '../backbone/registry.ts';
+import { GraphCache, graphCacheFolder } from '../infer/graph-cache.ts';
 import type { InferenceWorker } from '../infer/inference-worker.ts';
 import type { Store } from '../store/store.ts';
 
@@ -31,12 +32,14 @@ export class BackboneService {
   readonly folder: string;
   readonly #store: Store;
   readonly #worker: InferenceWorker;
+  readonly #graphs: GraphCache;
   #builtIns: Promise<readonly BackboneCard[]> | null = null;
 
   constructor(storeFolder: string, store: Store, worker: InferenceWorker) {
     this.folder = join(storeFolder, 'backbones');
     this.#store = store;
     this.#worker = worker;
+    this.#graphs = new GraphCache(graphCacheFolder(storeFolder));
   }
 
   /** Built-in ones first, then the imported ones by name. */
@@ -132,6 +135,7 @@ export class BackboneService {
     if (card.builtIn) throw new AppError('NotAllowed', 'A built-in backbone cannot be removed.');
     await this.#store.removeBackbone(id);
     await rm(backbonePath(this.folder, id), { force: true });
+    await this.#graphs.forgetModel(id);
   }
 
   async #register(card: BackboneCard): Promise<BackboneCard> {

@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path';
 import type { Command } from 'commander';
 import type { DeviceStatus, StoreStatus } from '../../../src-shared/api/engine.ts';
 import { type ErrorPayload, toErrorPayload } from '../../../src-shared/errors.ts';
+import { GraphCache, graphCacheFolder } from '../../engine/infer/graph-cache.ts';
 import { EXIT } from '../exit-codes.ts';
 import { appVersion, electronExecutable, packageVersion } from '../installation.ts';
 import { findBrowser, onPath } from '../open-browser.ts';
@@ -21,6 +22,8 @@ interface Diagnosis {
   readonly machine: Readonly<Record<string, string>>;
   readonly device: DeviceStatus | null;
   readonly store: { readonly folder: string; readonly exists: boolean; readonly status: StoreStatus | null };
+  /** Optimised graphs that are kept in the store's folder. */
+  readonly graphCache: { readonly graphs: number; readonly bytes: number };
   readonly libraries: Readonly<Record<string, string | null>>;
   readonly browser: string | null;
   /** What does not work, most important first. */
@@ -60,6 +63,7 @@ async function diagnose(folder: string): Promise<Diagnosis> {
     machine: machine(),
     device,
     store: { folder, exists, status },
+    graphCache: await new GraphCache(graphCacheFolder(folder)).usage(),
     libraries: { openslide: findOpenSlide() },
     browser: findBrowser()?.program ?? onPath(['chromium', 'google-chrome', 'firefox']),
     problems,
@@ -123,7 +127,16 @@ function multiarchFolders(): readonly string[] {
   return ['x86_64', 'aarch64'].map((machineName) => `/usr/lib/${machineName}-linux-gnu`);
 }
 
-function describe({ versions: found, machine: host, device, store, libraries, browser, problems }: Diagnosis): string {
+function describe({
+  versions: found,
+  machine: host,
+  device,
+  store,
+  graphCache,
+  libraries,
+  browser,
+  problems,
+}: Diagnosis): string {
   const rows: [string, string][] = [
     ...Object.entries(found),
     ...Object.entries(host),
@@ -135,6 +148,9 @@ function describe({ versions: found, machine: host, device, store, libraries, br
     const { sizeBytes, featureBytes, schemaVersion, readOnlyReason } = store.status;
     rows.push(['  size', `${formatBytes(sizeBytes)}, of it features ${formatBytes(featureBytes)}`]);
     rows.push(['  schema', `${schemaVersion}${readOnlyReason === '' ? '' : `, read-only: ${readOnlyReason}`}`]);
+  }
+  if (store.exists) {
+    rows.push(['  optimised graphs', `${graphCache.graphs} kept, ${formatBytes(graphCache.bytes)} (cache/graphs)`]);
   }
   rows.push(['OpenSlide library', libraries.openslide ?? 'not found']);
   rows.push(['browser', browser ?? 'none found']);
