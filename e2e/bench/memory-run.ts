@@ -29,6 +29,7 @@ const request = smallRequest([id], engine.backbone, { grid, targets, tissue });
 const { forecast } = await engine.extraction.start(request, engine.queue);
 const [job] = await engine.idle();
 clearInterval(watch);
+if (job?.error) throw new Error(JSON.stringify(job.error));
 const tiles = forecast.slides[0]?.tileCount ?? 0;
 const seconds = (performance.now() - beganMs) / 1000;
 console.log(

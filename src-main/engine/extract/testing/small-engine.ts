@@ -37,6 +37,8 @@ const INPUT_PX = 32;
 export interface SmallEngineOptions {
   readonly bytesFree?: number;
   readonly onTiles?: (done: number) => void;
+  /** Side of the tiles the backbone takes; 32 where it is absent. */
+  readonly inputPx?: number;
 }
 
 export async function openSmallEngine(folder: string, options: SmallEngineOptions = {}): Promise<SmallEngine> {
@@ -58,7 +60,7 @@ export async function openSmallEngine(folder: string, options: SmallEngineOption
   const { runner } = extraction;
   const queue = await openJobQueue({
     store,
-    runners: { extract: runner, analyse: runner, study: runner, 'demo-slide': runner },
+    runners: { extract: runner, compare: runner, analyse: runner, study: runner, 'demo-slide': runner },
     emit: (event) => {
       if (event.type === 'job') options.onTiles?.(event.job.progress.done);
     },
@@ -69,7 +71,7 @@ export async function openSmallEngine(folder: string, options: SmallEngineOption
     library,
     queue,
     extraction,
-    backbone: await smallBackbone(folder, backbones, store),
+    backbone: await smallBackbone(folder, backbones, store, options.inputPx ?? INPUT_PX),
     idle: async () => {
       while (queue.list().some(({ state }) => state === 'queued' || state === 'running')) {
         await new Promise((resolve) => setTimeout(resolve, 10));
@@ -86,10 +88,15 @@ export async function openSmallEngine(folder: string, options: SmallEngineOption
 }
 
 /** The first layers of the built-in network under another id, with a card that asks for tiny tiles. */
-async function smallBackbone(folder: string, backbones: BackboneService, store: OpenedStore): Promise<BackboneCard> {
+async function smallBackbone(
+  folder: string,
+  backbones: BackboneService,
+  store: OpenedStore,
+  inputPx: number,
+): Promise<BackboneCard> {
   const [builtIn] = await backbones.list();
   if (builtIn === undefined) throw new Error('there is no built-in backbone');
-  const input = { ...builtIn.input, widthPx: INPUT_PX, heightPx: INPUT_PX };
+  const input = { ...builtIn.input, widthPx: inputPx, heightPx: inputPx };
   const id = asId<BackboneId>('5'.repeat(64));
   const card = { ...builtIn, id, input, name: 'small', builtIn: false };
   const path = backbonePath(join(folder, 'backbones'), id);
