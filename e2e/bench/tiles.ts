@@ -37,7 +37,7 @@ export async function bench(): Promise<void> {
       return { bytes, mediaType, immutable: true };
     },
     ...{ correctedTile: missing, colourLut: missing, thumbnail: missing, associated: missing, region: missing },
-    ...{ tissue: missing, mapValues: missing, download: missing },
+    ...{ tissue: missing, mapValues: missing, patch: missing, download: missing },
   };
   const handle = createHandler(table);
   const { columns, rows } = source.info.levels[0] ?? { columns: 0, rows: 0 };

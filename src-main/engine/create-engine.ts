@@ -8,9 +8,11 @@ import { InferenceWorker } from './infer/inference-worker.ts';
 import { openJobQueue } from './job/queue.ts';
 import { AnalysisService } from './service/analysis.ts';
 import { BackboneService } from './service/backbones.ts';
+import { ComparisonService } from './service/comparison-service.ts';
 import { DemoService } from './service/demo-service.ts';
 import { DeviceService } from './service/device-service.ts';
 import { engineApi } from './service/engine-api.ts';
+import { FolderService } from './service/folder-service.ts';
 import { Exports } from './service/exports.ts';
 import { Grants } from './service/grants.ts';
 import { MapService } from './service/map-service.ts';
@@ -39,6 +41,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const grants = new Grants();
   const images = new SlideImages();
   const library = new SlideLibrary(store);
+  const folders = new FolderService(grants);
   const tissue = new TissueService(library);
   const backbones = new BackboneService(options.storeFolder, store, worker);
   const device = new DeviceService(store, options.threads, options.probe);
@@ -58,6 +61,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     ...{ store, analysis },
     onChanged: (studyId) => emit({ type: 'studies-changed', studyId }),
   });
+  const comparisons = new ComparisonService({
+    ...{ storeFolder: options.storeFolder, store, grants, backbones, device, exportsKept },
+    onChanged: (comparisonId) => emit({ type: 'comparisons-changed', comparisonId }),
+  });
   const extraction = new ExtractionService({
     ...{ store, library, tissue, backbones, device, worker },
     storeFolder: options.storeFolder,
@@ -66,16 +73,20 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   });
   const runners = {
     analyse: analysis.runner,
+    compare: comparisons.runner,
     'demo-slide': demo.runner,
     extract: extraction.runner,
     study: studies.runner,
   };
-  const queue = await openJobQueue({ store, runners, emit });
+  // A command of the command line does what it was told, and no more.
+  const goesOn = options.host !== 'cli' && !(await store.status()).readOnly;
+  const queue = await openJobQueue({ store, runners, emit, goesOn });
   const services = {
     options,
     store,
     grants,
     library,
+    folders,
     tissue,
     backbones,
     device,
@@ -86,23 +97,26 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     reports,
     exportsKept,
     studies,
+    comparisons,
     queue,
   };
   const api = engineApi({ ...services, emit, forgetImages: (id) => images.forget(id) });
   return {
     api,
-    handle: createHandler(routeTable({ library, tissue, maps, images, exportsKept })),
+    handle: createHandler(routeTable({ library, folders, tissue, maps, images, exportsKept, comparisons })),
     subscribe: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
     grant: (path) => grants.give(path),
     close: async () => {
+      folders.close();
       await queue.close();
       await maps.close();
       await studies.close();
       await worker.close();
       await library.close();
+      await comparisons.close();
       await exportsKept.close();
       await store.close();
     },

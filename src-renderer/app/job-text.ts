@@ -12,7 +12,7 @@ export function describeProgress({ kind, state, progress }: Job): string {
   const parts = [progress.stage];
   if (progress.total > 0) parts.push(`${formatCount(progress.done)} of ${formatCount(progress.total)}`);
   // A study counts tiles, then epochs: a speed without its unit says nothing.
-  if (progress.perSecond !== null && kind !== 'study') parts.push(`${formatRate(progress.perSecond)} tiles/s`);
+  if (progress.perSecond !== null && kind !== 'study' && kind !== 'compare') parts.push(`${formatRate(progress.perSecond)} tiles/s`);
   if (progress.secondsLeft !== null) parts.push(`${formatDuration(progress.secondsLeft)} left`);
   return parts.filter((part) => part !== '').join(' · ');
 }
@@ -20,7 +20,7 @@ export function describeProgress({ kind, state, progress }: Job): string {
 /** One line for a job that does not run any more. */
 export function describeJob(job: Job): string {
   const { done, total } = job.progress;
-  const unit = job.kind === 'study' ? '' : ' tiles';
+  const unit = job.kind === 'study' || job.kind === 'compare' ? '' : ' tiles';
   const reached = total > 0 && done < total ? ` at ${formatCount(done)} of ${formatCount(total)}${unit}` : '';
   switch (job.state) {
     case 'done': {

@@ -6,12 +6,33 @@ import type {
   InputSpec,
   KeyMatch,
 } from '../model/backbone.ts';
+import type {
+  ComparisonCell,
+  ComparisonEntry,
+  ComparisonRecord,
+  ComparisonRequest,
+  TaskCheck,
+  TaskSelection,
+} from '../model/comparison-record.ts';
 import type { ExtractionForecast, ExtractionRequest, StartedExtraction, StoreUsage } from '../model/extraction.ts';
-import type { BackboneId, ExportId, FileGrant, JobId, RunId, SlideId, StudyId } from '../model/ids.ts';
-import type { Job } from '../model/job.ts';
+import type { AddedSlides, FolderPart, OpenedFolder, SlideFile, SlideList } from '../model/folder.ts';
+import type {
+  BackboneId,
+  ComparisonId,
+  ExportId,
+  FileGrant,
+  FolderId,
+  JobId,
+  RunId,
+  SlideId,
+  StudyId,
+} from '../model/ids.ts';
+import type { Job, QueueMove, QueueState } from '../model/job.ts';
 import type { MapDescription, MapSpec, ScoredTile, TileRef } from '../model/map.ts';
 import type { AnalysisRequest, GridSpec, Run, TissueParams, TissueSummary } from '../model/run.ts';
 import type { Slide } from '../model/slide.ts';
+import type { FormatList } from '../model/slide-format.ts';
+import type { StainFit } from '../model/stain.ts';
 import type { Study, StudyPlan } from '../model/study.ts';
 
 /** What this installation is and can do; fills About, the status bar and Settings. */
@@ -46,7 +67,7 @@ export interface StoreStatus {
 
 export interface FolderEntry {
   readonly name: string;
-  readonly kind: 'folder' | 'slide' | 'model' | 'other';
+  readonly kind: 'folder' | 'slide' | 'model' | 'table' | 'other';
   readonly sizeBytes: number;
   readonly grant: FileGrant;
 }
@@ -54,6 +75,8 @@ export interface FolderEntry {
 export interface FolderListing {
   readonly path: string;
   readonly parent: string | null;
+  /** The right to look through this folder as a whole. */
+  readonly grant: FileGrant;
   readonly entries: readonly FolderEntry[];
 }
 
@@ -107,6 +130,18 @@ export interface EngineApi {
 
   /** Lists a folder of this machine (null: the home folder). Throws NotAllowed where the host has native dialogs. */
   browseFolder(path: string | null): Promise<FolderListing>;
+  /** Begins to look through a folder and its subfolders for slides; nothing is stored. Throws FileUnreadable, NotAllowed. */
+  openFolder(grant: FileGrant): Promise<OpenedFolder>;
+  /** What has been found from place `from` on; waits a moment for the next find. NotFound: open the folder again. */
+  readFolder(id: FolderId, from: number): Promise<FolderPart>;
+  /** Ends the search. Unknown ids are ignored. */
+  closeFolder(id: FolderId): Promise<void>;
+  /** The slides a table (CSV) names: `wsi`, perhaps `mpp`, and label columns. Throws FileUnreadable, InvalidRequest. */
+  readSlideList(grant: FileGrant): Promise<SlideList>;
+  /** Which formats this installation reads, and with what. */
+  listFormats(): Promise<FormatList>;
+  /** Puts several slide files into the library; those that do not open are named with the reason. */
+  addSlides(files: readonly SlideFile[]): Promise<AddedSlides>;
   /** Opens a slide file and remembers it. Throws NotASlide, SlideDamaged, SlideFormatUnsupported, FileUnreadable. */
   openSlide(grant: FileGrant): Promise<Slide>;
   /** The demo slide: made once (a job), then opened; returns the slide when it is there already. */
@@ -145,6 +180,11 @@ export interface EngineApi {
 
   /** Starts, or continues, the extraction the request describes; an identical finished run is returned at once. */
   startAnalysis(request: AnalysisRequest): Promise<{ readonly runId: RunId; readonly jobId: JobId | null }>;
+  /**
+   * The colours slides are brought to: those of a reference image, or (null, Macenko only) the published ones.
+   * Throws InvalidRequest: Reinhard without an image; FileUnreadable, NoTissue.
+   */
+  fitStain(method: StainFit['method'], image: FileGrant | null): Promise<StainFit>;
   /** What an extraction over many slides would add to the store, and which slides it would have to leave out. */
   forecastExtraction(request: ExtractionRequest): Promise<ExtractionForecast>;
   /**
@@ -159,6 +199,17 @@ export interface EngineApi {
   listJobs(): Promise<readonly Job[]>;
   cancelJob(id: JobId): Promise<void>;
   resumeJob(id: JobId): Promise<void>;
+  /** Stops jobs, keeping what is stored; none of them starts meanwhile. */
+  cancelJobs(ids: readonly JobId[]): Promise<void>;
+  /** Queues ended jobs again in the order given; those that cannot be continued are passed over. */
+  resumeJobs(ids: readonly JobId[]): Promise<void>;
+  /** Stops jobs and takes them off the list; what they made stays in the store. */
+  removeJobs(ids: readonly JobId[]): Promise<void>;
+  /** Puts a waiting job elsewhere in the queue. */
+  moveJob(id: JobId, move: QueueMove): Promise<void>;
+  queueState(): Promise<QueueState>;
+  /** Stops archive jobs from starting (the one that runs goes back to its place), or lets them go on. */
+  pauseQueue(paused: boolean): Promise<void>;
   listRuns(slideId: SlideId | null): Promise<readonly Run[]>;
   removeRun(id: RunId): Promise<void>;
 
@@ -180,6 +231,22 @@ export interface EngineApi {
   /** Removes the study and its heads; the features stay. */
   removeStudy(id: StudyId): Promise<void>;
 
+  /** The patch tasks in folders (or tables) and what is wrong with them. Throws NotAllowed, NotFound, InvalidRequest. */
+  checkTasks(selection: TaskSelection): Promise<readonly TaskCheck[]>;
+  /** Judges backbones, cut by cut, on patch tasks as a job. Throws InvalidRequest, NotAllowed, NotFound. */
+  startComparison(request: ComparisonRequest): Promise<{ readonly comparisonId: ComparisonId; readonly jobId: JobId }>;
+  /** Newest first. */
+  listComparisons(): Promise<readonly ComparisonEntry[]>;
+  getComparison(id: ComparisonId): Promise<ComparisonRecord>;
+  /** What stands behind a score: shares per class and misjudged images. `cut` may be `chosen`. Throws NotFound. */
+  comparisonCell(id: ComparisonId, task: string, backbone: string, cut: string): Promise<ComparisonCell>;
+  /** Removes the comparison; features it computed stay in its cache. */
+  removeComparison(id: ComparisonId): Promise<void>;
+  /** Names of the files a finished comparison can be exported as: CSV, JSON, Markdown, SVG, PNG. */
+  listComparisonFiles(id: ComparisonId): Promise<readonly string[]>;
+  /** One of these files; null = all in one archive. Throws NotFound, InvalidRequest, DiskFull. */
+  exportComparison(id: ComparisonId, fileName: string | null): Promise<ExportedFile>;
+
   exportReport(runId: RunId, options: ReportOptions): Promise<ExportedFile>;
   exportTilesCsv(runId: RunId, maps: readonly MapSpec[]): Promise<ExportedFile>;
   /** A map over the slide with legend, scale bar and notice, as PNG. */
@@ -195,6 +262,12 @@ export interface EngineApi {
 const METHOD_TABLE: Readonly<Record<keyof EngineApi, true>> = {
   about: true,
   browseFolder: true,
+  openFolder: true,
+  readFolder: true,
+  closeFolder: true,
+  readSlideList: true,
+  listFormats: true,
+  addSlides: true,
   openSlide: true,
   openDemoSlide: true,
   listSlides: true,
@@ -213,6 +286,7 @@ const METHOD_TABLE: Readonly<Record<keyof EngineApi, true>> = {
   listCatalogue: true,
   downloadBackbone: true,
   startAnalysis: true,
+  fitStain: true,
   forecastExtraction: true,
   startExtraction: true,
   storeUsage: true,
@@ -220,6 +294,12 @@ const METHOD_TABLE: Readonly<Record<keyof EngineApi, true>> = {
   listJobs: true,
   cancelJob: true,
   resumeJob: true,
+  cancelJobs: true,
+  resumeJobs: true,
+  removeJobs: true,
+  moveJob: true,
+  queueState: true,
+  pauseQueue: true,
   listRuns: true,
   removeRun: true,
   getMap: true,
@@ -229,6 +309,14 @@ const METHOD_TABLE: Readonly<Record<keyof EngineApi, true>> = {
   listStudies: true,
   getStudy: true,
   removeStudy: true,
+  checkTasks: true,
+  startComparison: true,
+  listComparisons: true,
+  getComparison: true,
+  comparisonCell: true,
+  removeComparison: true,
+  listComparisonFiles: true,
+  exportComparison: true,
   exportReport: true,
   exportTilesCsv: true,
   exportMapFigure: true,

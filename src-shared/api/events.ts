@@ -9,4 +9,5 @@ export type EngineEvent =
   | { readonly type: 'library-changed' }
   | { readonly type: 'backbones-changed' }
   | { readonly type: 'runs-changed'; readonly slideId: string }
+  | { readonly type: 'comparisons-changed'; readonly comparisonId: string }
   | { readonly type: 'studies-changed'; readonly studyId: string };

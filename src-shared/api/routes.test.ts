@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { asId, type ExportId, type RunId, type SlideId } from '../model/ids.ts';
+import { asId, type ExportId, type FileGrant, type RunId, type SlideId } from '../model/ids.ts';
 import type { MapSpec } from '../model/map.ts';
 import { DEFAULT_TISSUE } from '../model/run.ts';
 import { parseRoute, routes } from './routes.ts';
@@ -19,6 +19,11 @@ describe('routes', () => {
     expect(parseRoute(routes.correctedTile(slideId, 0, 1, 2))).toMatchObject({ route: 'correctedTile', column: 1 });
     expect(parseRoute(routes.colourLut(slideId))).toEqual({ route: 'colourLut', slideId });
     expect(parseRoute(routes.thumbnail(slideId, 320))).toEqual({ route: 'thumbnail', slideId, maxPx: 320 });
+    expect(parseRoute(routes.foundThumbnail(asId<FileGrant>('0b7e-1'), 320))).toEqual({
+      route: 'foundThumbnail',
+      grant: '0b7e-1',
+      maxPx: 320,
+    });
     expect(parseRoute(routes.associated(slideId, 'a/b ü'))).toEqual({ route: 'associated', slideId, name: 'a/b ü' });
     expect(parseRoute(routes.region(slideId, 1.5, -2, 224, 96))).toEqual({
       route: 'region',

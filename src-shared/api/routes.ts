@@ -1,4 +1,12 @@
-import { asId, type ExportId, type RunId, type SlideId, type StudyId } from '../model/ids.ts';
+import {
+  asId,
+  type ComparisonId,
+  type ExportId,
+  type FileGrant,
+  type RunId,
+  type SlideId,
+  type StudyId,
+} from '../model/ids.ts';
 import type { MapSpec } from '../model/map.ts';
 import type { TissueParams } from '../model/run.ts';
 import { parseTissueExtras } from '../model/tissue-extras.ts';
@@ -14,6 +22,8 @@ export const routes = {
   colourLut: (id: SlideId): string => `/colour-lut/${id}`,
   /** A JPEG overview, its longer side at most `maxPx`. */
   thumbnail: (id: SlideId, maxPx: number): string => `/thumbnail/${id}?max=${maxPx}`,
+  /** The same of a slide found in a folder: it is not in the library. */
+  foundThumbnail: (grant: FileGrant, maxPx: number): string => `/found-thumbnail/${grant}?max=${maxPx}`,
   /** A label, macro or other associated image, asked for explicitly by the user. */
   associated: (id: SlideId, name: string): string => `/associated/${id}/${encodeURIComponent(name)}`,
   /** A square region in level-0 pixels, delivered at `outPx` a side, as JPEG: for galleries. */
@@ -24,6 +34,8 @@ export const routes = {
     `/tissue/${id}?params=${encodeURIComponent(JSON.stringify(params))}`,
   /** Float32 values of a map, see MapDescription. */
   mapValues: (runId: RunId, spec: MapSpec): string => `/map/${runId}?spec=${encodeURIComponent(JSON.stringify(spec))}`,
+  /** An image of a comparison's tasks as a small PNG, its longer side `maxPx`. */
+  patch: (id: ComparisonId, sha256: string, maxPx: number): string => `/patch/${id}?image=${sha256}&max=${maxPx}`,
   download: (id: ExportId): string => `/download/${id}`,
   /** PUT of a dropped file's bytes (web host only); answers `{ grant }`. */
   upload: (fileName: string): string => `/upload/${encodeURIComponent(fileName)}`,
@@ -44,6 +56,7 @@ export type RouteMatch =
   | ({ readonly route: 'correctedTile' } & TileAddress)
   | { readonly route: 'colourLut'; readonly slideId: SlideId }
   | { readonly route: 'thumbnail'; readonly slideId: SlideId; readonly maxPx: number }
+  | { readonly route: 'foundThumbnail'; readonly grant: FileGrant; readonly maxPx: number }
   | { readonly route: 'associated'; readonly slideId: SlideId; readonly name: string }
   | {
       readonly route: 'region';
@@ -55,6 +68,12 @@ export type RouteMatch =
     }
   | { readonly route: 'tissue'; readonly slideId: SlideId; readonly params: TissueParams }
   | { readonly route: 'mapValues'; readonly runId: RunId; readonly spec: MapSpec }
+  | {
+      readonly route: 'patch';
+      readonly comparisonId: ComparisonId;
+      readonly sha256: string;
+      readonly maxPx: number;
+    }
   | { readonly route: 'download'; readonly exportId: ExportId };
 
 /** Largest side in pixels that a thumbnail or region may be asked for. */
@@ -122,9 +141,11 @@ export function parseRoute(path: string): RouteMatch | null {
   }
   if (rest.length > 0) return null;
   if (name === 'colour-lut') return { route: 'colourLut', slideId };
-  if (name === 'thumbnail') {
+  if (name === 'thumbnail' || name === 'found-thumbnail') {
     const maxPx = numberIn(query.get('max'), 1, MAX_SIDE_PX);
-    return maxPx === null ? null : { route: 'thumbnail', slideId, maxPx };
+    if (maxPx === null) return null;
+    if (name === 'thumbnail') return { route: 'thumbnail', slideId, maxPx };
+    return { route: 'foundThumbnail', grant: asId<FileGrant>(id), maxPx };
   }
   if (name === 'region') return regionRoute(slideId, query);
   if (name === 'tissue') {
@@ -134,6 +155,12 @@ export function parseRoute(path: string): RouteMatch | null {
   if (name === 'map') {
     const spec = parseMapSpec(jsonIn(query.get('spec')));
     return spec === null ? null : { route: 'mapValues', runId: asId<RunId>(id), spec };
+  }
+  if (name === 'patch') {
+    const sha256 = query.get('image') ?? '';
+    const maxPx = numberIn(query.get('max'), 1, MAX_SIDE_PX);
+    if (maxPx === null || !/^[0-9a-f]{64}$/.test(sha256)) return null;
+    return { route: 'patch', comparisonId: asId<ComparisonId>(id), sha256, maxPx: Math.round(maxPx) };
   }
   return name === 'download' ? { route: 'download', exportId: asId<ExportId>(id) } : null;
 }

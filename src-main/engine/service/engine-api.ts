@@ -1,17 +1,24 @@
+import { basename } from 'node:path';
 import type { EngineApi, GridPreview } from '../../../src-shared/api/engine.ts';
 import type { EngineEvent } from '../../../src-shared/api/events.ts';
 import { AppError } from '../../../src-shared/errors.ts';
 import type { EngineOptions } from '../engine.ts';
 import { checkedExtraction } from '../extract/checked-extraction.ts';
 import type { ExtractionService } from '../extract/extraction-service.ts';
+import { readSlideList } from '../extract/slide-list.ts';
+import { targetStain } from '../extract/stain/fit-slide.ts';
 import type { JobQueue } from '../job/queue.ts';
+import { listFormats } from '../slide/formats.ts';
 import type { OpenedStore } from '../store/store.ts';
 import { summariseTissue } from '../tissue/tissue-mask.ts';
 import type { AnalysisService } from './analysis.ts';
 import { type BackboneService, listCatalogue } from './backbones.ts';
 import { browseFolder } from './browse.ts';
-import { checkedGrid, checkedSpec, checkedTissue } from './checked-request.ts';
+import { checkedGrid, checkedMove,
+  checkedStainMethod, checkedSpec, checkedTissue } from './checked-request.ts';
+import type { ComparisonService } from './comparison-service.ts';
 import type { DemoService } from './demo-service.ts';
+import type { FolderService } from './folder-service.ts';
 import { DEVICE_SETTING, type DeviceService } from './device-service.ts';
 import type { Exports } from './exports.ts';
 import type { Grants } from './grants.ts';
@@ -28,6 +35,7 @@ export interface Services {
   readonly store: OpenedStore;
   readonly grants: Grants;
   readonly library: SlideLibrary;
+  readonly folders: FolderService;
   readonly tissue: TissueService;
   readonly backbones: BackboneService;
   readonly device: DeviceService;
@@ -38,6 +46,7 @@ export interface Services {
   readonly reports: ReportService;
   readonly exportsKept: Exports;
   readonly studies: StudyService;
+  readonly comparisons: ComparisonService;
   readonly queue: JobQueue;
   readonly emit: (event: EngineEvent) => void;
   /** Lets go of what is kept in memory of a slide. */
@@ -49,10 +58,13 @@ export function engineApi(services: Services): EngineApi {
   return {
     ...generalApi(services),
     ...slideApi(services),
+    ...folderApi(services),
     ...backboneApi(services),
     ...runApi(services),
     ...studyApi(services),
+    ...comparisonApi(services),
     ...archiveApi(services),
+    ...queueApi(services),
   };
 }
 
@@ -133,6 +145,51 @@ function slideApi({ library, grants, demo, queue, tissue, backbones, emit, forge
     | 'setSlideMpp'
     | 'previewGrid'
   >;
+}
+
+/** Grants handed over at a time: more is a mistake or an attack. */
+const MAX_FILES = 10_000;
+
+function folderApi({ folders, library, grants, emit }: Services) {
+  return {
+    openFolder: (grant) => folders.open(grants.redeem(grant)),
+    readFolder: (id, from) => folders.read(id, from),
+    closeFolder: async (id) => folders.closeFolder(id),
+    listFormats: async () => listFormats(),
+    readSlideList: async (grant) => {
+      const path = grants.redeem(grant);
+      const { slides, labelColumns, warnings } = await readSlideList(path);
+      return {
+        name: basename(path),
+        slides: slides.map(({ path: file, ...rest }) => ({ ...rest, name: basename(file), grant: grants.give(file) })),
+        labelColumns,
+        warnings,
+      };
+    },
+    addSlides: async (files) => {
+      if (!Array.isArray(files) || files.length > MAX_FILES) {
+        throw new AppError('InvalidRequest', `At most ${MAX_FILES} slides can be added at a time.`);
+      }
+      try {
+        return await library.addAll(files, (grant) => grants.redeem(grant));
+      } finally {
+        emit({ type: 'library-changed' });
+      }
+    },
+  } satisfies Part<'openFolder' | 'readFolder' | 'closeFolder' | 'listFormats' | 'readSlideList' | 'addSlides'>;
+}
+
+function queueApi({ queue }: Services) {
+  return {
+    cancelJobs: (ids) => queue.cancelAll(ids),
+    resumeJobs: async (ids) => {
+      for (const id of ids) if (queue.get(id)?.resumable === true) await queue.resume(id);
+    },
+    removeJobs: (ids) => queue.remove(ids),
+    moveJob: (id, move) => queue.move(id, checkedMove(move)),
+    queueState: async () => queue.state,
+    pauseQueue: (paused) => queue.setPaused(paused === true),
+  } satisfies Part<'cancelJobs' | 'resumeJobs' | 'removeJobs' | 'moveJob' | 'queueState' | 'pauseQueue'>;
 }
 
 function backboneApi({ options, backbones, grants, exportsKept, emit }: Services) {
@@ -226,11 +283,35 @@ function runApi({ analysis, queue, store, maps, reports, emit }: Services) {
   >;
 }
 
-function archiveApi({ extraction, queue, store }: Services) {
+function comparisonApi({ comparisons, queue }: Services) {
   return {
+    checkTasks: (selection) => comparisons.check(selection),
+    startComparison: (request) => comparisons.start(request, queue),
+    listComparisons: () => comparisons.list(),
+    getComparison: (id) => comparisons.get(id),
+    comparisonCell: (id, task, backbone, cut) => comparisons.cell(id, task, backbone, cut),
+    removeComparison: (id) => comparisons.remove(id, queue),
+    listComparisonFiles: (id) => comparisons.files(id),
+    exportComparison: (id, fileName) => comparisons.export(id, fileName),
+  } satisfies Part<
+    | 'checkTasks'
+    | 'startComparison'
+    | 'listComparisons'
+    | 'getComparison'
+    | 'comparisonCell'
+    | 'removeComparison'
+    | 'listComparisonFiles'
+    | 'exportComparison'
+  >;
+}
+
+function archiveApi({ extraction, queue, store, grants }: Services) {
+  return {
+    fitStain: (method, image) =>
+      targetStain(checkedStainMethod(method), image === null ? null : grants.redeem(image)),
     forecastExtraction: (request) => extraction.forecast(checkedExtraction(request)),
     startExtraction: (request) => extraction.start(checkedExtraction(request), queue),
     storeUsage: () => store.usage(),
     dropResults: (slideId, backboneId) => extraction.drop(slideId, backboneId, queue),
-  } satisfies Part<'forecastExtraction' | 'startExtraction' | 'storeUsage' | 'dropResults'>;
+  } satisfies Part<'fitStain' | 'forecastExtraction' | 'startExtraction' | 'storeUsage' | 'dropResults'>;
 }

@@ -3,6 +3,7 @@ import type Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BACKBONE_SQL } from './backbone-table.ts';
 import { CHUNK_SQL } from './chunk-table.ts';
+import { COMPARISON_SQL } from './comparison-table.ts';
 import { GRID_SQL } from './grid-table.ts';
 import { JOB_SQL } from './job-table.ts';
 import { MAP_SQL } from './map-table.ts';
@@ -22,6 +23,7 @@ const STATEMENTS: readonly (readonly [string, string])[] = Object.entries({
   map: MAP_SQL,
   job: JOB_SQL,
   study: STUDY_SQL,
+  comparison: COMPARISON_SQL,
 }).flatMap(([table, statements]) =>
   Object.entries(statements).map(([name, sql]) => [`${table}.${name}`, sql] as const),
 );
@@ -33,6 +35,7 @@ const LISTS = new Set([
   'run.list',
   'job.list',
   'study.list',
+  'comparison.list',
   'run.featureBytes',
   'run.usage',
   'run.pauseRunning',

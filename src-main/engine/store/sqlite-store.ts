@@ -4,6 +4,7 @@ import { AppError, hasCode } from '../../../src-shared/errors.ts';
 import { backboneTable } from './backbone-table.ts';
 import { backupFolderOf } from './backup.ts';
 import { chunkTable } from './chunk-table.ts';
+import { comparisonTable } from './comparison-table.ts';
 import { gridTable } from './grid-table.ts';
 import { jobTable } from './job-table.ts';
 import { mapTable } from './map-table.ts';
@@ -73,6 +74,7 @@ function storeOn(opened: OpenedDatabase, options: SqliteStoreOptions): SqliteSto
     ...mapTable(db),
     ...jobTable(db),
     ...studyTable(db),
+    ...comparisonTable(db),
     status: () => statusOf(options.folder, opened, runs.featureBytes()),
   };
   const reclaimer = makeReclaimer(opened);

@@ -1,7 +1,17 @@
 import type { StoreStatus } from '../../../src-shared/api/engine.ts';
 import type { BackboneCard } from '../../../src-shared/model/backbone.ts';
+import type { Comparison } from '../../../src-shared/model/comparison.ts';
+import type { ComparisonCell, ComparisonEntry } from '../../../src-shared/model/comparison-record.ts';
 import type { StoreUsage } from '../../../src-shared/model/extraction.ts';
-import type { BackboneId, GridId, JobId, RunId, SlideId, StudyId } from '../../../src-shared/model/ids.ts';
+import type {
+  BackboneId,
+  ComparisonId,
+  GridId,
+  JobId,
+  RunId,
+  SlideId,
+  StudyId,
+} from '../../../src-shared/model/ids.ts';
 import type { Job } from '../../../src-shared/model/job.ts';
 import type { MapDescription, MapSpec } from '../../../src-shared/model/map.ts';
 import type { Provenance, Run, RunState } from '../../../src-shared/model/run.ts';
@@ -85,6 +95,26 @@ export interface StudyHeadRecord {
   readonly bestEpoch: number;
   readonly historyJson: string;
   readonly weights: Float32Array;
+}
+
+/** The slides of a study, one vector each, in the order of its plan. */
+export interface StudyVectors {
+  readonly studyId: StudyId;
+  readonly dim: number;
+  /** slides x dim, row-major. */
+  readonly vectors: Float32Array;
+}
+
+/** A comparison and where the tasks lie that it reads; the paths stay in the engine. */
+export interface ComparisonInput {
+  readonly entry: ComparisonEntry;
+  readonly paths: readonly string[];
+}
+
+/** The images of a task as they were when it was compared. */
+export interface ComparedTask {
+  readonly task: string;
+  readonly images: readonly { readonly sha256: string; readonly path: string }[];
 }
 
 /** A job and what its runner needs to do it again after a restart. */
@@ -182,6 +212,30 @@ export interface Store {
   putStudyHead(head: StudyHeadRecord): Promise<void>;
   /** By fold and seed. StoreDamaged where a checksum does not fit. */
   listStudyHeads(id: StudyId): Promise<readonly StudyHeadRecord[]>;
+  /** Before a study is trained anew with another plan. */
+  dropStudyHeads(id: StudyId): Promise<void>;
+  /** Keeps the slides of a study as vectors, replacing those that are there. NotFound for an unknown study. */
+  putStudyVectors(vectors: StudyVectors): Promise<void>;
+  /** Null before the study is trained. StoreDamaged where the checksum does not fit. */
+  getStudyVectors(id: StudyId): Promise<StudyVectors | null>;
+
+  /** Adds a comparison, or replaces what made it; a result that is there stays. */
+  putComparison(input: ComparisonInput): Promise<void>;
+  getComparison(id: ComparisonId): Promise<ComparisonInput | null>;
+  /** Newest first. */
+  listComparisons(): Promise<readonly ComparisonEntry[]>;
+  /** Removes the comparison with its result. Unknown ids are ignored. */
+  removeComparison(id: ComparisonId): Promise<void>;
+  /** Keeps what came out of a comparison in place of an earlier result; nothing where it was removed meanwhile. */
+  finishComparison(
+    entry: ComparisonEntry,
+    result: Comparison,
+    tasks: readonly ComparedTask[],
+    cells: readonly ComparisonCell[],
+  ): Promise<void>;
+  getComparisonResult(id: ComparisonId): Promise<Comparison | null>;
+  listComparedTasks(id: ComparisonId): Promise<readonly ComparedTask[]>;
+  getComparisonCell(id: ComparisonId, task: string, backbone: string, cut: string): Promise<ComparisonCell | null>;
 
   getSetting(key: string): Promise<string | null>;
   setSetting(key: string, value: string): Promise<void>;

@@ -17,12 +17,14 @@ const table: RouteTable = {
   correctedTile: refuse,
   colourLut: refuse,
   thumbnail: refuse,
+  foundThumbnail: refuse,
   associated: refuse,
   region: async () => {
     throw new AppError('SlideDamaged', 'This tile cannot be read.');
   },
   tissue: refuse,
   mapValues: refuse,
+  patch: refuse,
   download: async () => ({
     bytes: new Uint8Array(1),
     mediaType: 'application/pdf',

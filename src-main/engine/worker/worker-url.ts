@@ -1,5 +1,15 @@
 /** The worker-thread entries. In source they are `worker/NAME.ts`; the build puts them beside every chunk. */
-export type WorkerName = 'codec' | 'decode' | 'infer' | 'map' | 'probe' | 'store' | 'synthesize' | 'train';
+export type WorkerName =
+  | 'codec'
+  | 'compare'
+  | 'decode'
+  | 'infer'
+  | 'map'
+  | 'patch-probe'
+  | 'probe'
+  | 'store'
+  | 'synthesize'
+  | 'train';
 
 /** Where a worker's entry lies: the TypeScript source when run from source (Node strips types), else the built file. */
 export function workerUrl(name: WorkerName): URL {

@@ -1,0 +1,41 @@
+import { AppError } from '../../../src-shared/errors.ts';
+import type { ComparisonSettings } from '../../../src-shared/model/comparison-record.ts';
+
+const PROBES: readonly ComparisonSettings['probe'][] = ['svm', 'logistic', 'knn'];
+const MAX_SEED = 2 ** 31 - 1;
+
+/** Settings as they came from outside, fields named one by one. Throws InvalidRequest naming the first that is wrong. */
+export function checkedSettings(settings: ComparisonSettings): ComparisonSettings {
+  const { probe, seeds, ungrouped } = settings;
+  if (!PROBES.includes(probe)) refuse('There is no such probe.', 'Choose svm, logistic or knn.');
+  const whole = seeds.every((seed) => Number.isInteger(seed) && seed >= 0 && seed <= MAX_SEED);
+  if (seeds.length === 0 || seeds.length > 20 || !whole || new Set(seeds).size < seeds.length) {
+    refuse('The seeds are not usable.', `Give 1 to 20 different whole numbers from 0 to ${MAX_SEED}.`);
+  }
+  return {
+    probe,
+    seeds: [...seeds],
+    standardise: settings.standardise === true,
+    crossValidate: settings.crossValidate === true,
+    ungrouped: ungrouped.map(String),
+    twins: integer(settings.twins, 0, 20, 'number of random twins'),
+    resamples: integer(settings.resamples, 100, 100_000, 'number of resamples'),
+    ckaImages: integer(settings.ckaImages, 0, 100_000, 'number of images for CKA'),
+    robustnessImages: integer(settings.robustnessImages, 0, 10_000, 'number of images for robustness'),
+    tolerance: within(settings.tolerance, 0, 1, 'tolerance'),
+  };
+}
+
+function integer(value: number, low: number, high: number, what: string): number {
+  if (!Number.isInteger(value)) refuse(`The ${what} must be a whole number.`, `It may be ${low} to ${high}.`);
+  return within(value, low, high, what);
+}
+
+function within(value: number, low: number, high: number, what: string): number {
+  if (!(value >= low && value <= high)) refuse(`The ${what} is out of bounds.`, `It may be ${low} to ${high}.`);
+  return value;
+}
+
+function refuse(message: string, advice: string): never {
+  throw new AppError('InvalidRequest', message, { advice });
+}
