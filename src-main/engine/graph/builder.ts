@@ -56,6 +56,15 @@ export class GraphBuilder {
     return name;
   }
 
+  bools(name: string, values: readonly boolean[]): string {
+    this.claim(name);
+    const data = Uint8Array.from(values, Number);
+    // A single truth value is a scalar: the flags of operators are.
+    const dims = values.length === 1 ? [] : [values.length];
+    this.initializers.push({ name, elementType: ELEMENT.bool, dims, data });
+    return name;
+  }
+
   /** Adds a node with one output of the same name; returns that name. */
   node(
     name: string,

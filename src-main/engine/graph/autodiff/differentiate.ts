@@ -2,6 +2,7 @@ import type { GraphNode, OnnxModel } from '../model.ts';
 import { CONVOLUTION_RULES } from './rules-convolution.ts';
 import { ELEMENTWISE_RULES, type GradientRule } from './rules-elementwise.ts';
 import { LINEAR_RULES } from './rules-linear.ts';
+import { NORMALISATION_RULES } from './rules-normalisation.ts';
 import { SHAPE_RULES } from './rules-shape.ts';
 import type { Dims } from './shapes.ts';
 import { Tape } from './tape.ts';
@@ -11,16 +12,26 @@ const RULES: Readonly<Record<string, GradientRule>> = {
   ...SHAPE_RULES,
   ...LINEAR_RULES,
   ...CONVOLUTION_RULES,
+  ...NORMALISATION_RULES,
 };
 
 /** Operators whose outputs pass no gradient on. */
-const NO_GRADIENT = new Set('Constant TopK Shape Size Greater Less Equal Not Cast ConstantOfShape'.split(' '));
+const NO_GRADIENT = new Set(
+  'Constant TopK Shape Size Greater GreaterOrEqual Less LessOrEqual Equal Not Cast ConstantOfShape Sign'.split(' '),
+);
 
 export interface Differentiated {
   /** Forward and backward nodes with all shapes: add to it, then `close` it into a model. */
   readonly tape: Tape;
   /** Name of the gradient of each value asked for; a value the loss does not depend on has none. */
   readonly gradients: ReadonlyMap<string, string>;
+}
+
+export interface DifferentiationOptions {
+  /** BatchNormalization nodes whose mean and variance are those of the batch itself; gradients flow through them. */
+  readonly batchNorms?: ReadonlySet<string>;
+  /** Name of a new scalar input that multiplies every gradient: a loss scale, a micro-batch's share. */
+  readonly scaleInput?: string;
 }
 
 /**
@@ -36,16 +47,19 @@ export function differentiate(
   loss: string,
   values: readonly string[],
   inputDims: Readonly<Record<string, Dims>> = {},
+  options: DifferentiationOptions = {},
 ): Differentiated {
-  const tape = new Tape(model, inputDims);
+  const tape = new Tape(model, inputDims, options.batchNorms);
   const needed = dependents(model.graph.nodes, values);
-  const parts = new Map<string, string[]>([[loss, [seed(tape, loss)]]]);
+  const parts = new Map<string, string[]>([[loss, [seed(tape, loss, options.scaleInput ?? null)]]]);
   for (const node of model.graph.nodes.toReversed()) {
-    const dy = total(tape, parts, node.outputs[0] ?? '');
-    if (dy === null || NO_GRADIENT.has(node.op) || !node.inputs.some((input) => needed.has(input))) continue;
+    if (NO_GRADIENT.has(node.op) || !node.inputs.some((input) => needed.has(input))) continue;
+    const all = node.outputs.map((output) => total(tape, parts, output));
+    const dy = all.find((gradient) => gradient !== null) ?? null;
+    if (dy === null) continue;
     const rule = RULES[node.op];
     if (rule === undefined) throw new Error(`the operator ${node.op} has no gradient here`);
-    for (const [position, gradient] of rule(tape, node, dy).entries()) {
+    for (const [position, gradient] of rule(tape, node, dy, all).entries()) {
       const input = node.inputs[position];
       if (gradient === null || !input || !needed.has(input)) continue;
       parts.set(input, [...(parts.get(input) ?? []), gradient]);
@@ -59,11 +73,12 @@ export function differentiate(
   return { tape, gradients };
 }
 
-/** d loss / d loss = 1, in the loss's own shape. */
-function seed(tape: Tape, loss: string): string {
+/** d loss / d loss = 1, or the scale given at run time, in the loss's own shape. */
+function seed(tape: Tape, loss: string, scaleInput: string | null): string {
   const dims = tape.shape(loss);
   if (!dims.every((dim) => dim === 1)) throw new Error(`the loss must be one number, not [${dims}]`);
-  return dims.length === 0 ? tape.scalar(1) : tape.expandLike(tape.scalar(1), loss);
+  const one = scaleInput === null ? tape.scalar(1) : tape.input(scaleInput, []);
+  return dims.length === 0 ? one : tape.expandLike(one, loss);
 }
 
 /** The sum of what flows into a value; computed once, null where nothing does. */

@@ -44,32 +44,7 @@ function floatOf(node: GraphNode, name: string): number {
   return attribute?.kind === 'float' || attribute?.kind === 'int' ? attribute.value : 1;
 }
 
-/** Frozen statistics: an affine map per channel. Training mode is taken apart beforehand (`decompose.ts`). */
-const batchNormalization: GradientRule = (tape, node, dy) => {
-  if (intAttribute(node, 'training_mode', 0) === 1)
-    throw new Error('training-mode BatchNormalization: decompose first');
-  const [input, scale, , mean, variance] = node.inputs as [string, string, string, string, string];
-  const rank = tape.shape(input).length;
-  const channels = tape.shape(scale)[0] ?? 1;
-  const epsilon = node.attributes.epsilon?.kind === 'float' ? node.attributes.epsilon.value : 1e-5;
-  const wide = tape.ints([Number(channels), ...Array.from({ length: rank - 2 }, () => 1)]);
-  const perChannel = (value: string) => tape.emit('Reshape', [value, wide]);
-  const deviation = tape.emit('Sqrt', [tape.emit('Add', [variance, tape.scalar(epsilon)])]);
-  const slope = perChannel(tape.emit('Div', [scale, deviation]));
-  const centred = tape.emit('Sub', [input, perChannel(mean)]);
-  const normal = tape.emit('Div', [centred, perChannel(deviation)]);
-  const others = Array.from({ length: rank }, (_, i) => i).filter((i) => i !== 1);
-  return [
-    tape.emit('Mul', [dy, slope]),
-    tape.sum(tape.emit('Mul', [dy, normal]), others, false),
-    tape.sum(dy, others, false),
-    null,
-    null,
-  ];
-};
-
 export const LINEAR_RULES: Readonly<Record<string, GradientRule>> = {
   MatMul: matMul,
   Gemm: gemm,
-  BatchNormalization: batchNormalization,
 };

@@ -14,14 +14,20 @@ export interface ShapeContext {
 
 const SAME_AS_FIRST = new Set(
   (
-    'Relu Tanh Sigmoid Gelu Erf Exp Log Neg Sqrt Reciprocal Abs Sign Identity Cast Softmax LogSoftmax Dropout Not ' +
+    'Relu Tanh Sigmoid Softplus Gelu Erf Exp Log Neg Sqrt Reciprocal Abs Sign Identity Cast Softmax LogSoftmax ' +
+    'Dropout Not IsNaN IsInf ' +
     'BatchNormalization LayerNormalization InstanceNormalization ScatterElements LeakyRelu Clip'
   ).split(' '),
 );
 const BROADCAST = new Set(
   'Add Sub Mul Div Pow Max Min Greater GreaterOrEqual Less LessOrEqual Equal And Or'.split(' '),
 );
-const REDUCE = new Set('ReduceSum ReduceMean ReduceMax ReduceMin ReduceSumSquare'.split(' '));
+const REDUCE = new Set(
+  (
+    'ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceSumSquare ReduceLogSum ' +
+    'ReduceLogSumExp'
+  ).split(' '),
+);
 
 /** Product of dimensions; symbols stay symbols (`N*4` for N and 4). */
 export function sizeOf(dims: Dims): Dimension {
@@ -77,6 +83,7 @@ export function inferShapes(node: GraphNode, context: ShapeContext): readonly Di
     const chosen = dimsWith(node, first, `top(${node.inputs[1]})`);
     return [chosen, chosen];
   }
+  if (node.op === 'Split') return splits(node, context, first);
   if (node.op === 'Conv' || node.op === 'MaxPool' || node.op === 'AveragePool') {
     const out = windowed(node, context, first);
     return node.outputs.map(() => out);
@@ -188,6 +195,11 @@ function rearrange(node: GraphNode, context: ShapeContext, dims: Dims): Dims | n
       const axis = axisOf(intAttribute(node, 'axis', 0), dims.length);
       return [...dims.slice(0, axis), ...need(node, context, 1), ...dims.slice(axis + 1)];
     }
+    case 'Expand': {
+      const shape = ints(1);
+      if (shape === null) throw new Error('Expand needs a constant shape');
+      return broadcast(dims, shape);
+    }
     case 'Slice':
       return sliced(dims, { starts: ints(1), ends: ints(2), axes: ints(3), steps: ints(4) });
     case 'Pad': {
@@ -244,9 +256,21 @@ function sliced(dims: Dims, { starts, ends, axes, steps }: SliceBounds): Dims {
     const size = dims[axis];
     if (typeof size !== 'number') throw new Error('Slice needs its size as a number');
     const step = steps?.[i] ?? 1;
-    if (step < 1) throw new Error('Slice with a negative step is not supported');
-    const clamp = (n: number) => Math.min(size, Math.max(0, n < 0 ? n + size : n));
-    out[axis] = Math.max(0, Math.ceil((clamp(ends[i] ?? size) - clamp(start)) / step));
+    if (step === 0) throw new Error('Slice with a step of 0');
+    const clamp = (n: number, low: number, high: number) => Math.min(high, Math.max(low, n < 0 ? n + size : n));
+    const first = step > 0 ? clamp(start, 0, size) : clamp(start, 0, size - 1);
+    const last = step > 0 ? clamp(ends[i] ?? size, 0, size) : clamp(ends[i] ?? -size - 1, -1, size - 1);
+    out[axis] = Math.max(0, Math.ceil((last - first) / step));
   }
   return out;
+}
+
+/** Sizes given, or equal parts. */
+function splits(node: GraphNode, context: ShapeContext, dims: Dims): readonly Dims[] {
+  const axis = axisOf(intAttribute(node, 'axis', 0), dims.length);
+  const size = dims[axis];
+  const given = intsAttribute(node, 'split') ?? (node.inputs[1] ? context.intsOf(node.inputs[1]) : null);
+  if (given === null && typeof size !== 'number') throw new Error('Split needs its size as a number');
+  const part = Math.ceil(Number(size) / node.outputs.length);
+  return node.outputs.map((_, i) => dims.with(axis, given?.[i] ?? Math.min(part, Number(size) - i * part)));
 }

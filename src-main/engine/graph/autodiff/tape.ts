@@ -1,4 +1,5 @@
 import { floatAttribute } from '../builder.ts';
+import { ancestorNodes, namesRead } from '../cut.ts';
 import type { Dimension, GraphAttribute, GraphNode, GraphTensor, GraphValue, OnnxModel } from '../model.ts';
 import { ELEMENT, floatTensor, int64Tensor, intsOf } from '../model.ts';
 import { type Dims, inferShapes, type ShapeContext } from './shapes.ts';
@@ -17,14 +18,21 @@ export class Tape implements ShapeContext {
   readonly #dims = new Map<string, Dims>();
   readonly #ints = new Map<string, readonly number[]>();
   readonly #scalars = new Map<number, string>();
+  /** Names of the BatchNormalization nodes whose statistics are those of the batch itself. */
+  readonly batchNorms: ReadonlySet<string>;
   #count = 0;
 
   /**
    * @param inputDims shapes of the graph's free inputs (numbers or symbols); those with none here take the graph's own.
    * @throws Error naming the operator where a shape cannot be inferred.
    */
-  constructor(model: OnnxModel, inputDims: Readonly<Record<string, Dims>>) {
+  constructor(
+    model: OnnxModel,
+    inputDims: Readonly<Record<string, Dims>>,
+    batchNorms: ReadonlySet<string> = new Set(),
+  ) {
     this.#model = model;
+    this.batchNorms = batchNorms;
     const { graph } = model;
     for (const value of graph.inputs) if (value.dims !== null) this.#dims.set(value.name, value.dims);
     for (const [name, dims] of Object.entries(inputDims)) this.#dims.set(name, dims);
@@ -84,16 +92,22 @@ export class Tape implements ShapeContext {
     this.#infer(node);
   }
 
-  /** The model with everything that was added, giving out the named values (floats). */
+  /**
+   * The model with everything that was added, giving out the named values (floats). What none of them depends on is
+   * left out: onnxruntime would compute it all the same.
+   */
   close(outputs: readonly string[]): OnnxModel {
     const { graph } = this.#model;
+    const all = { ...graph, nodes: [...graph.nodes, ...this.#nodes] };
+    const nodes = ancestorNodes(all, outputs);
+    const read = new Set([...nodes.flatMap(namesRead), ...outputs]);
     return {
       ...this.#model,
       graph: {
         ...graph,
-        nodes: [...graph.nodes, ...this.#nodes],
-        initializers: [...graph.initializers, ...this.#constants],
-        inputs: [...graph.inputs, ...this.#inputs],
+        nodes,
+        initializers: [...graph.initializers, ...this.#constants].filter(({ name }) => read.has(name)),
+        inputs: [...graph.inputs, ...this.#inputs].filter(({ name }) => read.has(name)),
         outputs: outputs.map((name) => ({ name, elementType: ELEMENT.float, dims: null })),
       },
     };
@@ -156,6 +170,23 @@ export class Tape implements ShapeContext {
   /** Sums over axes; the axes are removed unless `keep`. */
   sum(value: string, axes: readonly number[], keep: boolean): string {
     return this.emit('ReduceSum', [value, this.ints(axes)], { keepdims: keep ? 1 : 0 });
+  }
+
+  /** One of the Reduce operators over axes, in the form that the graph's operator set has. */
+  reduce(op: string, value: string, axes: readonly number[], keep: boolean): string {
+    const keepdims = keep ? 1 : 0;
+    const asInput = (this.#model.opsets[''] ?? 0) >= 18;
+    return asInput ? this.emit(op, [value, this.ints(axes)], { keepdims }) : this.emit(op, [value], { axes, keepdims });
+  }
+
+  /** Means over axes; the axes are removed unless `keep`. */
+  mean(value: string, axes: readonly number[], keep: boolean): string {
+    return this.reduce('ReduceMean', value, axes, keep);
+  }
+
+  /** Zeros in the shape of a value. */
+  zerosLike(value: string): string {
+    return this.emit('ConstantOfShape', [this.emit('Shape', [value])], {}, this.shape(value));
   }
 
   /** Sums a gradient over the axes along which `target` was broadcast (the transpose of broadcasting). */
