@@ -1,7 +1,7 @@
 import { AppError } from '../../../src-shared/errors.ts';
 import type { GridSpec, TileGrid } from '../../../src-shared/model/run.ts';
 import type { SlideInfo } from '../../../src-shared/model/slide.ts';
-import { type LaidGrid, originLevel0Px } from '../grid/laid-grid.ts';
+import { type LaidGrid, tileRef } from '../grid/laid-grid.ts';
 
 /** Top-left corners of tiles in level-0 pixels, tile by tile. */
 export interface TileCorners {
@@ -47,10 +47,10 @@ export function patchFactsOf(grid: TileGrid, info: SlideInfo, mppUm: number): Pa
 
 /** The corners of a grid's tiles, in tile order. */
 export function cornersOf(laid: LaidGrid): TileCorners {
-  const { strideLevel0Px } = laid.grid;
+  const tiles = Array.from(laid.columns, (_, index) => tileRef(laid, index));
   return {
-    x0Px: Float64Array.from(laid.columns, (column) => originLevel0Px(column, strideLevel0Px)),
-    y0Px: Float64Array.from(laid.rows, (row) => originLevel0Px(row, strideLevel0Px)),
+    x0Px: Float64Array.from(tiles, ({ x0Px }) => x0Px),
+    y0Px: Float64Array.from(tiles, ({ y0Px }) => y0Px),
   };
 }
 

@@ -50,9 +50,8 @@ export function computeMap({ spec, features, featureDim, laid, runId }: MapInput
     });
   }
   const { perTile, ...reading } = tileValues(spec, matrix, laid);
-  const { columns, rows, strideLevel0Px, tileLevel0Px } = laid.grid;
   return {
-    description: { runId, spec, columns, rows, strideLevel0Px, tileLevel0Px, ...reading },
+    description: { runId, spec, ...mapLattice(laid), ...reading },
     values: overGrid(perTile, reading.channels, laid),
   };
 }
@@ -70,6 +69,17 @@ function tileValues(spec: MapSpec, matrix: FeatureMatrix, laid: LaidGrid): TileV
   }
 }
 
+/** The cells of a map. Free tiles fill several small cells each, drawn as they are. */
+export function mapLattice(
+  laid: LaidGrid,
+): Pick<MapDescription, 'columns' | 'rows' | 'strideLevel0Px' | 'tileLevel0Px'> {
+  const { columns, rows, strideLevel0Px, tileLevel0Px } = laid.grid;
+  return {
+    ...{ columns, rows, strideLevel0Px },
+    tileLevel0Px: laid.cornersPx === undefined ? tileLevel0Px : strideLevel0Px,
+  };
+}
+
 /** Values of tiles (tiles x channels) spread over the rows x columns of the grid. */
 export function overGrid(perTile: Float32Array, channels: number, laid: LaidGrid): Float32Array {
   const values = new Float32Array(laid.grid.rows * laid.grid.columns * channels).fill(Number.NaN);
@@ -77,7 +87,24 @@ export function overGrid(perTile: Float32Array, channels: number, laid: LaidGrid
     const cell = (laid.rows[i] ?? 0) * laid.grid.columns + (laid.columns[i] ?? 0);
     for (let c = 0; c < channels; c++) values[cell * channels + c] = perTile[i * channels + c] ?? Number.NaN;
   }
+  if (laid.cornersPx !== undefined) fillFreeTiles(values, perTile, channels, laid);
   return values;
+}
+
+/** Every tile's own cell holds its value; of the other cells it covers, those no tile has for its own. */
+function fillFreeTiles(values: Float32Array, perTile: Float32Array, channels: number, laid: LaidGrid): void {
+  const { columns, rows, strideLevel0Px, tileLevel0Px } = laid.grid;
+  const span = Math.round(tileLevel0Px / strideLevel0Px);
+  for (let i = 0; i < laid.columns.length; i++) {
+    const [column, row] = [laid.columns[i] ?? 0, laid.rows[i] ?? 0];
+    for (let r = row; r < Math.min(rows, row + span); r++) {
+      for (let k = column; k < Math.min(columns, column + span); k++) {
+        const at = (r * columns + k) * channels;
+        if (!Number.isNaN(values[at])) continue;
+        for (let c = 0; c < channels; c++) values[at + c] = perTile[i * channels + c] ?? Number.NaN;
+      }
+    }
+  }
 }
 
 /** The seed matters by rounding only (see `pca`), so that no user has to choose it. */

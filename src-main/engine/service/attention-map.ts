@@ -4,7 +4,7 @@ import type { Run } from '../../../src-shared/model/run.ts';
 import type { Study } from '../../../src-shared/model/study.ts';
 import type { LaidGrid } from '../grid/laid-grid.ts';
 import type { BagPrediction } from '../learn/evaluate-head.ts';
-import { overGrid } from '../map/compute-map.ts';
+import { mapLattice, overGrid } from '../map/compute-map.ts';
 import type { StoredMap } from '../store/store.ts';
 
 export type AttentionSpec = Extract<MapSpec, { readonly kind: 'attention' }>;
@@ -27,12 +27,12 @@ export function attentionMap(
   const classes = study.outcome?.classes ?? [];
   const perTile = tileValues(spec, predictions, laid.columns.length, classes);
   const range = rangeOf(spec, perTile);
-  const { columns, rows, strideLevel0Px, tileLevel0Px } = laid.grid;
   const heads = `${predictions.length} head${predictions.length === 1 ? '' : 's'} that never saw this slide`;
   const description: MapDescription = {
     runId: run.id,
     spec,
-    ...{ columns, rows, strideLevel0Px, tileLevel0Px, range },
+    ...mapLattice(laid),
+    range,
     channels: 1,
     categories: [],
     legend: legendOf(spec, study, classes),

@@ -55,6 +55,7 @@ export class MapService {
   /** The tile whose square holds the point (level-0 pixels), or null. */
   async tileAt(runId: RunId, x0Px: number, y0Px: number): Promise<TileRef | null> {
     const laid = await this.#grid(await this.#run(runId));
+    if (laid.cornersPx !== undefined) return nearestFreeTile(laid, x0Px, y0Px);
     const { strideLevel0Px, tileLevel0Px } = laid.grid;
     // Where tiles overlap, the one whose middle is nearest: what the viewer outlines under the pointer.
     const inset = (tileLevel0Px - strideLevel0Px) / 2;
@@ -161,4 +162,16 @@ export class MapService {
     loading.catch(() => this.#grids.delete(gridId));
     return await loading;
   }
+}
+
+/** Of the free tiles that hold the point, the one whose middle is nearest. */
+function nearestFreeTile(laid: LaidGrid, x0Px: number, y0Px: number): TileRef | null {
+  let [best, bestPx]: [TileRef | null, number] = [null, laid.grid.tileLevel0Px / 2];
+  for (let index = 0; index < laid.columns.length; index++) {
+    const tile = tileRef(laid, index);
+    const half = tile.sizeLevel0Px / 2;
+    const offPx = Math.max(Math.abs(x0Px - tile.x0Px - half), Math.abs(y0Px - tile.y0Px - half));
+    if (offPx < bestPx) [best, bestPx] = [tile, offPx];
+  }
+  return best;
 }
