@@ -22,6 +22,7 @@ import { comparePairs, correctPairs, type UncorrectedPair } from './pairs.ts';
 import { measureMsPerImage } from './patch-features.ts';
 import type { PatchTask, SkippedTask } from './patch-task.ts';
 import { INNER_FOLDS, type ProbeKind } from './probe-part.ts';
+import { ProbePool } from './probe-pool.ts';
 import { robustnessCurve } from './robustness.ts';
 import { chanceOf, chosenInTraining, metricOf, scoreInterval, type TaskScore } from './score-task.ts';
 import { OUTER_FOLDS, taskParts, testedImages } from './task-parts.ts';
@@ -48,7 +49,7 @@ export interface CompareRequest {
   readonly robustnessImages: number;
   /** Where the files of the random twins are kept. */
   readonly twinsFolder: string;
-  readonly bench: Omit<Bench, 'settings'>;
+  readonly bench: Omit<Bench, 'settings' | 'probes'>;
   /** Told what stands behind a task's table: every judgement on every image, once per task. */
   readonly onJudged?: ((judged: JudgedTask) => void) | undefined;
 }
@@ -75,13 +76,26 @@ interface Judged {
  * @throws AppError InvalidRequest, FileUnreadable, BackboneUnreadable, BackboneFailed, DeviceFailed, DiskFull, Cancelled.
  */
 export async function compareBackbones(request: CompareRequest): Promise<Comparison> {
-  const startedMs = performance.now();
   checkContenders(request.backbones);
+  const probes = new ProbePool(request.bench.threads);
+  try {
+    return await compareWith({ ...request, bench: { ...request.bench, probes } });
+  } finally {
+    await probes.close();
+  }
+}
+
+/** A request with the threads its probes are fitted on. */
+type Ready = Omit<CompareRequest, 'bench'> & { readonly bench: Omit<Bench, 'settings'> };
+
+async function compareWith(request: Ready): Promise<Comparison> {
+  const startedMs = performance.now();
   const tasks = request.tasks.map((task): PartedTask => ({ task, parts: taskParts(task, request.seeds) }));
   const sample = ckaSample(tasks, request.ckaImages);
   const judged: Judged[] = [];
   for (const backbone of request.backbones) judged.push(await judge(request, backbone, tasks, sample));
-  const made = tasks.map((parted, t) => taskComparison(request, parted, t, judged));
+  const made: Awaited<ReturnType<typeof taskComparison>>[] = [];
+  for (const [t, parted] of tasks.entries()) made.push(await taskComparison(request, parted, t, judged));
   const verdicts = correctPairs(made.flatMap(({ pairs }) => pairs));
   let next = 0;
   const compared: TaskComparison[] = [];
@@ -115,7 +129,7 @@ export async function compareBackbones(request: CompareRequest): Promise<Compari
 }
 
 async function judge(
-  { bench: given, probe, standardise, twinSeeds, twinsFolder }: CompareRequest,
+  { bench: given, probe, standardise, twinSeeds, twinsFolder }: Ready,
   backbone: CompareBackbone,
   tasks: readonly PartedTask[],
   sample: readonly string[],
@@ -133,12 +147,12 @@ async function judge(
   return { backbone, own, twins, msPerImage };
 }
 
-function taskComparison(
-  request: CompareRequest,
+async function taskComparison(
+  request: Ready,
   { task, parts }: PartedTask,
   t: number,
   judged: readonly Judged[],
-): { table: Omit<TaskComparison, 'pairs' | 'robustness'>; pairs: readonly UncorrectedPair[] } {
+): Promise<{ table: Omit<TaskComparison, 'pairs' | 'robustness'>; pairs: readonly UncorrectedPair[] }> {
   const { resamples, tolerance, seeds } = request;
   const tested = testedImages(parts);
   const options = { seed: seeds[0] ?? 1, resamples };
@@ -153,10 +167,11 @@ function taskComparison(
   );
   const intervalOf = (score: TaskScore) => scoreInterval(task, score, tested, options);
   const backbones = onTask.map((of) => backboneScore(task, of, intervalOf, tolerance));
-  const controls: Contestant[] = CONTROLS.map(({ name, features }) => ({
-    name,
-    scores: [scoreControl(task, parts, features(task))],
-  }));
+  const controls = await Promise.all(
+    CONTROLS.map(async ({ name, features }): Promise<Contestant> => {
+      return { name, scores: [await scoreControl(request.bench.probes, task, parts, features(task))] };
+    }),
+  );
   const chosen = onTask.map(({ scores }) => chosenInTraining(task, scores).score);
   request.onJudged?.({
     task,
@@ -210,7 +225,7 @@ function contaminations(task: PatchTask, judged: readonly Judged[]): readonly st
 
 /** Every backbone at the cut it chose most often in training. */
 async function robustnessOf(
-  { bench: given, probe, standardise, backbones, robustnessImages }: CompareRequest,
+  { bench: given, probe, standardise, backbones, robustnessImages }: Ready,
   parted: PartedTask | undefined,
   scores: readonly BackboneScore[],
 ): Promise<readonly RobustnessCurve[]> {
@@ -265,7 +280,7 @@ function splitText(task: PatchTask, partsPerSeed: number, seeds: readonly number
   return `${partsPerSeed}-fold cross-validation, ${kept}, seed${seeds.length > 1 ? 's' : ''} ${seeds.join(', ')}`;
 }
 
-function formulasOf({ probe, standardise, seeds, twinSeeds, resamples }: CompareRequest): readonly string[] {
+function formulasOf({ probe, standardise, seeds, twinSeeds, resamples }: Ready): readonly string[] {
   const probes = {
     svm: 'linear SVM (L2, squared hinge), C from 1e-10 to 1 in powers of ten',
     logistic: 'multinomial logistic regression (L2), C from 1e-10 to 1 in powers of ten',
@@ -301,7 +316,7 @@ function ckaSample(tasks: readonly PartedTask[], most: number): readonly string[
 
 /** CKA between all cuts, and what of it says how far fine-tuning moved a backbone. */
 async function similarities(
-  { bench: { worker, threads, signal, onProgress } }: CompareRequest,
+  { bench: { worker, threads, signal, onProgress } }: Ready,
   judged: readonly Judged[],
   sample: readonly string[],
 ): Promise<{ cka: CkaMatrix | null; fineTuned: readonly FineTuneChange[] }> {

@@ -1,5 +1,6 @@
 import type { Samples } from '../study/linear-model.ts';
 import type { PatchTask } from './patch-task.ts';
+import type { ProbePool } from './probe-pool.ts';
 import { chosenInTraining, scoreTask, type TaskScore } from './score-task.ts';
 import type { TaskPart } from './task-parts.ts';
 
@@ -15,10 +16,17 @@ const CONTROL_C_GRID: readonly number[] = Array.from({ length: 5 }, (_, i) => 10
  * A control on the parts backbones are judged on: a linear SVM (C 1e-4 to 1) and nearest neighbours on standardised
  * features, whichever does better inside the training part. Throws as `scoreTask`.
  */
-export function scoreControl(task: PatchTask, parts: readonly TaskPart[], samples: Samples): TaskScore {
-  const linear = scoreTask(task, parts, samples, { kind: 'svm', standardise: true, grid: CONTROL_C_GRID });
-  const near = scoreTask(task, parts, samples, { kind: 'knn', standardise: true });
-  return chosenInTraining(task, [linear, near]).score;
+export async function scoreControl(
+  pool: ProbePool,
+  task: PatchTask,
+  parts: readonly TaskPart[],
+  samples: Samples,
+): Promise<TaskScore> {
+  const tried = await Promise.all([
+    scoreTask(pool, task, parts, samples, { kind: 'svm', standardise: true, grid: CONTROL_C_GRID }),
+    scoreTask(pool, task, parts, samples, { kind: 'knn', standardise: true }),
+  ]);
+  return chosenInTraining(task, tried).score;
 }
 
 /** Mean red, green and blue of each image. */

@@ -6,6 +6,7 @@ import { fitLinearSvm } from '../study/linear-svm.ts';
 import { fitProbe, taskRows } from '../study/probe.ts';
 import { dualDecisions, fitGramSvm, gramOf, gramPart } from './gram-svm.ts';
 import { probePart } from './probe-part.ts';
+import { fitRowSvm, rowDecisions, withOffset } from './row-svm.ts';
 
 function planted(count: number, dim: number, classes: number, seed: number): { samples: Samples; labels: Uint32Array } {
   const random = seededRandom(seed);
@@ -52,6 +53,23 @@ describe('the SVM on inner products', () => {
       const found = dualDecisions(model, gram.values, y.length);
       const gap = Math.max(...found.map((value, i) => Math.abs(value - (svm[i] ?? Number.NaN))));
       expect(gap).toBeLessThan(1e-3);
+    }
+  });
+
+  it('gives the same, step for step, on the features themselves', () => {
+    for (const classes of [2, 3]) {
+      const { samples, labels } = planted(90, 12, classes, 4);
+      const rows = Array.from({ length: 60 }, (_, i) => i);
+      const rest = Array.from({ length: 30 }, (_, i) => 60 + i);
+      const settings = { c: 0.1, seed: 1, tolerance: 1e-3, maxPasses: 40 };
+      const gram = gramOf(samples);
+      const dual = fitGramSvm(gramPart(gram, rows), labels.slice(0, 60), classes, settings);
+      const plain = fitRowSvm(withOffset(samples, rows), labels.slice(0, 60), classes, settings);
+      expect(plain.converged).toBe(dual.converged);
+      const expected = dualDecisions(dual, gramPart(gram, rest, rows), 30);
+      rowDecisions(plain, withOffset(samples, rest)).forEach((value, i) => {
+        expect(value).toBeCloseTo(expected[i] ?? Number.NaN, 9);
+      });
     }
   });
 

@@ -1,5 +1,5 @@
-import { setImmediate } from 'node:timers/promises';
 import { AppError } from '../../../src-shared/errors.ts';
+import type { CutPoint } from '../../../src-shared/model/backbone.ts';
 import type { InferenceWorker } from '../infer/inference-worker.ts';
 import type { Samples } from '../study/linear-model.ts';
 import { rowsOf } from '../study/linear-model.ts';
@@ -8,6 +8,7 @@ import type { FeatureCache } from './feature-cache.ts';
 import { patchFeatures } from './patch-features.ts';
 import type { PatchImage, PatchTask } from './patch-task.ts';
 import type { ProbeSettings } from './probe-part.ts';
+import type { ProbePool } from './probe-pool.ts';
 import { scoreTask, type TaskScore } from './score-task.ts';
 import type { TaskPart } from './task-parts.ts';
 
@@ -23,6 +24,7 @@ export type ReportProgress = (stage: string, done: number, total: number) => voi
 export interface Bench {
   readonly worker: InferenceWorker;
   readonly cache: FeatureCache;
+  readonly probes: ProbePool;
   readonly threads: number;
   readonly settings: ProbeSettings;
   readonly signal?: AbortSignal | undefined;
@@ -54,22 +56,18 @@ export async function scoreNetwork(
     ...{ worker, cache, modelPath, card, cuts, images, threads, signal },
     onProgress: (done, total) => onProgress?.(`Features of ${card.name}`, done, total),
   });
-  const scores: TaskScore[][] = [];
   const total = tasks.length * cuts.length;
-  for (const [t, { task, parts }] of tasks.entries()) {
+  let done = 0;
+  const scored = async ({ task, parts }: PartedTask, cut: CutPoint): Promise<TaskScore> => {
+    const samples = features.get(cut.name) ?? { data: new Float32Array(0), count: 0, dim: 0 };
     const rows = task.images.map(({ sha256 }) => rowOf.get(sha256) ?? 0);
-    const ofTask: TaskScore[] = [];
-    for (const [c, cut] of cuts.entries()) {
-      if (signal?.aborted === true) throw new AppError('Cancelled', 'The comparison was cancelled.');
-      const samples = features.get(cut.name);
-      if (samples === undefined) continue;
-      ofTask.push(scoreTask(task, parts, rowsOf(samples, rows), bench.settings));
-      onProgress?.(`Probes on ${card.name}`, t * cuts.length + c + 1, total);
-      // Lets a Ctrl-C through between two probes.
-      await setImmediate();
-    }
-    scores.push(ofTask);
-  }
+    const score = await scoreTask(bench.probes, task, parts, rowsOf(samples, rows), bench.settings);
+    done += 1;
+    onProgress?.(`Probes on ${card.name}`, done, total);
+    return score;
+  };
+  const scores = await Promise.all(tasks.map((task) => Promise.all(cuts.map((cut) => scored(task, cut)))));
+  if (signal?.aborted === true) throw new AppError('Cancelled', 'The comparison was cancelled.');
   const keptRows = keep.map((sha256) => rowOf.get(sha256) ?? 0);
   const kept = cuts.flatMap(({ name }) => {
     const samples = features.get(name);

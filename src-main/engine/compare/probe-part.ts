@@ -4,6 +4,7 @@ import { nearestNeighbourShares } from '../study/nearest-neighbours.ts';
 import { fitProbe, PROBE_C_GRID, taskRows } from '../study/probe.ts';
 import { innerFolds } from '../study/splits.ts';
 import { type DualModel, dualDecisions, fitGramSvm, type Gram, gramOf, gramPart } from './gram-svm.ts';
+import { fitRowSvm, rowDecisions, withOffset } from './row-svm.ts';
 import type { TaskPart } from './task-parts.ts';
 
 export type ProbeKind = 'svm' | 'logistic' | 'knn';
@@ -32,6 +33,8 @@ export interface PartResult {
 
 export const INNER_FOLDS = 5;
 const NEIGHBOURS = [1, 5, 20] as const;
+/** Images per feature from which the SVM is faster on features than on inner products. */
+const ROWS_PER_FEATURE = 3;
 const CHOICE = { tolerance: 1e-2, maxPasses: 100 } as const;
 const FINAL = { tolerance: 1e-3, maxPasses: 1000 } as const;
 
@@ -100,8 +103,22 @@ type Judge = (
   effort: { readonly tolerance: number; readonly maxPasses: number },
 ) => readonly { readonly decisions: Float64Array; readonly converged: boolean }[];
 
-/** Rising C, each solution the start of the next. */
+/** Rising C, each solution the start of the next; on features or on their inner products, whichever are fewer. */
 function svmJudge(input: ProbeInput, part: TaskPart, { standardise = false }: ProbeSettings): Judge {
+  if (ROWS_PER_FEATURE * input.samples.dim < part.train.length) {
+    const samples = standardise ? scaledBy(input.samples, part.train) : input.samples;
+    return (train, test, candidates, effort) => {
+      const own = withOffset(samples, train);
+      const others = withOffset(samples, test);
+      const labels = labelsOf(input, train);
+      let start: DualModel | undefined;
+      return candidates.map((c) => {
+        const model = fitRowSvm(own, labels, input.classes, { c, seed: part.seed, ...effort, start });
+        start = model;
+        return { decisions: rowDecisions(model, others), converged: model.converged };
+      });
+    };
+  }
   const gram = standardise ? gramOf(scaledBy(input.samples, part.train)) : sharedGram(input);
   return (train, test, candidates, effort) => {
     const own = gramPart(gram, train);

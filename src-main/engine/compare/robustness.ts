@@ -9,7 +9,7 @@ import type { CompareBackbone } from './contenders.ts';
 import { IMAGE_SHIFTS } from './image-shifts.ts';
 import type { Bench, PartedTask } from './network-scores.ts';
 import { patchFeatures } from './patch-features.ts';
-import { partScore, probePart } from './probe-part.ts';
+import { partScore } from './probe-part.ts';
 import { taskLabels } from './task-parts.ts';
 
 const BATCH = 16;
@@ -64,7 +64,9 @@ export async function robustnessCurve(
   };
   const train = part.train.map((_, i) => i);
   const test = imageOf.slice(train.length).map((_, i) => train.length + i);
-  const { decisions } = probePart(input, { seed: part.seed, fold: part.fold, train, test }, bench.settings);
+  const shiftedPart = { seed: part.seed, fold: part.fold, train, test };
+  const [result] = await bench.probes.fit({ input, parts: [shiftedPart], settings: bench.settings });
+  const decisions = result?.decisions ?? new Float64Array(0);
   const truth = Uint32Array.from(chosen, (image) => labels[image] ?? 0);
   const size = decisions.length / (variants.length + 1);
   const block = (b: number): Float64Array => decisions.slice(b * size, (b + 1) * size);

@@ -2,7 +2,8 @@ import { mean, sampleSd } from '../../../src-shared/numeric/statistics.ts';
 import { type BootstrapInterval, type BootstrapOptions, bootstrapInterval } from '../study/bootstrap.ts';
 import type { Samples } from '../study/linear-model.ts';
 import type { PatchTask } from './patch-task.ts';
-import { type PartResult, type ProbeInput, type ProbeSettings, partScore, probePart } from './probe-part.ts';
+import { type PartResult, type ProbeInput, type ProbeSettings, partScore } from './probe-part.ts';
+import type { ProbePool } from './probe-pool.ts';
 import { type TaskPart, taskLabels } from './task-parts.ts';
 
 /** What one set of features (a cut, a control, or the cut chosen in training) reaches on a task. */
@@ -36,18 +37,15 @@ export function probeInput(task: PatchTask, samples: Samples): ProbeInput {
   return { samples, labels: taskLabels(task), classes: task.classes.length, groups, gram: null };
 }
 
-/** Fits and judges the probe on every part. Throws as `probePart`. */
-export function scoreTask(
+/** Fits and judges the probe on every part, on the threads of a pool. Throws as `probePart`. */
+export async function scoreTask(
+  pool: ProbePool,
   task: PatchTask,
   parts: readonly TaskPart[],
   samples: Samples,
   settings: ProbeSettings,
-): TaskScore {
-  const input = probeInput(task, samples);
-  return summarise(
-    task,
-    parts.map((part) => probePart(input, part, settings)),
-  );
+): Promise<TaskScore> {
+  return summarise(task, await pool.fit({ input: probeInput(task, samples), parts, settings }));
 }
 
 /**
