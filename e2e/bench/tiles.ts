@@ -36,7 +36,14 @@ export async function bench(): Promise<void> {
       const { bytes, mediaType } = await images.tile(id, source, level, column, row);
       return { bytes, mediaType, immutable: true };
     },
-    ...{ correctedTile: missing, colourLut: missing, thumbnail: missing, associated: missing, region: missing },
+    ...{
+      correctedTile: missing,
+      colourLut: missing,
+      thumbnail: missing,
+      foundThumbnail: missing,
+      associated: missing,
+      region: missing,
+    },
     ...{ tissue: missing, mapValues: missing, patch: missing, download: missing },
   };
   const handle = createHandler(table);

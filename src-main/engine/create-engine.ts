@@ -9,16 +9,18 @@ import { openJobQueue } from './job/queue.ts';
 import { AnalysisService } from './service/analysis.ts';
 import { BackboneService } from './service/backbones.ts';
 import { ComparisonService } from './service/comparison-service.ts';
+import { CatalogueService } from './service/catalogue-service.ts';
 import { DemoService } from './service/demo-service.ts';
 import { DeviceService } from './service/device-service.ts';
 import { engineApi } from './service/engine-api.ts';
-import { FolderService } from './service/folder-service.ts';
 import { Exports } from './service/exports.ts';
+import { FolderService } from './service/folder-service.ts';
 import { Grants } from './service/grants.ts';
 import { MapService } from './service/map-service.ts';
 import { ReportService } from './service/report-service.ts';
 import { routeTable } from './service/route-table.ts';
 import { SlideLibrary } from './service/slide-library.ts';
+import { StudyReportService } from './service/study-report-service.ts';
 import { StudyService } from './service/study-service.ts';
 import { TissueService } from './service/tissue-service.ts';
 import { versions } from './service/versions.ts';
@@ -44,7 +46,16 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const folders = new FolderService(grants);
   const tissue = new TissueService(library);
   const backbones = new BackboneService(options.storeFolder, store, worker);
-  const device = new DeviceService(store, options.threads, options.probe);
+  const catalogue = new CatalogueService({
+    ...{ backbones, store, mirror: options.catalogueMirror ?? null },
+    // The variable by which the tools of the hub are pointed at a site's own one.
+    hubUrl: options.hubUrl ?? process.env.HF_ENDPOINT ?? null,
+    onRegistered: () => emit({ type: 'backbones-changed' }),
+  });
+  const device = new DeviceService({
+    ...{ store, threads: options.threads, subjectOf: (id) => backbones.testSubject(id) },
+    ...(options.probe === undefined ? {} : { probe: options.probe }),
+  });
   const maps = new MapService(store, (...request) => studies.attention(...request));
   const exportsKept = new Exports(options.storeFolder);
   const reports = new ReportService({ store, library, maps, images, exportsKept });
@@ -60,6 +71,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const studies = new StudyService({
     ...{ store, analysis },
     onChanged: (studyId) => emit({ type: 'studies-changed', studyId }),
+    onProgress: (studyId) => emit({ type: 'study-progress', studyId }),
   });
   const comparisons = new ComparisonService({
     ...{ storeFolder: options.storeFolder, store, grants, backbones, device, exportsKept },
@@ -75,6 +87,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     analyse: analysis.runner,
     compare: comparisons.runner,
     'demo-slide': demo.runner,
+    download: catalogue.runner,
     extract: extraction.runner,
     study: studies.runner,
   };
@@ -89,6 +102,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     folders,
     tissue,
     backbones,
+    catalogue,
     device,
     analysis,
     extraction,
@@ -97,6 +111,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     reports,
     exportsKept,
     studies,
+    studyReports: new StudyReportService({ store, exportsKept }),
     comparisons,
     queue,
   };

@@ -1,8 +1,7 @@
 import type {
   BackboneCard,
   BackboneOrigin,
-  CatalogueItem,
-  DownloadedBackbone,
+  Catalogue,
   InputSpec,
   KeyMatch,
 } from '../model/backbone.ts';
@@ -33,7 +32,15 @@ import type { AnalysisRequest, GridSpec, Run, TissueParams, TissueSummary } from
 import type { Slide } from '../model/slide.ts';
 import type { FormatList } from '../model/slide-format.ts';
 import type { StainFit } from '../model/stain.ts';
-import type { Study, StudyPlan } from '../model/study.ts';
+import type {
+  SlidePrediction,
+  Study,
+  StudyAudit,
+  StudyPlan,
+  StudyProgress,
+  StudyRow,
+  StudySplitting,
+} from '../model/study.ts';
 
 /** What this installation is and can do; fills About, the status bar and Settings. */
 export interface AboutInfo {
@@ -54,6 +61,35 @@ export interface DeviceStatus {
   readonly threads: number;
   /** Why the devices ahead of this one are not used, a sentence each. */
   readonly refused: readonly { readonly name: string; readonly reason: string }[];
+}
+
+/** A device inference could run on, best first. */
+export interface DeviceCandidate {
+  /** The value of the setting `inference.device` that pins it. */
+  readonly id: string;
+  readonly name: string;
+  /** `untested` where a better one was found first, or another is pinned. */
+  readonly state: 'in-use' | 'usable' | 'refused' | 'untested';
+  /** Why it is in use or not, a sentence. */
+  readonly reason: string;
+  /** Its self-test against the CPU, where it got that far. */
+  readonly test: DeviceTest | null;
+}
+
+export interface DeviceTest {
+  /** Largest difference from the CPU's features, relative to their root mean square. */
+  readonly relativeError: number;
+  /** One batch of the test network. */
+  readonly deviceMs: number;
+  readonly cpuMs: number;
+}
+
+export interface DeviceChoices {
+  /** Id of the device the user has pinned; empty = the best one that works. */
+  readonly pinned: string;
+  readonly candidates: readonly DeviceCandidate[];
+  /** Providers this project's own checks have not run on a real device. */
+  readonly notRunByChecks: readonly string[];
 }
 
 export interface StoreStatus {
@@ -171,12 +207,19 @@ export interface EngineApi {
   /** One cut as an ONNX file of its own, dead layers gone. Throws NotFound, DiskFull. */
   exportBackboneCut(id: BackboneId, cut: string): Promise<ExportedFile>;
   /** The public checkpoints that can be fetched by name. Uses no network. */
-  listCatalogue(): Promise<readonly CatalogueItem[]>;
+  listCatalogue(): Promise<Catalogue>;
   /**
-   * Fetches a checkpoint of the catalogue over the network and registers it: the only method that uses the network.
-   * Throws NetworkUnavailable, NotAllowed (says where to ask for access), NotFound, DiskFull, BackboneUnreadable.
+   * Fetches a checkpoint of the catalogue and registers it, as a job that goes on where an earlier one stopped: the only
+   * method that uses the network, unless the mirror is a folder. Throws NotFound. The job fails with NetworkUnavailable,
+   * NotAllowed (says where to ask for access), NotFound, DiskFull, BackboneUnreadable.
    */
-  downloadBackbone(name: string): Promise<DownloadedBackbone>;
+  startDownload(name: string): Promise<JobId>;
+  /** Removes what an unfinished download has fetched so far. Throws NotFound. */
+  discardDownload(name: string): Promise<void>;
+  /** Every device inference could run on here, with the outcome of its test. */
+  listDevices(): Promise<DeviceChoices>;
+  /** Tests the devices again, with the backbone (null: a small built-in network), and chooses anew. Takes seconds. */
+  testDevices(id: BackboneId | null): Promise<DeviceChoices>;
 
   /** Starts, or continues, the extraction the request describes; an identical finished run is returned at once. */
   startAnalysis(request: AnalysisRequest): Promise<{ readonly runId: RunId; readonly jobId: JobId | null }>;
@@ -225,6 +268,31 @@ export interface EngineApi {
    * Throws InvalidRequest naming what is wrong with the plan.
    */
   startStudy(plan: StudyPlan): Promise<{ readonly studyId: StudyId; readonly jobId: JobId }>;
+  /** What the splits of a plan would hold, nothing stored or trained. Throws as `startStudy`. */
+  auditStudy(plan: StudyPlan): Promise<StudyAudit>;
+  /** Keeps a study without training it. Throws as `startStudy`. */
+  createStudy(plan: StudyPlan): Promise<Study>;
+  /** Queues the training of a study that was kept or interrupted. Throws NotFound, InvalidRequest where it is trained. */
+  trainStudy(id: StudyId): Promise<{ readonly studyId: StudyId; readonly jobId: JobId }>;
+  /** Splits of CLAM or Patho-Bench for the rows of a study. Throws InvalidRequest. */
+  readStudySplits(
+    files: readonly { readonly name: string; readonly text: string }[],
+    rows: readonly StudyRow[],
+  ): Promise<{
+    readonly splitting: Extract<StudySplitting, { readonly kind: 'given' }>;
+    readonly unknown: readonly string[];
+  }>;
+  /** Learning curves so far. */
+  studyProgress(id: StudyId): Promise<StudyProgress>;
+  /**
+   * What a study's heads say of a finished run of its backbone and cut: heads that never saw the slide, or all where it
+   * is not of the study. Throws NotFound, InvalidRequest.
+   */
+  predictSlide(id: StudyId, runId: RunId): Promise<SlidePrediction>;
+  /** Queues the judging of another study's slides by this one's heads, locked. Throws InvalidRequest where they overlap. */
+  validateStudy(id: StudyId, otherId: StudyId): Promise<{ readonly jobId: JobId }>;
+  /** A trained study as PDF report, CSV of predictions, or JSON of everything but the weights. */
+  exportStudy(id: StudyId, format: 'pdf' | 'csv' | 'json'): Promise<ExportedFile>;
   /** Newest first. */
   listStudies(): Promise<readonly Study[]>;
   getStudy(id: StudyId): Promise<Study>;
@@ -284,7 +352,10 @@ const METHOD_TABLE: Readonly<Record<keyof EngineApi, true>> = {
   makeRandomTwin: true,
   exportBackboneCut: true,
   listCatalogue: true,
-  downloadBackbone: true,
+  startDownload: true,
+  discardDownload: true,
+  listDevices: true,
+  testDevices: true,
   startAnalysis: true,
   fitStain: true,
   forecastExtraction: true,
@@ -306,6 +377,14 @@ const METHOD_TABLE: Readonly<Record<keyof EngineApi, true>> = {
   tileAt: true,
   similarTiles: true,
   startStudy: true,
+  auditStudy: true,
+  createStudy: true,
+  trainStudy: true,
+  readStudySplits: true,
+  studyProgress: true,
+  predictSlide: true,
+  validateStudy: true,
+  exportStudy: true,
   listStudies: true,
   getStudy: true,
   removeStudy: true,

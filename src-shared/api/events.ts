@@ -10,4 +10,6 @@ export type EngineEvent =
   | { readonly type: 'backbones-changed' }
   | { readonly type: 'runs-changed'; readonly slideId: string }
   | { readonly type: 'comparisons-changed'; readonly comparisonId: string }
-  | { readonly type: 'studies-changed'; readonly studyId: string };
+  | { readonly type: 'studies-changed'; readonly studyId: string }
+  /** A study under way has learned more: `studyProgress` says how far it is. */
+  | { readonly type: 'study-progress'; readonly studyId: string };

@@ -119,7 +119,7 @@ export function parseMapSpec(value: unknown): MapSpec | null {
     if (view === 'contribution' && whole(classIndex, 0, 1000)) {
       return { kind, studyId: asId<StudyId>(studyId), view, classIndex };
     }
-    if (view === 'attention' || view === 'percentile') {
+    if (view === 'attention' || view === 'percentile' || view === 'agreement') {
       return { kind, studyId: asId<StudyId>(studyId), view, classIndex: null };
     }
   }

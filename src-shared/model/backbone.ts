@@ -1,4 +1,4 @@
-import type { BackboneId } from './ids.ts';
+import type { BackboneId, JobId } from './ids.ts';
 
 export type BackboneOrigin = 'imagenet' | 'histology' | 'random' | 'unknown';
 
@@ -48,6 +48,16 @@ export interface BackboneCard {
   readonly builtIn: boolean;
   /** Fields the user has to confirm because the file does not say: shown as such. */
   readonly assumed: readonly string[];
+  /** The file the weights came in, where it is not the stored one itself. Absent in cards of earlier versions. */
+  readonly file?: OriginalFile;
+}
+
+/** The file a backbone was made from. */
+export interface OriginalFile {
+  readonly name: string;
+  readonly sha256: string;
+  /** Of a file that was fetched: whether its source states a digest it was checked against. Absent for a user's file. */
+  readonly digestChecked?: boolean;
 }
 
 /** How the keys of a checkpoint fit the network it was read as. */
@@ -78,12 +88,24 @@ export interface CatalogueItem {
   readonly page: string;
   /** The server its file comes from. */
   readonly server: string;
+  /** What its file is called there, and in a mirror. */
+  readonly fileName: string;
+  /** True where access is given on request only: download says where to ask. */
+  readonly gated: boolean;
+  /** What of address, file name and licence was not confirmed from public text when the entry was written; empty = all was. */
+  readonly unchecked: string;
+  /** Whether the mirror, where it is a folder, holds the file; null where the mirror is none. */
+  readonly inMirror: boolean | null;
+  /** The job that fetches it now, or that could go on; null = none. */
+  readonly jobId: JobId | null;
 }
 
-/** A backbone that was fetched, and how far its file can be trusted. */
-export interface DownloadedBackbone {
-  readonly card: BackboneCard;
-  readonly fileSha256: string;
-  /** False where the source states no digest: nothing but trust says that the file is the right one. */
-  readonly digestChecked: boolean;
+/** The public checkpoints that can be fetched, and from where. */
+export interface Catalogue {
+  /** Stands in for every server: a folder or an http(s) address; empty = the servers themselves. */
+  readonly mirror: string;
+  readonly items: readonly CatalogueItem[];
 }
+
+/** The setting under which the user names a mirror of the catalogue. */
+export const MIRROR_SETTING = 'catalogue.mirror';

@@ -16,6 +16,8 @@ export type ComparisonId = Brand<string, 'ComparisonId'>;
 export type JobId = Brand<string, 'JobId'>;
 /** An opaque right to read one file or folder, given out by the host; the renderer never sends raw paths. */
 export type FileGrant = Brand<string, 'FileGrant'>;
+/** A folder of slides that was opened to look through; lives as long as the engine. */
+export type FolderId = Brand<string, 'FolderId'>;
 /** A file the engine wrote and the user may download. */
 export type ExportId = Brand<string, 'ExportId'>;
 

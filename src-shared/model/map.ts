@@ -7,7 +7,7 @@ export type MapSpec =
       /** What the heads of a study weigh; needs a trained study on the same backbone, cut and grid settings. */
       readonly kind: 'attention';
       readonly studyId: StudyId;
-      readonly view: 'attention' | 'percentile' | 'contribution';
+      readonly view: 'attention' | 'percentile' | 'contribution' | 'agreement';
       /** Class of a contribution map; null otherwise. */
       readonly classIndex: number | null;
     }

@@ -8,7 +8,38 @@ export interface StudyRow {
   readonly slideName: string;
   readonly patient: string;
   readonly label: string;
+  /** Where it was scanned or cut; empty where the table does not say. */
+  readonly site: string;
+  /** Features that were imported, or chosen by hand; null = extracted with the study's backbone and tiles. */
+  readonly runId: RunId | null;
 }
+
+/** The parts of a study by slide. */
+export interface StudySplit {
+  readonly train: readonly SlideId[];
+  readonly validation: readonly SlideId[];
+  readonly test: readonly SlideId[];
+}
+
+/**
+ * How slides are dealt into training, validation and test parts.
+ * - `folds`: cross-validation, each fold tested once, the next one for validation; all of it `repeats` times with other folds.
+ * - `shares`: one split by shares, `repeats` times with other draws.
+ * - `given`: splits of another tool. Where one has no validation part, one is taken from its training part.
+ */
+export type StudySplitting =
+  | { readonly kind: 'folds'; readonly folds: number; readonly repeats: number }
+  | {
+      readonly kind: 'shares';
+      readonly train: number;
+      readonly validation: number;
+      readonly test: number;
+      readonly repeats: number;
+    }
+  | { readonly kind: 'given'; readonly from: string; readonly splits: readonly StudySplit[] };
+
+/** Where sensitivity and specificity are read off: chosen on the validation part, applied to the test part. */
+export type OperatingRule = { readonly kind: 'youden' } | { readonly kind: 'sensitivity'; readonly atLeast: number };
 
 export type PoolingName = 'histotransfer' | 'abmil' | 'clam-sb' | 'mean' | 'max';
 
@@ -24,7 +55,12 @@ export interface StudyPlan {
   readonly tissue: TissueParams;
   readonly pooling: PoolingName;
   readonly gated: boolean;
-  readonly folds: number;
+  readonly splitting: StudySplitting;
+  /** What must not lie in two parts of a split; `site` keeps patients whole as well. */
+  readonly groupBy: 'patient' | 'site';
+  /** The class that counts as positive where there are two; null = the second in alphabetical order. */
+  readonly positiveClass: string | null;
+  readonly operatingRule: OperatingRule;
   readonly splitSeed: number;
   readonly seeds: readonly number[];
   readonly epochs: number;
@@ -44,7 +80,10 @@ export const DEFAULT_STUDY_TRAINING: Omit<
 > = {
   pooling: 'histotransfer',
   gated: false,
-  folds: 5,
+  splitting: { kind: 'folds', folds: 5, repeats: 1 },
+  groupBy: 'patient',
+  positiveClass: null,
+  operatingRule: { kind: 'youden' },
   splitSeed: 1,
   seeds: [1, 2, 3, 4, 5],
   epochs: 20,
@@ -64,43 +103,158 @@ export interface StudyFigure {
   /** 95 % bootstrap over patients; null where it does not exist. */
   readonly low: number | null;
   readonly high: number | null;
-  /** Standard deviation over the seeds. */
+  /** Standard deviation over the bootstrap's patients; null where it does not exist. */
+  readonly patientSd: number | null;
+  /** Standard deviation over the seeds; null with a single one. */
   readonly seedSd: number | null;
 }
 
 export interface StudyPrediction {
   readonly slideId: SlideId;
   readonly runId: RunId;
+  /** Number of the split that tested it, from 0. */
   readonly fold: number;
   /** One per class, by heads that never saw the slide, mean over seeds. */
   readonly probabilities: readonly number[];
+  /** Standard deviation over the seeds of the probability of each class. */
+  readonly spread: readonly number[];
 }
 
 export interface StudyPartAudit {
   readonly slides: number;
   readonly patients: number;
+  /** Sites the slides come from; 0 where none are named. */
+  readonly sites: number;
   readonly labels: Readonly<Record<string, number>>;
+}
+
+export interface StudySplitAudit {
+  readonly train: StudyPartAudit;
+  readonly validation: StudyPartAudit;
+  readonly test: StudyPartAudit;
+  /** Slides of the study that the split does not name. */
+  readonly leftOut: number;
+}
+
+/** What a plan would do, looked at before anything is trained. */
+export interface StudyAudit {
+  readonly classes: readonly string[];
+  readonly positiveClass: string | null;
+  readonly splits: readonly StudySplitAudit[];
+  /** True where a validation part was taken from the training part of a given split. */
+  readonly validationTaken: boolean;
+}
+
+export interface StudyCurve {
+  readonly fold: number;
+  readonly seed: number;
+  readonly bestEpoch: number;
+  readonly trainLoss: readonly number[];
+  readonly validationLoss: readonly number[];
+}
+
+/** One point of a curve over fractions of tiles. */
+export interface CheckCurve {
+  /** Share of tiles taken away (deletion) or put back (insertion), 0..1, ascending. */
+  readonly share: readonly number[];
+  /** Mean probability of the class the heads predict on the whole slide. */
+  readonly probability: readonly number[];
+}
+
+/** What is known against (or for) reading the attention of a study as a map. */
+export interface StudyMapChecks {
+  /** Slides the curves and ranks are means of. */
+  readonly slides: number;
+  /** Most attended tiles taken away first. */
+  readonly deletion: CheckCurve;
+  /** Most attended tiles put in first. */
+  readonly insertion: CheckCurve;
+  /** Tiles taken away in random order: what deletion has to beat. */
+  readonly randomDeletion: CheckCurve;
+  /** Mean Spearman correlation of attention between two seeds of a fold; null with a single seed. */
+  readonly seedAgreement: number | null;
+  /** Heads of the same recipe trained on shuffled labels; null where none were. */
+  readonly shuffled: {
+    readonly heads: number;
+    /** Mean AUC on test slides; near 0.5 when nothing leaks. Null where it does not exist. */
+    readonly auc: number | null;
+    /** Mean Spearman correlation of their attention with the study's: high = the map hardly depends on the labels. */
+    readonly agreement: number;
+    readonly deletion: CheckCurve;
+  } | null;
+}
+
+/** A study's heads, locked, on the slides of another study. */
+export interface ExternalValidation {
+  readonly studyId: StudyId;
+  readonly studyName: string;
+  readonly finishedAtMs: number;
+  /** SHA-256 of the heads that were locked. */
+  readonly headsSha256: string;
+  readonly slides: number;
+  readonly patients: number;
+  readonly patientsUnknown: boolean;
+  readonly figures: readonly StudyFigure[];
+  readonly predictions: readonly Omit<StudyPrediction, 'fold'>[];
+  /** Threshold in force: the median of the folds', chosen inside the first study. Null with more than two classes. */
+  readonly threshold: number | null;
+  /** Slides that lie outside the training data of the first study. */
+  readonly unlike: number;
 }
 
 export interface StudyOutcome {
   readonly classes: readonly string[];
+  /** Null with more than two classes. */
+  readonly positiveClass: string | null;
   readonly featureDim: number;
   readonly figures: readonly StudyFigure[];
   readonly predictions: readonly StudyPrediction[];
-  readonly audits: readonly {
-    readonly train: StudyPartAudit;
-    readonly validation: StudyPartAudit;
-    readonly test: StudyPartAudit;
-  }[];
-  readonly curves: readonly {
-    readonly fold: number;
-    readonly seed: number;
-    readonly bestEpoch: number;
-    readonly trainLoss: readonly number[];
-    readonly validationLoss: readonly number[];
-  }[];
+  readonly audits: readonly StudySplitAudit[];
+  /** Who was where, so that anybody can check it. */
+  readonly splits: readonly StudySplit[];
+  /** Threshold on the positive class of each fold, chosen on its validation part; empty with more than two classes. */
+  readonly thresholds: readonly number[];
+  readonly curves: readonly StudyCurve[];
+  readonly checks: StudyMapChecks | null;
+  readonly external: readonly ExternalValidation[];
   readonly versions: Readonly<Record<string, string>>;
   readonly finishedAtMs: number;
+}
+
+/** How an unseen slide compares with the training slides. */
+export interface SlideTypicality {
+  /** Mahalanobis distance of its mean feature from those of the training slides. */
+  readonly distance: number;
+  /** 95th percentile of slides held out from the training data. */
+  readonly threshold: number;
+  readonly unlike: boolean;
+}
+
+/** What the heads of a study say of one slide. */
+export interface SlidePrediction {
+  readonly studyId: StudyId;
+  readonly runId: RunId;
+  readonly classes: readonly string[];
+  /** Mean over the heads that judge, one per class. */
+  readonly probabilities: readonly number[];
+  /** Standard deviation over those heads. */
+  readonly spread: readonly number[];
+  readonly lowest: readonly number[];
+  readonly highest: readonly number[];
+  readonly heads: number;
+  /** `unseen`: not of the study, all heads judge. `tested`: by the heads of the folds that tested it. `trained`: every head saw it. */
+  readonly seen: 'unseen' | 'tested' | 'trained';
+  /** Mean Spearman correlation of the heads' attention; null with one head. */
+  readonly agreement: number | null;
+  /** Null where the study is too small to tell. */
+  readonly typicality: SlideTypicality | null;
+}
+
+/** Where the training of a study stands. */
+export interface StudyProgress {
+  readonly curves: readonly StudyCurve[];
+  readonly headsDone: number;
+  readonly heads: number;
 }
 
 export interface Study {

@@ -1,4 +1,4 @@
-import { AppError, hasCode, toErrorPayload } from '../../../src-shared/errors.ts';
+import { AppError, fromErrorPayload, hasCode, toErrorPayload } from '../../../src-shared/errors.ts';
 import type {
   ExtractionForecast,
   ExtractionJob,
@@ -9,13 +9,13 @@ import type {
   StartedExtraction,
 } from '../../../src-shared/model/extraction.ts';
 import type { BackboneId, GridId, SlideId } from '../../../src-shared/model/ids.ts';
-import type { Precision, Run, RunState } from '../../../src-shared/model/run.ts';
+import type { GridSpec, Precision, Run, RunState, TissueParams } from '../../../src-shared/model/run.ts';
 import type { StainFit } from '../../../src-shared/model/stain.ts';
 import type { LaidGrid } from '../grid/laid-grid.ts';
 import { type BackboneTarget, extractPass } from '../infer/extract-pass.ts';
 import type { InferenceWorker } from '../infer/inference-worker.ts';
 import type { ProviderName } from '../infer/protocol.ts';
-import type { JobContext, JobQueue, JobRunner } from '../job/queue.ts';
+import type { JobContext, JobQueue, JobRequest, JobRunner } from '../job/queue.ts';
 import type { BackboneService, UsableBackbone } from '../service/backbones.ts';
 import type { TissueService } from '../service/tissue-service.ts';
 import type { RunIdentity } from '../store/store.ts';
@@ -38,7 +38,11 @@ export interface ExtractionParts extends RunParts {
 /** What a job must know to go on after a restart: one slide, its grid and the features wanted. */
 interface Payload {
   readonly slideId: SlideId;
-  readonly gridId: GridId;
+  /** Null where no grid could be laid: trying again lays it. */
+  readonly gridId: GridId | null;
+  /** Absent in jobs of earlier versions, which have their grid. */
+  readonly grid?: GridSpec;
+  readonly tissue?: TissueParams;
   readonly targets: readonly ExtractionTarget[];
   readonly precision: Precision;
   readonly stain: StainFit | null;
@@ -65,6 +69,7 @@ export class ExtractionService {
   readonly runner: JobRunner = {
     lane: 'inference',
     resumable: true,
+    background: true,
     run: (payload, context) => this.#extract(payload as Payload, context),
   };
 
@@ -96,7 +101,8 @@ export class ExtractionService {
   }
 
   /**
-   * Queues a job for every slide that lacks features, in the order given.
+   * Queues a job for every slide that lacks features, in the order given; a slide that cannot be done is kept on the list
+   * with its reason, to be tried again.
    * @throws AppError DiskFull where the disk cannot hold what is planned (nothing is queued then), and as `forecast`.
    */
   async start(
@@ -108,9 +114,15 @@ export class ExtractionService {
     const forecast = await this.forecast(request, onSlide, signal);
     refuseWhenFull(forecast.bytesNeeded, forecast.bytesFree);
     const jobs: ExtractionJob[] = [];
-    for (const { slideId, tilesLeft } of forecast.slides) {
+    for (const slide of forecast.slides) {
+      const { slideId, tilesLeft } = slide;
       if (tilesLeft === 0) jobs.push({ slideId, jobId: null });
-      else jobs.push({ slideId, jobId: (await this.#enqueue(slideId, request, queue)).id });
+      else jobs.push({ slideId, jobId: (await this.#enqueue(slide, request, queue)).id });
+    }
+    for (const { slideId, error } of forecast.refused) {
+      // A slide that is not in the library is nothing to try again.
+      if (error.code === 'NotFound') continue;
+      await queue.enqueueFailed(await this.#jobOf(slideId, request, null), fromErrorPayload(error));
     }
     return { forecast, jobs };
   }
@@ -129,12 +141,17 @@ export class ExtractionService {
     }
   }
 
-  async #enqueue(slideId: SlideId, request: ExtractionRequest, queue: JobQueue) {
+  async #enqueue({ slideId, tileCount, tilesLeft }: SlideForecast, request: ExtractionRequest, queue: JobQueue) {
+    const laid = await this.#parts.tissue.layGrid(slideId, request.tissue, request.grid);
+    const job = await this.#jobOf(slideId, request, laid.grid.id);
+    return await queue.enqueue({ ...job, size: { done: tileCount - tilesLeft, total: tileCount } });
+  }
+
+  async #jobOf(slideId: SlideId, request: ExtractionRequest, gridId: GridId | null): Promise<JobRequest> {
     const { grid, tissue, targets, precision, stain } = request;
-    const laid = await this.#parts.tissue.layGrid(slideId, tissue, grid);
-    const payload: Payload = { slideId, gridId: laid.grid.id, targets, precision, stain };
+    const payload: Payload = { slideId, gridId, grid, tissue, targets, precision, stain };
     const names = (await this.#backbones(targets)).map(({ card, cut }) => `${card.name}@${cut.name}`);
-    return await queue.enqueue({ kind: 'extract', title: names.join(', '), slideId, runId: null, payload });
+    return { kind: 'extract', title: names.join(', '), slideId, runId: null, payload };
   }
 
   async #backbones(targets: readonly ExtractionTarget[]): Promise<readonly UsableBackbone[]> {
@@ -152,11 +169,7 @@ export class ExtractionService {
   ): Promise<SlideForecast> {
     const laid = await this.#parts.tissue.layGrid(slideId, tissue, grid);
     const { tileCount } = laid.grid;
-    if (tileCount === 0) {
-      throw new AppError('NoTissue', 'No tile of this slide holds enough tissue.', {
-        advice: 'Lower the tissue threshold, the tile size or the minimal tissue share.',
-      });
-    }
+    if (tileCount === 0) throw noTissue();
     // Cheap, and it spares the job from laying the grid again after a restart.
     await this.#parts.store.putGrid(laid);
     let [bytes, tilesLeft] = [0, 0];
@@ -172,7 +185,7 @@ export class ExtractionService {
 
   async #extract(payload: Payload, context: JobContext): Promise<void> {
     const { store, library } = this.#parts;
-    const laid = await store.getGrid(payload.gridId);
+    const laid = payload.gridId === null ? await this.#layAgain(payload) : await store.getGrid(payload.gridId);
     if (laid === null) throw new AppError('NotFound', 'The tile grid of this extraction no longer exists.');
     await library.source(payload.slideId);
     const { path } = await library.record(payload.slideId);
@@ -190,6 +203,15 @@ export class ExtractionService {
       await this.#patchAll(pending, { state }, seconds());
       throw error;
     }
+  }
+
+  /** The grid of a slide for which none could be laid before. Throws as then, where nothing has changed. */
+  async #layAgain({ slideId, grid, tissue }: Payload): Promise<LaidGrid | null> {
+    if (grid === undefined || tissue === undefined) return null;
+    const laid = await this.#parts.tissue.layGrid(slideId, tissue, grid);
+    if (laid.grid.tileCount === 0) throw noTissue();
+    await this.#parts.store.putGrid(laid);
+    return laid;
   }
 
   /** The runs of a job that still lack features, made where they are new. */
@@ -283,6 +305,12 @@ export class ExtractionService {
       onRunChanged(await store.updateRun(run.id, { ...patch, secondsSpent: run.secondsSpent + seconds }));
     }
   }
+}
+
+function noTissue(): AppError {
+  return new AppError('NoTissue', 'No tile of this slide holds enough tissue.', {
+    advice: 'Lower the tissue threshold, the tile size or the minimal tissue share.',
+  });
 }
 
 function identityOf(

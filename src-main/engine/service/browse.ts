@@ -3,12 +3,11 @@ import { homedir } from 'node:os';
 import { dirname, extname, join, resolve } from 'node:path';
 import type { FolderEntry, FolderListing } from '../../../src-shared/api/engine.ts';
 import { AppError } from '../../../src-shared/errors.ts';
+import { SLIDE_EXTENSIONS } from '../slide/formats.ts';
 import type { Grants } from './grants.ts';
 
-const SLIDE_EXTENSIONS = new Set(
-  '.svs .tif .tiff .btf .qptiff .ndpi .mrxs .vms .vmu .scn .bif .svslide .dcm .dicom .png .jpg .jpeg'.split(' '),
-);
 const MODEL_EXTENSIONS = new Set(['.onnx', '.safetensors', '.pth', '.pt', '.ckpt', '.tar']);
+const TABLE_EXTENSIONS = new Set(['.csv', '.tsv']);
 /** More entries than this are cut off: a listing is for choosing, not for archiving. */
 const MAX_ENTRIES = 5000;
 
@@ -33,6 +32,7 @@ export async function browseFolder(path: string | null, grants: Grants): Promise
   return {
     path: folder,
     parent: parent === folder ? null : parent,
+    grant: grants.give(folder),
     entries: entries
       .filter((entry) => entry !== null)
       .sort((a, b) => Number(b.kind === 'folder') - Number(a.kind === 'folder') || byName.compare(a.name, b.name)),
@@ -43,12 +43,17 @@ async function describeEntry(folder: string, name: string, grants: Grants): Prom
   const path = join(folder, name);
   const found = await stat(path).catch(() => null);
   if (found === null || !(found.isDirectory() || found.isFile())) return null;
-  const extension = extname(name).toLowerCase();
-  const fileKind = SLIDE_EXTENSIONS.has(extension) ? 'slide' : MODEL_EXTENSIONS.has(extension) ? 'model' : 'other';
+  const fileKind = kindOf(extname(name).toLowerCase());
   return {
     name,
     kind: found.isDirectory() ? 'folder' : fileKind,
     sizeBytes: found.isFile() ? found.size : 0,
     grant: grants.give(path),
   };
+}
+
+function kindOf(extension: string): FolderEntry['kind'] {
+  if (SLIDE_EXTENSIONS.has(extension)) return 'slide';
+  if (MODEL_EXTENSIONS.has(extension)) return 'model';
+  return TABLE_EXTENSIONS.has(extension) ? 'table' : 'other';
 }

@@ -1,13 +1,30 @@
 import { parseMapSpec, parseTissueParams } from '../../../src-shared/api/routes.ts';
 import { AppError } from '../../../src-shared/errors.ts';
+import type { QueueMove } from '../../../src-shared/model/job.ts';
 import type { MapSpec } from '../../../src-shared/model/map.ts';
 import type { GridSpec, TissueParams } from '../../../src-shared/model/run.ts';
+import type { StainFit } from '../../../src-shared/model/stain.ts';
 
 /** Throws InvalidRequest where a parameter is missing, of the wrong type or out of bounds. */
 export function checkedTissue(value: unknown): TissueParams {
   const params = parseTissueParams(value);
   if (params === null) throw new AppError('InvalidRequest', 'These tissue settings are not complete.');
   return params;
+}
+
+const MOVES: readonly QueueMove[] = ['first', 'up', 'down', 'last'];
+
+/** Throws InvalidRequest for what is no move in the queue. */
+export function checkedMove(value: unknown): QueueMove {
+  const move = MOVES.find((known) => known === value);
+  if (move === undefined) throw new AppError('InvalidRequest', 'A job moves first, up, down or last.');
+  return move;
+}
+
+/** Throws InvalidRequest for what is no method of stain normalisation. */
+export function checkedStainMethod(value: unknown): StainFit['method'] {
+  if (value === 'macenko' || value === 'reinhard') return value;
+  throw new AppError('InvalidRequest', 'Colours are normalised by Macenko’s or by Reinhard’s method.');
 }
 
 /** Throws InvalidRequest for what is no map specification. */

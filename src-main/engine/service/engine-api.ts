@@ -2,29 +2,32 @@ import { basename } from 'node:path';
 import type { EngineApi, GridPreview } from '../../../src-shared/api/engine.ts';
 import type { EngineEvent } from '../../../src-shared/api/events.ts';
 import { AppError } from '../../../src-shared/errors.ts';
+import type { StudyPlan } from '../../../src-shared/model/study.ts';
 import type { EngineOptions } from '../engine.ts';
 import { checkedExtraction } from '../extract/checked-extraction.ts';
 import type { ExtractionService } from '../extract/extraction-service.ts';
 import { readSlideList } from '../extract/slide-list.ts';
 import { targetStain } from '../extract/stain/fit-slide.ts';
+import { readSplits } from '../interop/splits.ts';
 import type { JobQueue } from '../job/queue.ts';
 import { listFormats } from '../slide/formats.ts';
 import type { OpenedStore } from '../store/store.ts';
 import { summariseTissue } from '../tissue/tissue-mask.ts';
 import type { AnalysisService } from './analysis.ts';
-import { type BackboneService, listCatalogue } from './backbones.ts';
+import type { BackboneService } from './backbones.ts';
 import { browseFolder } from './browse.ts';
-import { checkedGrid, checkedMove,
-  checkedStainMethod, checkedSpec, checkedTissue } from './checked-request.ts';
+import type { CatalogueService } from './catalogue-service.ts';
+import { checkedGrid, checkedMove, checkedSpec, checkedStainMethod, checkedTissue } from './checked-request.ts';
 import type { ComparisonService } from './comparison-service.ts';
 import type { DemoService } from './demo-service.ts';
-import type { FolderService } from './folder-service.ts';
 import { DEVICE_SETTING, type DeviceService } from './device-service.ts';
 import type { Exports } from './exports.ts';
+import type { FolderService } from './folder-service.ts';
 import type { Grants } from './grants.ts';
 import type { MapService } from './map-service.ts';
 import type { ReportService } from './report-service.ts';
 import type { SlideLibrary } from './slide-library.ts';
+import type { StudyReportService } from './study-report-service.ts';
 import type { StudyService } from './study-service.ts';
 import type { TissueService } from './tissue-service.ts';
 import { HYALINE_VERSION, NOTICE, versions } from './versions.ts';
@@ -38,6 +41,7 @@ export interface Services {
   readonly folders: FolderService;
   readonly tissue: TissueService;
   readonly backbones: BackboneService;
+  readonly catalogue: CatalogueService;
   readonly device: DeviceService;
   readonly analysis: AnalysisService;
   readonly extraction: ExtractionService;
@@ -46,6 +50,7 @@ export interface Services {
   readonly reports: ReportService;
   readonly exportsKept: Exports;
   readonly studies: StudyService;
+  readonly studyReports: StudyReportService;
   readonly comparisons: ComparisonService;
   readonly queue: JobQueue;
   readonly emit: (event: EngineEvent) => void;
@@ -70,7 +75,7 @@ export function engineApi(services: Services): EngineApi {
 
 type Part<K extends keyof EngineApi> = Pick<EngineApi, K>;
 
-function generalApi({ options, store, device, grants }: Services) {
+function generalApi({ options, store, device, backbones, grants }: Services) {
   return {
     about: async () => ({
       version: HYALINE_VERSION,
@@ -90,7 +95,9 @@ function generalApi({ options, store, device, grants }: Services) {
       await store.setSetting(String(key), String(value));
       if (key === DEVICE_SETTING) device.reset();
     },
-  } satisfies Part<'about' | 'browseFolder' | 'getSetting' | 'setSetting'>;
+    listDevices: () => device.list(),
+    testDevices: async (id) => await device.test(id === null ? null : await backbones.testSubject(id)),
+  } satisfies Part<'about' | 'browseFolder' | 'getSetting' | 'setSetting' | 'listDevices' | 'testDevices'>;
 }
 
 function slideApi({ library, grants, demo, queue, tissue, backbones, emit, forgetImages }: Services) {
@@ -192,7 +199,7 @@ function queueApi({ queue }: Services) {
   } satisfies Part<'cancelJobs' | 'resumeJobs' | 'removeJobs' | 'moveJob' | 'queueState' | 'pauseQueue'>;
 }
 
-function backboneApi({ options, backbones, grants, exportsKept, emit }: Services) {
+function backboneApi({ backbones, catalogue, queue, grants, exportsKept, emit }: Services) {
   const changed = <T>(result: T): T => {
     emit({ type: 'backbones-changed' });
     return result;
@@ -211,8 +218,9 @@ function backboneApi({ options, backbones, grants, exportsKept, emit }: Services
         await backbones.exportCut(id, cut, path);
       });
     },
-    listCatalogue: async () => listCatalogue(),
-    downloadBackbone: async (name) => changed(await backbones.download(name, options.catalogueMirror ?? null)),
+    listCatalogue: () => catalogue.list(queue),
+    startDownload: (name) => catalogue.start(name, queue),
+    discardDownload: (name) => catalogue.discard(name, queue),
   } satisfies Part<
     | 'listBackbones'
     | 'importBackbone'
@@ -222,14 +230,27 @@ function backboneApi({ options, backbones, grants, exportsKept, emit }: Services
     | 'makeRandomTwin'
     | 'exportBackboneCut'
     | 'listCatalogue'
-    | 'downloadBackbone'
+    | 'startDownload'
+    | 'discardDownload'
   >;
 }
 
-function studyApi({ studies, queue, store, emit }: Services) {
+function studyApi({ studies, studyReports, queue, store, emit }: Services) {
+  const checked = (plan: StudyPlan): StudyPlan => ({
+    ...plan,
+    grid: checkedGrid(plan.grid),
+    tissue: checkedTissue(plan.tissue),
+  });
   return {
-    startStudy: (plan) =>
-      studies.start({ ...plan, grid: checkedGrid(plan.grid), tissue: checkedTissue(plan.tissue) }, queue),
+    startStudy: (plan) => studies.start(checked(plan), queue),
+    auditStudy: async (plan) => studies.audit(checked(plan)),
+    createStudy: (plan) => studies.create(checked(plan)),
+    trainStudy: (id) => studies.train(id, queue),
+    readStudySplits: async (files, rows) => readSplits(files, rows),
+    studyProgress: (id) => studies.progress(id),
+    predictSlide: (id, runId) => studies.predict(id, runId),
+    validateStudy: (id, otherId) => studies.startExternal(id, otherId, queue),
+    exportStudy: (id, format) => studyReports.export(id, format),
     listStudies: () => store.listStudies(),
     getStudy: (id) => studies.get(id),
     removeStudy: async (id) => {
@@ -237,9 +258,23 @@ function studyApi({ studies, queue, store, emit }: Services) {
       const job = study.jobId === null ? null : queue.get(study.jobId);
       if (job !== null) await queue.cancel(job.id);
       await store.removeStudy(id);
+      studies.forget(id);
       emit({ type: 'studies-changed', studyId: id });
     },
-  } satisfies Part<'startStudy' | 'listStudies' | 'getStudy' | 'removeStudy'>;
+  } satisfies Part<
+    | 'startStudy'
+    | 'auditStudy'
+    | 'createStudy'
+    | 'trainStudy'
+    | 'readStudySplits'
+    | 'studyProgress'
+    | 'predictSlide'
+    | 'validateStudy'
+    | 'exportStudy'
+    | 'listStudies'
+    | 'getStudy'
+    | 'removeStudy'
+  >;
 }
 
 function runApi({ analysis, queue, store, maps, reports, emit }: Services) {
@@ -307,8 +342,7 @@ function comparisonApi({ comparisons, queue }: Services) {
 
 function archiveApi({ extraction, queue, store, grants }: Services) {
   return {
-    fitStain: (method, image) =>
-      targetStain(checkedStainMethod(method), image === null ? null : grants.redeem(image)),
+    fitStain: (method, image) => targetStain(checkedStainMethod(method), image === null ? null : grants.redeem(image)),
     forecastExtraction: (request) => extraction.forecast(checkedExtraction(request)),
     startExtraction: (request) => extraction.start(checkedExtraction(request), queue),
     storeUsage: () => store.usage(),

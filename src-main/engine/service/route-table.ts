@@ -23,7 +23,15 @@ export interface RouteServices {
 const fixed = ({ bytes, mediaType }: EncodedImage): RouteBody => ({ bytes, mediaType, immutable: true });
 
 /** What each route delivers. */
-export function routeTable({ library, folders, tissue, maps, images, exportsKept, comparisons }: RouteServices): RouteTable {
+export function routeTable({
+  library,
+  folders,
+  tissue,
+  maps,
+  images,
+  exportsKept,
+  comparisons,
+}: RouteServices): RouteTable {
   return {
     tile: async ({ slideId, level, column, row }) =>
       fixed(await images.tile(slideId, await library.source(slideId), level, column, row)),

@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { AppError } from '../../../src-shared/errors.ts';
-import type { SlideId } from '../../../src-shared/model/ids.ts';
+import { AppError, hasCode, toErrorPayload } from '../../../src-shared/errors.ts';
+import type { AddedSlides, RefusedFile, SlideFile } from '../../../src-shared/model/folder.ts';
+import type { FileGrant, SlideId } from '../../../src-shared/model/ids.ts';
 import type { PixelSize, Slide } from '../../../src-shared/model/slide.ts';
 import { iccLut } from '../colour/icc-lut.ts';
 import { fingerprintSlide } from '../slide/fingerprint.ts';
@@ -47,6 +48,23 @@ export class SlideLibrary {
       await source.close();
       throw error;
     }
+  }
+
+  /** Puts several files in; each that does not open is named with its reason, the others are taken. */
+  async addAll(files: readonly SlideFile[], pathOf: (grant: FileGrant) => string): Promise<AddedSlides> {
+    const slides: AddedSlides['slides'][number][] = [];
+    const refused: RefusedFile[] = [];
+    for (const { grant, mppUm } of files) {
+      const path = pathOf(grant);
+      try {
+        const slide = await this.add(path);
+        slides.push({ ...(mppUm === null ? slide : await this.setMpp(slide.id, mppUm)), grant });
+      } catch (error) {
+        if (hasCode(error, 'DiskFull', 'StoreDamaged', 'StoreReadOnly')) throw error;
+        refused.push({ grant, name: basename(path), error: toErrorPayload(error) });
+      }
+    }
+    return { slides, refused };
   }
 
   async list(): Promise<readonly Slide[]> {

@@ -1,4 +1,4 @@
-import { copyFileSync, linkSync, mkdirSync } from 'node:fs';
+import { copyFileSync, linkSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -36,6 +36,24 @@ describe('listing a folder', () => {
       ['rle', 1, null],
     ]);
     expect(found[3]?.info).toMatchObject({ vendor: 'dicom', widthPx: 40, heightPx: 24 });
+  });
+
+  it('goes into subfolders and through links, into each folder once', async () => {
+    mkdirSync(join(scratch.path, 'tree', 'case 2', 'deeper'), { recursive: true });
+    mkdirSync(join(scratch.path, 'tree', '.hidden'));
+    const bytes = await jpegPyramid();
+    for (const name of ['top.svs', 'case 2/a.svs', 'case 2/deeper/b.svs', '.hidden/c.svs']) {
+      scratch.write(`tree/${name}`, bytes);
+    }
+    symlinkSync(join(scratch.path, 'tree', 'top.svs'), join(scratch.path, 'tree', 'case 2', 'linked.svs'));
+    symlinkSync(join(scratch.path, 'tree'), join(scratch.path, 'tree', 'case 2', 'round'));
+    const found = await list(join(scratch.path, 'tree'));
+    expect(found.map(({ subfolder, name, error }) => [subfolder, name, error])).toEqual([
+      ['', 'top.svs', null],
+      ['case 2', 'a.svs', null],
+      ['case 2', 'linked.svs', null],
+      ['case 2/deeper', 'b.svs', null],
+    ]);
   });
 
   it('shows the first of a thousand slides at once and can be stopped', async () => {

@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, release, tmpdir, totalmem } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { DeviceStatus, StoreStatus } from '../../../src-shared/api/engine.ts';
 import { type ErrorPayload, toErrorPayload } from '../../../src-shared/errors.ts';
+import type { FormatList } from '../../../src-shared/model/slide-format.ts';
 import { GraphCache, graphCacheFolder } from '../../engine/infer/graph-cache.ts';
+import { listFormats } from '../../engine/slide/formats.ts';
 import { EXIT } from '../exit-codes.ts';
 import { appVersion, electronExecutable, packageVersion } from '../installation.ts';
 import { findBrowser, onPath } from '../open-browser.ts';
@@ -24,7 +26,8 @@ interface Diagnosis {
   readonly store: { readonly folder: string; readonly exists: boolean; readonly status: StoreStatus | null };
   /** Optimised graphs that are kept in the store's folder. */
   readonly graphCache: { readonly graphs: number; readonly bytes: number };
-  readonly libraries: Readonly<Record<string, string | null>>;
+  /** Which slide formats this installation reads, and with what. */
+  readonly slides: FormatList;
   readonly browser: string | null;
   /** What does not work, most important first. */
   readonly problems: readonly ErrorPayload[];
@@ -64,7 +67,7 @@ async function diagnose(folder: string): Promise<Diagnosis> {
     device,
     store: { folder, exists, status },
     graphCache: await new GraphCache(graphCacheFolder(folder)).usage(),
-    libraries: { openslide: findOpenSlide() },
+    slides: listFormats(),
     browser: findBrowser()?.program ?? onPath(['chromium', 'google-chrome', 'firefox']),
     problems,
   };
@@ -108,25 +111,6 @@ function machine(): Record<string, string> {
   };
 }
 
-/** Where libopenslide lies; null where it is not installed. */
-function findOpenSlide(): string | null {
-  const names = {
-    win32: ['libopenslide-1.dll', 'libopenslide-0.dll'],
-    darwin: ['libopenslide.1.dylib', 'libopenslide.dylib'],
-  };
-  const linux = ['libopenslide.so.1', 'libopenslide.so.0'];
-  const folders =
-    process.platform === 'win32'
-      ? (process.env.PATH ?? '').split(delimiter)
-      : ['/usr/local/lib', '/opt/homebrew/lib', '/usr/lib', '/usr/lib64', ...multiarchFolders()];
-  const wanted = process.platform === 'win32' || process.platform === 'darwin' ? names[process.platform] : linux;
-  return folders.flatMap((folder) => wanted.map((name) => join(folder, name))).find(existsSync) ?? null;
-}
-
-function multiarchFolders(): readonly string[] {
-  return ['x86_64', 'aarch64'].map((machineName) => `/usr/lib/${machineName}-linux-gnu`);
-}
-
 function describe({
   versions: found,
   machine: host,
@@ -152,8 +136,21 @@ function describe({
   if (store.exists) {
     rows.push(['  optimised graphs', `${graphCache.graphs} kept, ${formatBytes(graphCache.bytes)} (cache/graphs)`]);
   }
-  rows.push(['OpenSlide library', libraries.openslide ?? 'not found']);
+  rows.push(...formatRows(slides));
   rows.push(['browser', browser ?? 'none found']);
   rows.push(...problems.map(({ message, advice }): [string, string] => ['PROBLEM', `${message} ${advice}`]));
   return formatTable(rows);
+}
+
+const READERS = { hyaline: 'Hyaline', sharp: 'sharp', openslide: 'OpenSlide' } as const;
+
+/** OpenSlide as it was found, or how to get it; then every format with its reader. */
+function formatRows({ formats, openSlide, advice }: FormatList): readonly [string, string][] {
+  return [
+    ['OpenSlide', openSlide === null ? `not found. ${advice}` : `${openSlide.version} (${openSlide.file})`],
+    ...formats.map(({ name, reader, available, syntheticOnly }): [string, string] => {
+      const untried = syntheticOnly === '' ? '' : `; synthetic only: ${syntheticOnly}`;
+      return [`  ${READERS[reader]}${available ? '' : ', missing'}`, `${name}${untried}`];
+    }),
+  ];
 }

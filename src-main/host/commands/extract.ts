@@ -7,18 +7,12 @@ import type { JobId, RunId, SlideId } from '../../../src-shared/model/ids.ts';
 import { DEFAULT_GRID, DEFAULT_TISSUE, type Precision } from '../../../src-shared/model/run.ts';
 import type { StainFit } from '../../../src-shared/model/stain.ts';
 import type { Engine } from '../../engine/engine.ts';
+import type { ListedSlide } from '../../engine/extract/slide-list.ts';
 import { abortOnSignal } from '../abort-on-signal.ts';
 import { awaitJob } from '../await-job.ts';
 import { EXIT } from '../exit-codes.ts';
 import { chooseTargets } from '../extraction/choose-targets.ts';
-import {
-  type ListedSlide,
-  listSlides,
-  parseShard,
-  type Shard,
-  shardFolder,
-  shardOf,
-} from '../extraction/slide-list.ts';
+import { listSlides, parseShard, type Shard, shardFolder, shardOf } from '../extraction/slide-list.ts';
 import { openEngine } from '../open-engine.ts';
 import { storeFolder } from '../store-folder.ts';
 import { formatBytes, formatDuration, formatError, type Terminal } from '../terminal.ts';
@@ -178,15 +172,8 @@ async function extractAll(
 /** The colours to bring the slides to: a reference image's, else Macenko's published ones. */
 async function stainOf({ stain, stainReference }: Options): Promise<StainFit | null> {
   if (stain === 'none') return null;
-  if (stainReference !== undefined) {
-    const { fitReferenceStain } = await import('../../engine/extract/stain/fit-slide.ts');
-    return await fitReferenceStain(resolve(stainReference), stain);
-  }
-  const { MACENKO_REFERENCE } = await import('../../engine/extract/stain/macenko.ts');
-  if (stain === 'macenko') return MACENKO_REFERENCE;
-  throw new AppError('InvalidRequest', 'Reinhard normalisation needs an image to bring the colours to.', {
-    advice: 'Name one with --stain-reference.',
-  });
+  const { targetStain } = await import('../../engine/extract/stain/fit-slide.ts');
+  return await targetStain(stain, stainReference === undefined ? null : resolve(stainReference));
 }
 
 /** Opens every slide; those that cannot be opened are left out. The files of one DICOM series count once. */

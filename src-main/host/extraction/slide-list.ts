@@ -1,18 +1,10 @@
-import { existsSync } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, dirname, extname, join, resolve } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import { fileKindOf } from '../../../src-shared/api/file-kinds.ts';
 import { AppError } from '../../../src-shared/errors.ts';
-import { parseLabels } from '../../engine/interop/labels.ts';
+import { type ListedSlide, readSlideList, slideStem } from '../../engine/extract/slide-list.ts';
 
-/** A slide of an archive, as a folder or a list names it. */
-export interface ListedSlide {
-  readonly path: string;
-  /** µm per level-0 pixel where the list gives one. */
-  readonly mppUm: number | null;
-  readonly caseId: string;
-  readonly labels: Readonly<Record<string, string>>;
-}
+export type { ListedSlide };
 
 /**
  * The slides of a folder (with its subfolders, by path), or of a list: a CSV file with a column `wsi`, `slide_id` or
@@ -24,7 +16,7 @@ export async function listSlides(place: string): Promise<readonly ListedSlide[]>
   const found = await stat(place).catch(() => null);
   if (found === null)
     throw new AppError('NotFound', `There is no folder or list ${place}.`, { advice: 'Check its path.' });
-  const slides = found.isDirectory() ? await slidesInFolder(place) : await slidesInList(place);
+  const slides = found.isDirectory() ? await slidesInFolder(place) : await slidesOfFile(place);
   if (slides.length > 0) return slides;
   throw new AppError('NotFound', `${basename(place)} holds no slides.`, {
     advice: 'Give a folder with slide files, or a CSV file with a column wsi.',
@@ -36,28 +28,13 @@ async function slidesInFolder(folder: string): Promise<readonly ListedSlide[]> {
   return names
     .filter((name) => fileKindOf(name) === 'slide')
     .sort()
-    .map((name) => ({ path: resolve(folder, name), mppUm: null, caseId: stemOf(name), labels: {} }));
+    .map((name) => ({ path: resolve(folder, name), mppUm: null, caseId: slideStem(name), labels: {} }));
 }
 
-async function slidesInList(path: string): Promise<readonly ListedSlide[]> {
-  if (fileKindOf(path) === 'slide') {
-    return [{ path: resolve(path), mppUm: null, caseId: stemOf(path), labels: {} }];
-  }
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new AppError('FileUnreadable', `${basename(path)} cannot be read.`, { detail: String(cause), cause });
-  });
-  const folder = dirname(resolve(path));
-  const beside = await readdir(folder);
-  return parseLabels(text).rows.map(({ slide, mppUm, caseId, labels }) => {
-    const exact = resolve(folder, slide);
-    const byStem = beside.find((name) => fileKindOf(name) === 'slide' && stemOf(name) === slide);
-    // What is not there is kept: opening it says so, and the other slides go on.
-    const found = existsSync(exact) || byStem === undefined ? exact : join(folder, byStem);
-    return { path: found, mppUm, caseId, labels };
-  });
+async function slidesOfFile(path: string): Promise<readonly ListedSlide[]> {
+  if (fileKindOf(path) !== 'slide') return (await readSlideList(path)).slides;
+  return [{ path: resolve(path), mppUm: null, caseId: slideStem(path), labels: {} }];
 }
-
-const stemOf = (name: string): string => basename(name, extname(name));
 
 /** Which part of a list a process takes: the slides at positions index, index + count, … (index from 1). */
 export interface Shard {

@@ -3,6 +3,7 @@ import { AppError } from '../../../../src-shared/errors.ts';
 import type { StainFit } from '../../../../src-shared/model/stain.ts';
 import { type LaidGrid, tileRef } from '../../grid/laid-grid.ts';
 import { openSlideSource } from '../../slide/open-slide.ts';
+import { MACENKO_REFERENCE } from './macenko.ts';
 import { fitStain, type StainMethod } from './stain.ts';
 
 /** Tiles a slide is fitted to, spread evenly over its grid, and the side they are read at. */
@@ -36,6 +37,18 @@ export async function fitSlideStain(slidePath: string, laid: LaidGrid, method: S
     await source.close();
   }
   return fitOrRefuse(method, rgb, 'this slide');
+}
+
+/**
+ * The colours slides are brought to: those of a reference image, else Macenko's published ones.
+ * @throws AppError InvalidRequest for Reinhard without an image, and as `fitReferenceStain`
+ */
+export async function targetStain(method: StainMethod, imagePath: string | null): Promise<StainFit> {
+  if (imagePath !== null) return await fitReferenceStain(imagePath, method);
+  if (method === 'macenko') return MACENKO_REFERENCE;
+  throw new AppError('InvalidRequest', 'Reinhard normalisation needs an image to bring the colours to.', {
+    advice: 'Choose a PNG or JPEG image of tissue stained as you like it.',
+  });
 }
 
 /**
