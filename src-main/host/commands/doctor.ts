@@ -117,7 +117,7 @@ function describe({
   device,
   store,
   graphCache,
-  libraries,
+  slides,
   browser,
   problems,
 }: Diagnosis): string {
