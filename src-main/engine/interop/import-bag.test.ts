@@ -1,13 +1,23 @@
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { tileRef } from '../grid/laid-grid.ts';
+import { overGrid } from '../map/compute-map.ts';
 import { openStore } from '../store/open-store.ts';
 import type { OpenedStore } from '../store/store.ts';
 import { sampleChunk, sampleSlide, storeSample, temporaryFolder } from '../store/testing/samples.ts';
 import { type BagFormat, exportBag } from './bag-files.ts';
-import { readBag, readPatches } from './hdf5.ts';
+import { readBag, readPatches, writeClamFeatures, writeClamPatches } from './hdf5.ts';
 import { importBag } from './import-bag.ts';
 
 const TILES = 9;
+/** A tile of 256 level-0 pixels. */
+const FACTS = {
+  patchSizePx: 256,
+  patchSizeLevel0Px: 256,
+  overlapPx: 0,
+  level0Magnification: 20,
+  targetMagnification: 20,
+};
 let folder: string;
 let store: OpenedStore;
 
@@ -84,5 +94,55 @@ describe('importing features of other tools', () => {
     } finally {
       await other.close();
     }
+  });
+
+  it('keeps tiles that CLAM placed piece by piece exactly where they were, and gives them back so', async () => {
+    const slide = sampleSlide('a');
+    // Two pieces of tissue with grids of their own, and a third patch over the edge of the second.
+    const places = [
+      ...[0, 1, 2, 3].map((i) => [100 + 256 * (i % 2), 300 + 256 * Math.floor(i / 2)] as const),
+      ...[0, 1].map((i) => [1111 + 256 * i, 1501] as const),
+      [1130, 1510] as const,
+    ];
+    const corners = { x0Px: Float64Array.from(places, ([x]) => x), y0Px: Float64Array.from(places, ([, y]) => y) };
+    const facts = { ...FACTS, level0WidthPx: slide.info.widthPx, level0HeightPx: slide.info.heightPx };
+    const names = { slideName: 'a', folder: 'x' };
+    await writeClamPatches(`${folder}/patches.h5`, corners, facts, names);
+    const features = Float32Array.from(places.flat());
+    const bag = { features, tileCount: places.length, dim: 2, corners };
+    await writeClamFeatures(`${folder}/bag.h5`, bag);
+    const run = await importInto(store, `${folder}/bag.h5`, `${folder}/patches.h5`, 'resnet50');
+    const laid = await store.getGrid(run.provenance.gridId);
+    if (laid === null) throw new Error('no grid');
+    // Each feature vector holds the corner of its own tile.
+    const read = await store.readFeatures(run.id);
+    const tiles = places.map((_, i) => tileRef(laid, i));
+    expect(Array.from(read)).toEqual(tiles.flatMap(({ x0Px, y0Px }) => [x0Px, y0Px]));
+    expect(new Set(tiles.map(({ x0Px, y0Px }) => `${x0Px},${y0Px}`)).size).toBe(places.length);
+    expect(new Set(tiles.map(({ column, row }) => `${column},${row}`)).size).toBe(places.length);
+    // A map shows every tile at its place, to a cell.
+    const values = overGrid(
+      Float32Array.from(tiles, ({ index }) => index),
+      1,
+      laid,
+    );
+    for (const { index, column, row, x0Px } of tiles) {
+      expect(values[row * laid.grid.columns + column]).toBe(index);
+      expect(Math.abs(column * laid.grid.strideLevel0Px - x0Px)).toBeLessThan(128);
+    }
+    const covered = values.filter((value) => !Number.isNaN(value)).length * laid.grid.strideLevel0Px ** 2;
+    expect(covered / (256 * 256)).toBeGreaterThan(places.length - 1.2);
+    // The same file again is the same run, and an export has the corners of the import.
+    expect((await importInto(store, `${folder}/bag.h5`, `${folder}/patches.h5`, 'resnet50')).id).toBe(run.id);
+    const [patchFile = ''] = await exportBag(folder, 'clam', {
+      run,
+      laid,
+      info: slide.info,
+      slideName: 'b',
+      features: read,
+    });
+    const again = await readPatches(`${folder}/${patchFile}`);
+    const sorted = (x: Float64Array, y: Float64Array) => Array.from(x, (value, i) => `${value},${y[i]}`).sort();
+    expect(sorted(again.corners.x0Px, again.corners.y0Px)).toEqual(sorted(corners.x0Px, corners.y0Px));
   });
 });

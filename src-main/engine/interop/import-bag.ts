@@ -3,6 +3,7 @@ import { AppError } from '../../../src-shared/errors.ts';
 import type { BackboneId, GridId } from '../../../src-shared/model/ids.ts';
 import { asId } from '../../../src-shared/model/ids.ts';
 import { DEFAULT_TISSUE, type Provenance, type Run } from '../../../src-shared/model/run.ts';
+import { placeFreely } from '../grid/free-grid.ts';
 import { type LaidGrid, originLevel0Px } from '../grid/laid-grid.ts';
 import { canonicalJson, runIdOf } from '../store/canonical.ts';
 import type { SlideRecord, Store } from '../store/store.ts';
@@ -26,11 +27,11 @@ const BLOCK_TILES = 256;
 
 /**
  * Puts features another tool computed into the store as a finished run: on a grid the slide has already where they
- * fit one, else on the grid their coordinates tell. The backbone is named as the file names it, marked as imported; it
+ * fit one, else on the grid their coordinates tell, else each tile where the file puts it. The backbone is named as the file names it, marked as imported; it
  * is never taken for one of the installed ones, because nobody can say that it is.
  *
  * @returns the run; the one that is there already where the same features were imported before
- * @throws AppError InvalidRequest: the tile size is not known, the coordinates are no grid, or the slide is another one;
+ * @throws AppError InvalidRequest: the tile size is not known, or the slide is another one;
  * DiskFull, StoreReadOnly
  */
 export async function importBag(store: Store, request: BagImport): Promise<Run> {
@@ -92,7 +93,7 @@ async function onKnownGrid(store: Store, { slide, bag, patches }: BagImport): Pr
   return null;
 }
 
-/** The grid the coordinates tell: multiples of one stride. */
+/** The grid the coordinates tell: multiples of one stride, else every tile where the file puts it. */
 function onOwnGrid(request: BagImport): Placed {
   const { bag, patches, slide, mppUm } = request;
   const tileLevel0Px = bag.patchSizeLevel0Px ?? patches?.patchSizeLevel0Px ?? null;
@@ -105,63 +106,84 @@ function onOwnGrid(request: BagImport): Placed {
   const [sizePx, overlapPx] = [attributes.patch_size, attributes.overlap];
   const scale = typeof sizePx === 'number' && sizePx > 0 && bag.layout === 'trident' ? tileLevel0Px / sizePx : 1;
   const strideLevel0Px = tileLevel0Px - (typeof overlapPx === 'number' ? overlapPx * scale : 0);
-  if (!(strideLevel0Px > 0)) throw noGrid('the overlap is as large as the tile');
-  const cells = cellsOf(bag, strideLevel0Px);
-  const order = Array.from(cells.keys()).sort((a, b) => compare(cells[a], cells[b]));
-  const columns = Uint32Array.from(order, (i) => cells[i]?.column ?? 0);
-  const rows = Uint32Array.from(order, (i) => cells[i]?.row ?? 0);
-  const grid: LaidGrid['grid'] = {
-    id: gridIdOf(slide, tileLevel0Px, strideLevel0Px, columns, rows),
+  const cells = strideLevel0Px > 0 ? cellsOf(bag, strideLevel0Px) : null;
+  const common = {
     slideId: slide.id,
     spec: { mpp: mppUm * scale, tileUm: tileLevel0Px * mppUm, strideUm: strideLevel0Px * mppUm, minTissueFraction: 0 },
     tissue: DEFAULT_TISSUE,
-    columns: Math.max(...columns) + 1,
-    rows: Math.max(...rows) + 1,
     tileLevel0Px,
-    strideLevel0Px,
     tileCount: bag.tileCount,
     droppedCount: 0,
+  };
+  return cells === null ? freely(bag, common) : onLattice(bag, common, strideLevel0Px, cells);
+}
+
+type CommonFacts = Omit<LaidGrid['grid'], 'id' | 'columns' | 'rows' | 'strideLevel0Px'>;
+
+function onLattice(bag: ImportedBag, common: CommonFacts, strideLevel0Px: number, unordered: readonly Cell[]): Placed {
+  const cells = unordered.toSorted((a, b) => a.row - b.row || a.column - b.column);
+  const columns = Uint32Array.from(cells, ({ column }) => column);
+  const rows = Uint32Array.from(cells, ({ row }) => row);
+  const grid: LaidGrid['grid'] = {
+    ...common,
+    id: gridIdOf(common, strideLevel0Px, [columns, rows]),
+    columns: largest(columns) + 1,
+    rows: largest(rows) + 1,
+    strideLevel0Px,
   };
   const laid = { grid, columns, rows };
   return { laid, features: alignToGrid(bag, laid, TOLERANCE_PX) };
 }
+
+/** Tiles off any lattice, as CLAM lays them: a grid of its own for each piece of tissue. */
+function freely(bag: ImportedBag, common: CommonFacts): Placed {
+  const { order, columns, rows, cornersPx, ...placed } = placeFreely(bag.corners, common.tileLevel0Px);
+  const { strideLevel0Px } = placed;
+  const grid: LaidGrid['grid'] = {
+    ...common,
+    id: gridIdOf(common, strideLevel0Px, [columns, rows, cornersPx]),
+    columns: placed.columnCount,
+    rows: placed.rowCount,
+    strideLevel0Px,
+  };
+  const features = new Float32Array(bag.features.length);
+  order.forEach((from, to) => {
+    features.set(bag.features.subarray(from * bag.dim, (from + 1) * bag.dim), to * bag.dim);
+  });
+  return { laid: { grid, columns, rows, cornersPx }, features };
+}
+
+const largest = (values: Uint32Array): number => values.reduce((most, value) => Math.max(most, value), 0);
 
 interface Cell {
   readonly column: number;
   readonly row: number;
 }
 
-function compare(a: Cell | undefined, b: Cell | undefined): number {
-  return (a?.row ?? 0) - (b?.row ?? 0) || (a?.column ?? 0) - (b?.column ?? 0);
-}
-
-function cellsOf({ corners, tileCount }: ImportedBag, strideLevel0Px: number): readonly Cell[] {
-  return Array.from({ length: tileCount }, (_, i) => {
+/** The cell of every tile on the lattice from the corner of the slide; null where one lies off it or shares a cell. */
+function cellsOf({ corners, tileCount }: ImportedBag, strideLevel0Px: number): readonly Cell[] | null {
+  const cells: Cell[] = [];
+  const taken = new Set<string>();
+  for (let i = 0; i < tileCount; i++) {
     const [x, y] = [corners.x0Px[i] ?? 0, corners.y0Px[i] ?? 0];
     const [column, row] = [Math.round(x / strideLevel0Px), Math.round(y / strideLevel0Px)];
     const offX = Math.abs(originLevel0Px(column, strideLevel0Px) - x);
     const offY = Math.abs(originLevel0Px(row, strideLevel0Px) - y);
-    if (offX <= TOLERANCE_PX && offY <= TOLERANCE_PX) return { column, row };
-    throw noGrid(`tile ${i} at ${x}, ${y} is no multiple of ${strideLevel0Px}`);
-  });
-}
-
-function noGrid(detail: string): AppError {
-  return new AppError('InvalidRequest', 'The tiles of this file do not lie on one grid from the corner of the slide.', {
-    advice: 'Hyaline cannot place them; compute the features again on its own grid.',
-    detail,
-  });
+    if (offX > TOLERANCE_PX || offY > TOLERANCE_PX) return null;
+    cells.push({ column, row });
+    taken.add(`${column},${row}`);
+  }
+  return taken.size === tileCount ? cells : null;
 }
 
 function gridIdOf(
-  { id }: SlideRecord,
-  tileLevel0Px: number,
+  { slideId, tileLevel0Px }: CommonFacts,
   strideLevel0Px: number,
-  columns: Uint32Array,
-  rows: Uint32Array,
+  places: readonly Uint32Array[],
 ): GridId {
-  const facts = canonicalJson({ imported: true, slideId: id, tileLevel0Px, strideLevel0Px });
-  return asId<GridId>(createHash('sha256').update(facts).update(columns).update(rows).digest('hex'));
+  const hash = createHash('sha256').update(canonicalJson({ imported: true, slideId, tileLevel0Px, strideLevel0Px }));
+  for (const values of places) hash.update(values);
+  return asId<GridId>(hash.digest('hex'));
 }
 
 function provenanceOf({ slide, mppUm, bag }: BagImport, encoder: string, { grid }: LaidGrid): Provenance {
