@@ -36,7 +36,7 @@ export async function grantPath(
     });
   }
   const grant = await supervisor.grant(real);
-  recent.add(real);
+  if (kind !== 'folder' && kind !== 'table') recent.add(real);
   return { grant, fileName, sizeBytes, kind };
 }
 

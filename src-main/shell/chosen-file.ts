@@ -1,15 +1,15 @@
 import { access, constants, realpath, stat } from 'node:fs/promises';
 import { basename, isAbsolute } from 'node:path';
-import { fileKindOf } from '../../src-shared/api/file-kinds.ts';
-import type { FileKind } from '../../src-shared/api/shell.ts';
+import { chosenKindOf } from '../../src-shared/api/file-kinds.ts';
+import type { ChosenKind } from '../../src-shared/api/shell.ts';
 import { AppError } from '../../src-shared/errors.ts';
 
-/** A file of the user's that passed every check; the path never leaves the main process but for the engine. */
+/** A file or folder of the user's that passed every check; the path never leaves the main process but for the engine. */
 export interface ChosenFile {
   readonly path: string;
   readonly fileName: string;
   readonly sizeBytes: number;
-  readonly kind: FileKind;
+  readonly kind: ChosenKind;
 }
 
 /**
@@ -28,12 +28,12 @@ export async function checkChosenFile(path: string): Promise<ChosenFile> {
     throw unreadable('is not there any more');
   });
   const info = await stat(real);
-  if (!info.isFile()) {
-    throw new AppError('NotAllowed', `“${fileName}” is not a file.`, {
-      advice: 'Open the slide file itself; for a folder of DICOM files, open one of them.',
+  if (!info.isFile() && !info.isDirectory()) {
+    throw new AppError('NotAllowed', `“${fileName}” is neither a file nor a folder.`, {
+      advice: 'Open the slide file itself, or the folder it lies in.',
     });
   }
-  const kind = fileKindOf(fileName);
+  const kind = info.isDirectory() ? 'folder' : chosenKindOf(fileName);
   if (kind === null) {
     throw new AppError('NotAllowed', `Hyaline does not open files like “${fileName}”.`, {
       advice:
@@ -43,7 +43,7 @@ export async function checkChosenFile(path: string): Promise<ChosenFile> {
   await access(real, constants.R_OK).catch(() => {
     throw unreadable('may not be read');
   });
-  return { path: real, fileName, sizeBytes: info.size, kind };
+  return { path: real, fileName, sizeBytes: info.isFile() ? info.size : 0, kind };
 
   function unreadable(why: string): AppError {
     return new AppError('FileUnreadable', `The file “${fileName}” ${why}.`, {

@@ -97,17 +97,20 @@ describe('dropped files', () => {
     expect(result).toMatchObject({ ok: true, value: { fileName: 'a.ONNX', kind: 'model', sizeBytes: 5 } });
   });
 
-  it('are refused when they are no file of this machine, a folder, or of another kind', async () => {
+  it('may be a folder of slides or a table, which are no recent files', async () => {
     const running = await start();
     running.file('folder.svs/inside.txt');
-    const refused = [
-      '',
-      'relative.svs',
-      '/etc/passwd',
-      join(running.folder, 'folder.svs'),
-      '/a\0b.svs',
-      '\\\\.\\pipe\\x.svs',
-    ];
+    expect(await running.call('grantForPath', join(running.folder, 'folder.svs'))).toMatchObject({
+      ok: true,
+      value: { fileName: 'folder.svs', kind: 'folder', sizeBytes: 0 },
+    });
+    expect(await running.call('grantForPath', running.file('list.csv'))).toMatchObject({ value: { kind: 'table' } });
+    expect(await running.call('recentFiles')).toEqual({ ok: true, value: [] });
+  });
+
+  it('are refused when they are no file of this machine or of another kind', async () => {
+    const running = await start();
+    const refused = ['', 'relative.svs', '/etc/passwd', running.file('notes.txt'), '/a\0b.svs', '\\\\.\\pipe\\x.svs'];
     for (const path of refused) {
       expect(await running.call('grantForPath', path), path).toMatchObject({
         ok: false,
@@ -129,10 +132,20 @@ describe('dialogs', () => {
       ok: true,
       value: [{ fileName: 'a.svs' }, { fileName: 'b.tiff' }],
     });
+    running.file('cases/a.svs');
+    running.double.answers.open = [join(running.folder, 'cases')];
+    expect(await running.call('openFiles', 'folder')).toMatchObject({
+      ok: true,
+      value: [{ fileName: 'cases', kind: 'folder' }],
+    });
     running.double.answers.open = null;
     expect(await running.call('openFiles', 'model')).toEqual({ ok: true, value: [] });
     const options = running.double.calls.filter(({ name }) => name === 'showOpenDialog').map(({ args }) => args[1]);
-    expect(options).toMatchObject([{ properties: ['openFile', 'multiSelections'] }, { properties: ['openFile'] }]);
+    expect(options).toMatchObject([
+      { properties: ['openFile', 'multiSelections'] },
+      { properties: ['openDirectory'] },
+      { properties: ['openFile'] },
+    ]);
   });
 
   it('save an export under the chosen name, whole, and propose a harmless one', async () => {

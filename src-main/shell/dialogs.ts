@@ -1,20 +1,41 @@
-import { FILE_EXTENSIONS } from '../../src-shared/api/file-kinds.ts';
+import { FILE_EXTENSIONS, MORE_EXTENSIONS } from '../../src-shared/api/file-kinds.ts';
 import type { OpenKind } from '../../src-shared/api/shell.ts';
 import { countCrashDumps, purgeCrashDumps } from './crash-dumps.ts';
 import type { ElectronParts, ShellDialog, ShellWindow } from './electron.ts';
 import { safeFileName } from './save-export.ts';
 
-const SLIDES = { name: 'Slides', extensions: [...FILE_EXTENSIONS.slide] };
+const SLIDES = { name: 'Slides', extensions: [...FILE_EXTENSIONS.slide, ...MORE_EXTENSIONS.slide] };
 const MODELS = { name: 'Models', extensions: [...FILE_EXTENSIONS.model] };
 const EVERYTHING = {
   name: 'Everything Hyaline opens',
-  extensions: [...FILE_EXTENSIONS.slide, ...FILE_EXTENSIONS.model, ...FILE_EXTENSIONS.project],
+  extensions: [...SLIDES.extensions, ...FILE_EXTENSIONS.model, ...FILE_EXTENSIONS.project],
 };
 
 const FILTERS: Readonly<Record<OpenKind, Electron.FileFilter[]>> = {
   slide: [SLIDES],
   model: [MODELS],
   any: [EVERYTHING, SLIDES, MODELS],
+  table: [{ name: 'Tables', extensions: [...MORE_EXTENSIONS.table] }],
+  image: [{ name: 'Images', extensions: ['png', 'jpg', 'jpeg'] }],
+  folder: [],
+};
+
+const TITLES: Readonly<Record<OpenKind, string>> = {
+  slide: 'Open slides',
+  any: 'Open slides',
+  model: 'Open a model',
+  table: 'Choose a list of slides',
+  image: 'Choose an image',
+  folder: 'Open a folder of slides',
+};
+
+const PROPERTIES: Readonly<Record<OpenKind, ('openFile' | 'openDirectory' | 'multiSelections')[]>> = {
+  slide: ['openFile', 'multiSelections'],
+  any: ['openFile', 'multiSelections'],
+  model: ['openFile'],
+  table: ['openFile'],
+  image: ['openFile'],
+  folder: ['openDirectory'],
 };
 
 /** The native open dialog; the chosen paths, none when cancelled. */
@@ -24,9 +45,9 @@ export async function chooseFiles(
   kind: OpenKind,
 ): Promise<readonly string[]> {
   const { canceled, filePaths } = await dialog.showOpenDialog(window, {
-    title: kind === 'model' ? 'Open a model' : 'Open slides',
+    title: TITLES[kind],
     filters: FILTERS[kind],
-    properties: kind === 'model' ? ['openFile'] : ['openFile', 'multiSelections'],
+    properties: PROPERTIES[kind],
   });
   return canceled ? [] : filePaths;
 }

@@ -29,6 +29,7 @@ const GO_TO: readonly (readonly [MenuCommand, string])[] = [
   ['go-library', 'Library'],
   ['go-viewer', 'Viewer'],
   ['go-analyse', 'Analyse'],
+  ['go-archive', 'Archive'],
   ['go-study', 'Study'],
   ['go-compare', 'Compare'],
   ['go-backbones', 'Backbones'],
@@ -81,6 +82,7 @@ function fileMenu(state: MenuState, actions: MenuActions, command: MakeCommand, 
   const clear: Item = { label: 'Clear Menu', enabled: recent.length > 0, click: () => actions.clearRecent() };
   return [
     { label: 'Open…', accelerator: 'CmdOrCtrl+O', click: () => actions.open() },
+    command('open-folder', 'Open Folder…', 'CmdOrCtrl+Shift+O'),
     { label: 'Open Recent', submenu: [...recent, SEPARATOR, clear] },
     command('open-demo', 'Open Demo Slide'),
     SEPARATOR,

@@ -68,12 +68,14 @@ export interface GrantedFile {
   readonly grant: FileGrant;
   readonly fileName: string;
   readonly sizeBytes: number;
-  readonly kind: FileKind;
+  readonly kind: ChosenKind;
 }
 
 /** By extension: `slide` -> `openSlide`, `model` -> `importBackbone`, `project` a `.hyaline` file. */
 export type FileKind = 'slide' | 'model' | 'project';
-export type OpenKind = 'slide' | 'model' | 'any';
+/** What a user may choose: a file, a list of slides (CSV) or a folder of slides -> `openFolder`. */
+export type ChosenKind = FileKind | 'table' | 'folder';
+export type OpenKind = 'slide' | 'model' | 'any' | 'table' | 'image' | 'folder';
 
 export interface RecentFile {
   readonly id: string;
@@ -93,10 +95,12 @@ export const MENU_COMMANDS = [
   'go-viewer',
   'go-analyse',
   'go-study',
+  'go-archive',
   'go-compare',
   'go-backbones',
   'go-settings',
   'open-demo',
+  'open-folder',
   'export-report',
   'export-tiles',
   'zoom-in',
