@@ -1,10 +1,12 @@
 import { AppError } from '../../../src-shared/errors.ts';
 import { RandomStream } from '../backbone/random-stream.ts';
 import { corrections, type OptimiserSpec } from '../graph/optimise/optimiser.ts';
-import { buildTrainingStep, initialValues, rateInput, type StateTensor } from '../graph/optimise/training-step.ts';
+import { rateInput } from '../graph/optimise/step-options.ts';
+import { buildTrainingStep, initialValues, type StateTensor } from '../graph/optimise/training-step.ts';
 import { encodeModel } from '../graph/proto.ts';
-import { loadRuntime, type Runtime, type Session } from '../infer/runtime.ts';
+import { loadRuntime, openSession, type Runtime, type Session } from '../infer/runtime.ts';
 import { type BagPrediction, HeadEvaluator, type HeadWeights } from './evaluate-head.ts';
+import { fitScaling, foldScaling, scaledBags } from './feature-scaling.ts';
 import { HEAD, HIDDEN_TILE, trainingGraph } from './head-graph.ts';
 import { embeddingWidths, type HeadRegularisers, type HeadSpec } from './head-spec.ts';
 
@@ -38,6 +40,15 @@ export interface HeadTraining {
   readonly classWeights: readonly number[];
   /** Seed of order and masks; the first weights have their own (`spec.seed`). */
   readonly seed: number;
+  /**
+   * True: every feature is brought to mean 0 and variance 1 of the training bags. The scaling becomes part of the kept
+   * weights, so that the trained head takes features as they are.
+   */
+  readonly standardise?: boolean;
+  /** Steps over which the learning rate rises to `rate` in equal parts; 0 or absent = none. */
+  readonly warmupSteps?: number;
+  /** Threads of the session; 0 or absent = all cores. */
+  readonly threads?: number;
 }
 
 /** HistoTransfer's stage 1 as its code runs it: Adam 1e-3, 20 epochs, one slide a step, best validation accuracy. */
@@ -81,8 +92,22 @@ export async function trainHead(
   validation: BagSet,
   hooks: TrainingHooks = {},
 ): Promise<TrainedHead> {
+  if (training.standardise !== true) return await trainOn(training, train, validation, hooks);
+  const { spec } = training;
+  const checked: BagSet = { count: train.count, get: async (index) => checkedBag(await train.get(index), spec) };
+  const scaling = await fitScaling(checked, spec.featureDim);
+  const trained = await trainOn(training, scaledBags(train, scaling), scaledBags(validation, scaling), hooks);
+  return { ...trained, weights: foldScaling(spec, trained.weights, scaling) };
+}
+
+async function trainOn(
+  training: HeadTraining,
+  train: BagSet,
+  validation: BagSet,
+  hooks: TrainingHooks,
+): Promise<TrainedHead> {
   const stepper = await Stepper.open(training);
-  const evaluator = await HeadEvaluator.open(training.spec, stepper.weights());
+  const evaluator = await HeadEvaluator.open(training.spec, stepper.weights(), training.threads);
   const history: EpochRecord[] = [];
   let best: TrainedHead | null = null;
   try {
@@ -155,6 +180,11 @@ function checkedBag(bag: Bag, { featureDim, classes }: HeadSpec): Bag {
   return bag;
 }
 
+/** The learning rate of a step, from 1. */
+function warmedRate({ rate, warmupSteps = 0 }: HeadTraining, step: number): number {
+  return step < warmupSteps ? (rate * step) / warmupSteps : rate;
+}
+
 /** 0..count-1 in random order (Fisher-Yates). */
 export function shuffled(count: number, stream: RandomStream): number[] {
   const order = Array.from({ length: count }, (_, i) => i);
@@ -188,7 +218,8 @@ class Stepper {
       inputDims: {},
     });
     const runtime = await loadRuntime();
-    const session = await runtime.InferenceSession.create(encodeModel(built.model), { logSeverityLevel: 4 });
+    const threads = training.threads ?? 0;
+    const session = await openSession({ model: encodeModel(built.model), provider: 'cpu', threads });
     return new Stepper(runtime, session, training, built.parameters, built.state);
   }
 
@@ -214,7 +245,7 @@ class Stepper {
   async step(bag: Bag): Promise<number> {
     this.#step++;
     const [correction1, correction2] = corrections(this.#training.optimiser, this.#step);
-    const scalars = { [rateInput('head')]: this.#training.rate, correction1, correction2 };
+    const scalars = { [rateInput('head')]: warmedRate(this.#training, this.#step), correction1, correction2 };
     const numbers = Object.entries(scalars).map(([name, value]) => [name, this.#tensor(Float32Array.of(value), [])]);
     const results = await this.#session.run({
       ...this.#data(bag),

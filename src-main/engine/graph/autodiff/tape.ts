@@ -108,7 +108,7 @@ export class Tape implements ShapeContext {
         nodes,
         initializers: [...graph.initializers, ...this.#constants].filter(({ name }) => read.has(name)),
         inputs: [...graph.inputs, ...this.#inputs].filter(({ name }) => read.has(name)),
-        outputs: outputs.map((name) => ({ name, elementType: ELEMENT.float, dims: null })),
+        outputs: outputs.map((name) => ({ name, elementType: ELEMENT.float, dims: this.#dims.get(name) ?? null })),
       },
     };
   }

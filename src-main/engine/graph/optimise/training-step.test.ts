@@ -3,8 +3,9 @@ import { loadRuntime } from '../../infer/runtime.ts';
 import { GraphBuilder } from '../builder.ts';
 import { encodeModel } from '../proto.ts';
 import { ADAM, ADAMW, corrections, type OptimiserSpec } from './optimiser.ts';
+import { rateInput } from './step-options.ts';
 import golden from './training-step.golden.json' with { type: 'json' };
-import { buildTrainingStep, initialValues, rateInput } from './training-step.ts';
+import { buildTrainingStep, initialValues } from './training-step.ts';
 
 const CASES: Readonly<Record<string, { readonly optimiser: OptimiserSpec; readonly clipNorm: number | null }>> = {
   adam: { optimiser: ADAM, clipNorm: null },

@@ -1,26 +1,14 @@
+import { inTrainingMode, measureBatchNorms, type RunningStatistic } from '../autodiff/batch-norm-training.ts';
 import { differentiate } from '../autodiff/differentiate.ts';
-import type { Dims } from '../autodiff/shapes.ts';
+import { type DropoutMask, withDropoutMasks } from '../autodiff/dropout.ts';
 import type { Tape } from '../autodiff/tape.ts';
 import type { GraphTensor, OnnxModel } from '../model.ts';
 import { elementCount } from '../model.ts';
-import { type OptimiserSpec, type ParameterGroup, stateNames } from './optimiser.ts';
-import { emitUpdate } from './update-rules.ts';
+import { type OptimiserSpec, stateNames } from './optimiser.ts';
+import { GRADIENT_SCALE, gradientInput, LOSS_SCALE, type TrainingStepOptions } from './step-options.ts';
+import { emitUpdates, updateGraph } from './update-graph.ts';
 
-export interface TrainingStepOptions {
-  readonly model: OnnxModel;
-  /** Name of a value with one element. */
-  readonly loss: string;
-  readonly groups: readonly ParameterGroup[];
-  readonly optimiser: OptimiserSpec;
-  /** Largest norm of all gradients together; null = no clipping. */
-  readonly clipNorm: number | null;
-  /** Values of the forward pass to give out beside the loss (predictions, attention, ...). */
-  readonly watch: readonly string[];
-  /** Shapes of the data inputs; sizes of bags and batches may be symbols. */
-  readonly inputDims: Readonly<Record<string, Dims>>;
-}
-
-/** A tensor that the step takes and gives back changed. */
+/** A tensor that a step takes and gives back changed. */
 export interface StateTensor {
   readonly input: string;
   readonly output: string;
@@ -30,19 +18,28 @@ export interface StateTensor {
 }
 
 /**
- * One step of training as a graph: forward, backward, update. Inputs: the data, every parameter and its optimiser
- * state, and the scalars `rate/GROUP`, `correction1`,
- * `correction2`. Outputs: the loss, what is watched, every parameter and state after the update.
+ * Training as graphs. In one graph (`update` null): forward, backward, update. Inputs: the data, masks, every parameter
+ * and its optimiser state, running statistics and the scalars `rate/GROUP`, `correction1`, `correction2` and
+ * `loss_scale`, as far as they are used; outputs: the loss, what is watched and all tensors after the step.
+ *
+ * With accumulation `model` adds to the accumulators instead (its scalar input `gradient_scale` is the loss scale times
+ * the micro-batch's share), and `update` takes parameters, state and accumulators.
  */
 export interface TrainingStep {
   readonly model: OnnxModel;
+  readonly update: OnnxModel | null;
   readonly loss: string;
+  readonly watch: readonly string[];
   readonly parameters: readonly StateTensor[];
   readonly state: readonly StateTensor[];
+  /** Running means and variances of batch norms in training. */
+  readonly statistics: readonly StateTensor[];
+  /** Sums of gradients; the caller zeroes them after an update. */
+  readonly accumulators: readonly StateTensor[];
+  readonly masks: readonly DropoutMask[];
+  /** Output that is 1 where gradients overflowed and nothing was changed; null without loss scaling. */
+  readonly overflow: string | null;
 }
-
-/** Name of the input that holds the learning rate of a group. */
-export const rateInput = (group: string): string => `rate/${group}`;
 
 /**
  * Builds the step. The gradient of a parameter that the loss does not reach is an error: training would silently
@@ -51,30 +48,79 @@ export const rateInput = (group: string): string => `rate/${group}`;
  * @throws Error naming the parameter or operator.
  */
 export function buildTrainingStep(options: TrainingStepOptions): TrainingStep {
-  const names = options.groups.flatMap((group) => group.parameters);
-  const tensors = new Map(options.model.graph.initializers.map((tensor) => [tensor.name, tensor]));
-  const initial = names.map((name) => {
+  const initial = trainedTensors(options);
+  const prepared = prepare(options);
+  const kept = prepared.running.map(({ tensor }) => tensor);
+  const constants = prepared.model.graph.initializers.filter(({ name }) => kept.includes(name));
+  const open = withInputs(prepared.model, [...initial, ...constants]);
+  const { accumulate = false, lossScaling = false } = options;
+  const scaleInput = accumulate ? GRADIENT_SCALE : lossScaling ? LOSS_SCALE : undefined;
+  const { tape, gradients } = differentiate(open, options.loss, namesOf(options), options.inputDims, {
+    batchNorms: prepared.batchNorms,
+    ...(scaleInput === undefined ? {} : { scaleInput }),
+  });
+  const named = namedGradients(namesOf(options), gradients);
+  const parts = tensorsOf(options, initial, prepared.running, constants);
+  for (const { tensor, next } of prepared.running) tape.rename(next, `${tensor}/next`);
+  const common = { loss: options.loss, watch: options.watch, masks: prepared.masks, ...parts };
+  const forward = [options.loss, ...options.watch, ...parts.statistics.map(({ output }) => output)];
+  if (accumulate) {
+    addUp(tape, named);
+    const model = tape.close([...forward, ...parts.accumulators.map(({ output }) => output)]);
+    const { model: update, overflow } = updateGraph(options, initial);
+    return { ...common, model, update, overflow };
+  }
+  const overflow = emitUpdates(tape, options, named, true);
+  const ends = [...parts.parameters, ...parts.state].map(({ output }) => output);
+  const model = tape.close([...forward, ...ends, ...(overflow === null ? [] : [overflow])]);
+  return { ...common, accumulators: [], model, update: null, overflow };
+}
+
+const namesOf = ({ groups }: Pick<TrainingStepOptions, 'groups'>): readonly string[] =>
+  groups.flatMap(({ parameters }) => parameters);
+
+/** The constants to train, in the order of the groups. Throws for a name that is none. */
+export function trainedTensors({ model, groups }: Pick<TrainingStepOptions, 'model' | 'groups'>): GraphTensor[] {
+  const tensors = new Map(model.graph.initializers.map((tensor) => [tensor.name, tensor]));
+  return namesOf({ groups }).map((name) => {
     const tensor = tensors.get(name);
     if (tensor === undefined) throw new Error(`${name} is not a constant of the graph and cannot be trained`);
     return tensor;
   });
-  const open = withInputs(options.model, initial);
-  const { tape, gradients } = differentiate(open, options.loss, names, options.inputDims);
-  const state = initial.flatMap((tensor) => stateFor(options.optimiser, tensor));
-  for (const { input, dims } of state) tape.input(input, dims);
-  for (const group of options.groups) tape.input(rateInput(group.name), []);
-  for (const name of ['correction1', 'correction2']) tape.input(name, []);
-  const clipped = clip(tape, namedGradients(names, gradients), options.clipNorm);
-  for (const group of options.groups) for (const name of group.parameters) update(tape, options, group, name, clipped);
-  const parameters = initial.map((tensor) => ({
-    input: tensor.name,
-    output: `${tensor.name}/next`,
-    dims: tensor.dims,
-    initial: tensor,
-  }));
-  const ends = [...parameters, ...state].map(({ output }) => output);
-  const model = tape.close([options.loss, ...options.watch, ...ends]);
-  return { model, loss: options.loss, parameters, state };
+}
+
+/** The network with its training-time behaviour spelt out: masks for dropout, measured batch norms. */
+function prepare({ model, inputDims, batchNorm = 'frozen' }: TrainingStepOptions) {
+  const dropped = withDropoutMasks(model, inputDims);
+  const measured = measureBatchNorms(batchNorm === 'batch' ? inTrainingMode(dropped.model) : dropped.model);
+  return { ...measured, masks: dropped.masks };
+}
+
+function tensorsOf(
+  { optimiser }: TrainingStepOptions,
+  initial: readonly GraphTensor[],
+  running: readonly RunningStatistic[],
+  constants: readonly GraphTensor[],
+) {
+  const moving = (tensor: GraphTensor): StateTensor => ({
+    ...{ input: tensor.name, output: `${tensor.name}/next`, dims: tensor.dims, initial: tensor },
+  });
+  const accumulators = initial.map(({ name, dims }): StateTensor => {
+    const input = gradientInput(name);
+    return { input, output: `${input}/next`, dims, initial: null };
+  });
+  const statistics = running.flatMap(({ tensor }) => constants.filter(({ name }) => name === tensor).map(moving));
+  const state = initial.flatMap((tensor) => stateFor(optimiser, tensor));
+  return { parameters: initial.map(moving), state, statistics, accumulators };
+}
+
+/** Each gradient added to what its accumulator held. */
+export function addUp(tape: Tape, gradients: ReadonlyMap<string, string>): void {
+  for (const [name, gradient] of gradients) {
+    const dims = tape.shape(name).map(Number);
+    const sum = tape.emit('Add', [tape.input(gradientInput(name), dims), gradient]);
+    tape.rename(sum, `${gradientInput(name)}/next`);
+  }
 }
 
 /** The graph with the given constants as inputs, so that one session serves changing weights. */
@@ -86,7 +132,7 @@ export function withInputs(model: OnnxModel, parameters: readonly GraphTensor[])
   return { ...model, graph: { ...model.graph, inputs: [...inputs, ...added], initializers } };
 }
 
-function stateFor(spec: OptimiserSpec, { name, dims }: GraphTensor): StateTensor[] {
+export function stateFor(spec: OptimiserSpec, { name, dims }: GraphTensor): StateTensor[] {
   return stateNames(spec).map((kind) => {
     const input = `${kind}/${name}`;
     return { input, output: `${input}/next`, dims, initial: null };
@@ -101,39 +147,6 @@ function namedGradients(names: readonly string[], gradients: ReadonlyMap<string,
       return [name, gradient];
     }),
   );
-}
-
-/** All gradients scaled by min(1, limit / their common norm) (Pascanu et al., 2013; torch's clip_grad_norm_). */
-function clip(tape: Tape, gradients: Map<string, string>, limit: number | null): Map<string, string> {
-  if (limit === null) return gradients;
-  const squares = [...gradients.values()].map((gradient) =>
-    tape.emit('ReduceSumSquare', [gradient], { keepdims: 0 }, []),
-  );
-  const total = squares.reduce((left, right) => tape.emit('Add', [left, right]));
-  const norm = tape.emit('Add', [tape.emit('Sqrt', [total]), tape.scalar(1e-6)]);
-  const factor = tape.emit('Min', [tape.scalar(1), tape.emit('Div', [tape.scalar(limit), norm])]);
-  return new Map([...gradients].map(([name, gradient]) => [name, tape.emit('Mul', [gradient, factor])]));
-}
-
-function update(
-  tape: Tape,
-  options: TrainingStepOptions,
-  group: ParameterGroup,
-  name: string,
-  gradients: ReadonlyMap<string, string>,
-): void {
-  const kinds = stateNames(options.optimiser);
-  const done = emitUpdate(tape, options.optimiser, {
-    parameter: name,
-    gradient: gradients.get(name) ?? '',
-    state: kinds.map((kind) => `${kind}/${name}`),
-    rate: rateInput(group.name),
-    correction1: 'correction1',
-    correction2: 'correction2',
-    weightDecay: group.weightDecay,
-  });
-  tape.rename(done.parameter, `${name}/next`);
-  for (const [i, kind] of kinds.entries()) tape.rename(done.state[i] ?? '', `${kind}/${name}/next`);
 }
 
 /** First values of a state tensor as floats. */

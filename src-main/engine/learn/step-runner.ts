@@ -1,0 +1,211 @@
+import { RandomStream } from '../backbone/random-stream.ts';
+import { drawMask } from '../graph/autodiff/dropout.ts';
+import { elementCount, floatTensor, type OnnxModel } from '../graph/model.ts';
+import { FIRST_LOSS_SCALE, type LossScale, nextLossScale } from '../graph/optimise/loss-scale.ts';
+import { corrections, type OptimiserSpec } from '../graph/optimise/optimiser.ts';
+import { GRADIENT_SCALE, LOSS_SCALE, rateInput } from '../graph/optimise/step-options.ts';
+import { initialValues, type StateTensor, type TrainingStep } from '../graph/optimise/training-step.ts';
+import { encodeModel } from '../graph/proto.ts';
+import { loadRuntime, openSession, type Runtime, type Session } from '../infer/runtime.ts';
+
+type Tensor = InstanceType<Runtime['Tensor']>;
+export type Feeds = Readonly<Record<string, Tensor>>;
+
+export interface RunnerOptions {
+  readonly optimiser: OptimiserSpec;
+  /** Seed of the dropout masks. */
+  readonly seed: number;
+  /** Threads of an operator; 0 = all cores. */
+  readonly threads?: number;
+  readonly lossScale?: LossScale;
+}
+
+/**
+ * Runs a training step again and again. Every tensor that moves (weights, optimiser state, accumulators) lives in two
+ * preallocated buffers that onnxruntime reads and writes in turn: no weight is copied or allocated in a step. Blocks its
+ * thread while a step runs: worker threads only.
+ */
+export class StepRunner {
+  lossScale: LossScale;
+  readonly #runtime: Runtime;
+  readonly #step: TrainingStep;
+  readonly #options: RunnerOptions;
+  readonly #session: Session;
+  readonly #update: Session | null;
+  readonly #masks: RandomStream;
+  readonly #pairs: ReadonlyMap<string, Pair>;
+  #steps = 0;
+
+  static async open(step: TrainingStep, options: RunnerOptions): Promise<StepRunner> {
+    const threads = options.threads ?? 0;
+    const open = async (model: OnnxModel) => await openSession({ model: encodeModel(model), provider: 'cpu', threads });
+    const session = await open(step.model);
+    const update = step.update === null ? null : await open(step.update);
+    return new StepRunner(await loadRuntime(), step, options, session, update);
+  }
+
+  private constructor(
+    runtime: Runtime,
+    step: TrainingStep,
+    options: RunnerOptions,
+    session: Session,
+    update: Session | null,
+  ) {
+    this.#runtime = runtime;
+    this.#step = step;
+    this.#options = options;
+    this.#session = session;
+    this.#update = update;
+    this.#masks = new RandomStream(options.seed, 'dropout');
+    this.lossScale = options.lossScale ?? FIRST_LOSS_SCALE;
+    const moving = [...step.parameters, ...step.state, ...step.statistics, ...step.accumulators];
+    this.#pairs = new Map(moving.map((item) => [item.input, new Pair(runtime, item)]));
+  }
+
+  /**
+   * One whole step in one graph. @returns the loss and what is watched.
+   * @param rates learning rate of each group.
+   */
+  async step(data: Feeds, rates: Readonly<Record<string, number>>): Promise<StepResult> {
+    if (this.#update !== null) throw new Error('this step accumulates: call accumulate and update');
+    this.#steps++;
+    const moving = [...this.#step.parameters, ...this.#step.state, ...this.#step.statistics];
+    const result = await this.#run(this.#session, { ...data, ...this.#scalars(rates), ...this.#drawn(data) }, moving);
+    return { ...result, skipped: this.#settle(result.watched) };
+  }
+
+  /** Adds the gradients of one micro-batch. @param share its part of the whole batch. */
+  async accumulate(data: Feeds, share: number): Promise<StepResult> {
+    const scale = this.#step.overflow === null ? share : share * this.lossScale.scale;
+    const feeds = { ...data, [GRADIENT_SCALE]: this.#scalar(scale), ...this.#drawn(data) };
+    const read = this.#step.parameters;
+    const result = await this.#run(this.#session, feeds, [...this.#step.statistics, ...this.#step.accumulators], read);
+    return { ...result, skipped: false };
+  }
+
+  /** Updates by what has been accumulated and empties the accumulators. @returns true where it overflowed. */
+  async update(rates: Readonly<Record<string, number>>): Promise<boolean> {
+    if (this.#update === null) throw new Error('this step does not accumulate');
+    this.#steps++;
+    const { parameters, state, accumulators } = this.#step;
+    const result = await this.#run(this.#update, this.#scalars(rates), [...parameters, ...state], accumulators);
+    for (const { input } of accumulators) this.#pairs.get(input)?.clear();
+    return this.#settle(result.watched);
+  }
+
+  /** A copy of the weights and running statistics as they are now, by name. */
+  weights(): Map<string, Float32Array> {
+    const moving = [...this.#step.parameters, ...this.#step.statistics];
+    return new Map(moving.map(({ input }) => [input, this.#pairs.get(input)?.values() ?? new Float32Array()]));
+  }
+
+  /** A copy of any tensor that moves, by the name of its input. */
+  values(input: string): Float32Array {
+    return this.#pairs.get(input)?.values() ?? new Float32Array();
+  }
+
+  async close(): Promise<void> {
+    await this.#session.release();
+    await this.#update?.release();
+  }
+
+  async #run(
+    session: Session,
+    feeds: Feeds,
+    moving: readonly StateTensor[],
+    read: readonly StateTensor[] = [],
+  ): Promise<{ readonly loss: number; readonly watched: Feeds }> {
+    const inputs: Record<string, Tensor> = { ...feeds };
+    const outputs: Record<string, Tensor | null> = {};
+    const written = new Set(session.outputNames);
+    for (const { input, output } of [...moving, ...read]) {
+      const pair = this.#pairs.get(input);
+      if (pair === undefined) continue;
+      inputs[input] = pair.current;
+      if (written.has(output)) outputs[output] = pair.next;
+    }
+    const known = Object.entries(inputs).filter(([name]) => session.inputNames.includes(name));
+    for (const name of session.outputNames) outputs[name] ??= null;
+    const results = await session.run(Object.fromEntries(known), outputs);
+    for (const { input, output } of moving) if (written.has(output)) this.#pairs.get(input)?.swap();
+    const watched = Object.fromEntries(
+      Object.entries(results).filter(([name]) => this.#step.watch.includes(name) || name === this.#step.overflow),
+    ) as Record<string, Tensor>;
+    return { loss: Number(results[this.#step.loss]?.data[0] ?? Number.NaN), watched };
+  }
+
+  /** Moves the loss scale on; a skipped step does not count for Adam's bias corrections. */
+  #settle(watched: Feeds): boolean {
+    if (this.#step.overflow === null) return false;
+    const skipped = watched[this.#step.overflow]?.data[0] === 1;
+    if (skipped) this.#steps--;
+    this.lossScale = nextLossScale(this.lossScale, skipped);
+    return skipped;
+  }
+
+  #scalars(rates: Readonly<Record<string, number>>): Feeds {
+    const [correction1, correction2] = corrections(this.#options.optimiser, this.#steps);
+    const named = Object.entries(rates).map(([group, rate]) => [rateInput(group), rate] as const);
+    const all = { ...Object.fromEntries(named), correction1, correction2, [LOSS_SCALE]: this.lossScale.scale };
+    return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, this.#scalar(value)]));
+  }
+
+  #scalar(value: number): Tensor {
+    return new this.#runtime.Tensor('float32', Float32Array.of(value), []);
+  }
+
+  /** Fresh dropout masks; their symbols take the sizes that the data gives to its first axis. */
+  #drawn(data: Feeds): Feeds {
+    const rows = Object.values(data)[0]?.dims[0] ?? 1;
+    const drawn = this.#step.masks.map(({ input, dims, ratio }) => {
+      const sizes = dims.map((dim) => (typeof dim === 'number' ? dim : rows));
+      const mask = drawMask(this.#masks, elementCount(sizes), ratio);
+      return [input, new this.#runtime.Tensor('float32', mask, sizes)] as const;
+    });
+    return Object.fromEntries(drawn);
+  }
+}
+
+export interface StepResult {
+  readonly loss: number;
+  /** What the step was told to give out, by name. */
+  readonly watched: Feeds;
+  /** True where gradients overflowed and nothing was changed. */
+  readonly skipped: boolean;
+}
+
+/** A tensor in two shared buffers: one is read while the other is written. */
+class Pair {
+  current: Tensor;
+  next: Tensor;
+
+  constructor(runtime: Runtime, item: StateTensor) {
+    const empty = (): Float32Array =>
+      new Float32Array(new SharedArrayBuffer(elementCount(item.dims) * Float32Array.BYTES_PER_ELEMENT));
+    const [first, second] = [empty(), empty()];
+    if (item.initial !== null) first.set(initialValues(item));
+    this.current = new runtime.Tensor('float32', first, item.dims);
+    this.next = new runtime.Tensor('float32', second, item.dims);
+  }
+
+  swap(): void {
+    [this.current, this.next] = [this.next, this.current];
+  }
+
+  values(): Float32Array {
+    return Float32Array.from(this.current.data as Float32Array);
+  }
+
+  clear(): void {
+    (this.current.data as Float32Array).fill(0);
+  }
+}
+
+/** A network with other values for some of its constants: how a trained one becomes a plain ONNX file. */
+export function withValues(model: OnnxModel, values: ReadonlyMap<string, Float32Array>): OnnxModel {
+  const initializers = model.graph.initializers.map((tensor) => {
+    const value = values.get(tensor.name);
+    return value === undefined ? tensor : floatTensor(tensor.name, tensor.dims, value);
+  });
+  return { ...model, graph: { ...model.graph, initializers } };
+}
