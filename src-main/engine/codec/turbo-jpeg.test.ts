@@ -1,4 +1,4 @@
-import sharp from 'sharp';
+import sharp, { type JpegOptions } from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { testPixels } from '../slide/test-files.ts';
 import { decodeBySharp, decodeJpeg, encodeJpeg } from './jpeg.ts';
@@ -9,7 +9,7 @@ import { turboJpeg } from './turbo-jpeg.ts';
 const turbo = turboJpeg();
 const MAX_PIXELS = 1 << 24;
 
-const jpegOf = (width: number, height: number, options: sharp.JpegOptions, grey = false): Promise<Uint8Array> => {
+const jpegOf = (width: number, height: number, options: JpegOptions, grey = false): Promise<Uint8Array> => {
   const pipeline = sharp(testPixels(width, height), { raw: { width, height, channels: 3 } });
   return (grey ? pipeline.greyscale() : pipeline).jpeg(options).toBuffer();
 };

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import koffi from 'koffi';
 import { CodecError } from './codec-error.ts';
+import { takePixels } from './pixel-pool.ts';
 import type { RasterImage } from './raster.ts';
 import { decodesInThisThread } from './thread-mode.ts';
 
@@ -100,7 +101,7 @@ function bind(file: string): TurboJpeg {
     if (widthPx * heightPx > maxPixels) throw new CodecError(`JPEG frame of ${widthPx} x ${heightPx} px`);
     const plain = get(handle, PARAM.precision) === 8 && get(handle, PARAM.lossless) === 0;
     if (!plain || !COLOUR_SPACES.includes(get(handle, PARAM.colourSpace) as number)) return null;
-    const data = Buffer.allocUnsafeSlow(widthPx * heightPx * 3);
+    const data = takePixels(widthPx * heightPx * 3);
     const args = [handle, stream, stream.length, data, widthPx * 3, PIXELS_RGB] as const;
     const code = decodesInThisThread() ? decompress(...args) : await later(decompress, args);
     if (code !== 0) fail(handle);

@@ -1,8 +1,13 @@
+import { readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { decodesInThisThread } from '../codec/thread-mode.ts';
 import { fileUnreadable, slideDamaged } from './slide-errors.ts';
 
 const BLOCK_BYTES = 16 * 1024;
 const MAX_BLOCKS = 64;
+/** A read that took this long did not come from memory. */
+const SLOW_READ_MS = 2;
+const READS_AFTER_SLOW = 100;
 /** No single structure of a slide file is larger; a larger request comes from a damaged length field. */
 export const MAX_READ_BYTES = 1 << 29;
 
@@ -37,6 +42,8 @@ export async function openByteSource(path: string): Promise<ByteSource> {
 class FileByteSource implements ByteSource {
   readonly sizeBytes: number;
   readonly #handle: FileHandle;
+  /** Reads still to be asked for rather than waited for. */
+  #asking = 0;
   readonly #blocks = new Map<number, Promise<Uint8Array>>();
 
   constructor(handle: FileHandle, sizeBytes: number) {
@@ -50,12 +57,7 @@ class FileByteSource implements ByteSource {
     const bytes = Buffer.allocUnsafeSlow(length);
     let done = 0;
     while (done < length) {
-      let bytesRead: number;
-      try {
-        ({ bytesRead } = await this.#handle.read(bytes, done, length - done, offset + done));
-      } catch (error) {
-        throw fileUnreadable(error);
-      }
+      const bytesRead = await this.#readSome(bytes.subarray(done), offset + done);
       if (bytesRead === 0) throw slideDamaged(`end of file at ${offset + done}, ${length - done} bytes missing`);
       done += bytesRead;
     }
@@ -84,6 +86,26 @@ class FileByteSource implements ByteSource {
   async close(): Promise<void> {
     this.#blocks.clear();
     await this.#handle.close();
+  }
+
+  /**
+   * At least one byte, or none at the end of the file. A thread for decoding reads by itself: bytes that the system has
+   * at hand come faster than another thread could be asked for them. Where it had to wait (a network disk, say), the
+   * next reads are asked for, so that several are under way at once.
+   */
+  async #readSome(bytes: Uint8Array, offset: number): Promise<number> {
+    try {
+      if (!decodesInThisThread() || this.#asking > 0) {
+        this.#asking = Math.max(0, this.#asking - 1);
+        return (await this.#handle.read(bytes, 0, bytes.length, offset)).bytesRead;
+      }
+      const started = performance.now();
+      const bytesRead = readSync(this.#handle.fd, bytes, 0, bytes.length, offset);
+      if (performance.now() - started > SLOW_READ_MS) this.#asking = READS_AFTER_SLOW;
+      return bytesRead;
+    } catch (error) {
+      throw fileUnreadable(error);
+    }
   }
 
   #check(offset: number, length: number): void {

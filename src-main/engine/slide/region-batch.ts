@@ -1,4 +1,5 @@
 import { AppError, type ErrorPayload, toErrorPayload } from '../../../src-shared/errors.ts';
+import { givePixels } from '../codec/pixel-pool.ts';
 import type { SlideSource } from './slide-source.ts';
 
 /** A rectangle of the slide in level-0 pixels (float). */
@@ -58,6 +59,7 @@ export async function readRegionBatch(
       const image = await source.readRegion({ ...region, outWidthPx, outHeightPx });
       repaint?.(image.data);
       bytes.set(image.data, (slots[index] ?? index) * regionBytes);
+      givePixels(image.data);
     }
   };
   await Promise.all([work(), work()]);

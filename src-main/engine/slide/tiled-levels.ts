@@ -1,6 +1,7 @@
 import type { SlideLevel } from '../../../src-shared/model/slide.ts';
+import { givePixels, takePixels } from '../codec/pixel-pool.ts';
 import { axisTaps, type OutputBlock, resampleBlock, sourceSpan } from './resample.ts';
-import { formatUnsupported, invalidRequest, throwIfCancelled } from './slide-errors.ts';
+import { formatUnsupported, invalidRequest, slideDamaged, throwIfCancelled } from './slide-errors.ts';
 import type { RegionRequest, RgbImage } from './slide-source.ts';
 import { TileCache } from './tile-cache.ts';
 
@@ -51,7 +52,7 @@ export class TiledLevels {
 
   async tile(level: number, column: number, row: number): Promise<RgbImage> {
     this.checkTile(level, column, row);
-    return this.#cached(level, column, row);
+    return this.#cache.get(tileKey(level, column, row), () => this.#loaded(level, column, row));
   }
 
   clear(): void {
@@ -70,7 +71,7 @@ export class TiledLevels {
     this.level(level);
     if (![xPx, yPx].every(Number.isSafeInteger)) throw invalidRequest(`region origin ${xPx}, ${yPx}`);
     checkOutput(widthPx, heightPx);
-    const data = new Uint8Array(widthPx * heightPx * 3);
+    const data = takePixels(widthPx * heightPx * 3);
     await this.#copy(level, xPx, yPx, { widthPx, heightPx, data }, signal);
     return { widthPx, heightPx, data };
   }
@@ -104,16 +105,17 @@ export class TiledLevels {
   ): Promise<RgbImage> {
     const xTaps = axisTaps(outWidthPx, from.x, from.xScale);
     const yTaps = axisTaps(outHeightPx, from.y, from.yScale);
-    const data = new Uint8Array(outWidthPx * outHeightPx * 3);
+    const data = takePixels(outWidthPx * outHeightPx * 3);
     for (const block of blocksOf(outWidthPx, outHeightPx, from.xScale, from.yScale)) {
       const xSpan = sourceSpan(xTaps, block.x, block.x + block.width);
       const ySpan = sourceSpan(yTaps, block.y, block.y + block.height);
       const widthPx = xSpan.end - xSpan.first;
       const heightPx = ySpan.end - ySpan.first;
-      const source = new Uint8Array(widthPx * heightPx * 3);
+      const source = takePixels(widthPx * heightPx * 3);
       await this.#copy(level, xSpan.first, ySpan.first, { widthPx, heightPx, data: source }, signal);
       const window = { xPx: xSpan.first, yPx: ySpan.first, widthPx, heightPx, data: source };
       resampleBlock(window, xTaps, yTaps, block, data, outWidthPx);
+      givePixels(source);
     }
     return { widthPx: outWidthPx, heightPx: outHeightPx, data };
   }
@@ -162,8 +164,12 @@ export class TiledLevels {
     return { xRatio: trueRatio(finest.widthPx, widthPx), yRatio: trueRatio(finest.heightPx, heightPx) };
   }
 
-  #cached(level: number, column: number, row: number): Promise<RgbImage> {
-    return this.#cache.get(tileKey(level, column, row), () => this.#load(level, column, row));
+  /** Every pixel of a region must come from a tile: its memory is not cleared first. */
+  async #loaded(level: number, column: number, row: number): Promise<RgbImage> {
+    const tile = await this.#load(level, column, row);
+    const { tileWidthPx, tileHeightPx } = this.level(level);
+    if (tile.widthPx === tileWidthPx && tile.heightPx === tileHeightPx) return tile;
+    throw slideDamaged(`tile ${column}, ${row} of level ${level} is ${tile.widthPx} x ${tile.heightPx} px`);
   }
 
   /** Fills `out` with the pixels whose top left is (xPx, yPx) of the level. */
@@ -199,8 +205,11 @@ export class TiledLevels {
         throwIfCancelled(signal);
         const spot = wanted[next++];
         if (spot === undefined) return;
-        const known = this.#cache.peek(tileKey(level, spot.column, spot.row));
-        place(spot, known ?? (await this.#cached(level, spot.column, spot.row)));
+        await this.#cache.use(
+          tileKey(level, spot.column, spot.row),
+          () => this.#loaded(level, spot.column, spot.row),
+          (tile) => place(spot, tile),
+        );
       }
     };
     await Promise.all(Array.from({ length: Math.min(DECODES_AT_ONCE, wanted.length) }, work));
