@@ -1,7 +1,7 @@
 import { floatTensor, type OnnxModel } from '../graph/model.ts';
 import { withInputs } from '../graph/optimise/training-step.ts';
 import { encodeModel } from '../graph/proto.ts';
-import { loadRuntime, type Runtime, type Session } from '../infer/runtime.ts';
+import { loadRuntime, openSession, type Runtime, type Session } from '../infer/runtime.ts';
 import { evaluationGraph, HEAD } from './head-graph.ts';
 import type { HeadSpec } from './head-spec.ts';
 
@@ -32,13 +32,13 @@ export class HeadEvaluator {
   readonly #spec: HeadSpec;
   readonly #dims: ReadonlyMap<string, readonly number[]>;
 
-  static async open(spec: HeadSpec, weights: HeadWeights): Promise<HeadEvaluator> {
+  /** @param threads of the session; 0 = all cores. */
+  static async open(spec: HeadSpec, weights: HeadWeights, threads = 0): Promise<HeadEvaluator> {
     const { model, parameters } = evaluationGraph(spec);
     const tensors = model.graph.initializers.filter(({ name }) => parameters.includes(name));
     const runtime = await loadRuntime();
-    const session = await runtime.InferenceSession.create(encodeModel(withInputs(model, tensors)), {
-      logSeverityLevel: 4,
-    });
+    const bytes = encodeModel(withInputs(model, tensors));
+    const session = await openSession({ model: bytes, provider: 'cpu', threads });
     return new HeadEvaluator(runtime, session, spec, weights, new Map(tensors.map(({ name, dims }) => [name, dims])));
   }
 

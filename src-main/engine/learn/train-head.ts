@@ -5,24 +5,15 @@ import { rateInput } from '../graph/optimise/step-options.ts';
 import { buildTrainingStep, initialValues, type StateTensor } from '../graph/optimise/training-step.ts';
 import { encodeModel } from '../graph/proto.ts';
 import { loadRuntime, openSession, type Runtime, type Session } from '../infer/runtime.ts';
+import type { Bag, BagSet } from './bag.ts';
 import { type BagPrediction, HeadEvaluator, type HeadWeights } from './evaluate-head.ts';
 import { fitScaling, foldScaling, scaledBags } from './feature-scaling.ts';
 import { HEAD, HIDDEN_TILE, trainingGraph } from './head-graph.ts';
 import { embeddingWidths, type HeadRegularisers, type HeadSpec } from './head-spec.ts';
+import { StepRunner } from './step-runner.ts';
+import { TiledRunner } from './tiled-runner.ts';
 
-/** A slide's tiles as the head sees them. */
-export interface Bag {
-  /** tiles x featureDim, row-major. */
-  readonly features: Float32Array;
-  /** Index of the slide's class. */
-  readonly label: number;
-}
-
-/** Gives bags one at a time, so that an archive need not fit into memory. */
-export interface BagSet {
-  readonly count: number;
-  get(index: number): Promise<Bag>;
-}
+export type { Bag, BagSet };
 
 export interface HeadTraining {
   readonly spec: HeadSpec;
@@ -78,6 +69,8 @@ export interface TrainedHead {
 export interface TrainingHooks {
   readonly onEpoch?: (record: EpochRecord) => void;
   readonly signal?: AbortSignal;
+  /** Tiles of a bag that are computed at once; a larger bag goes through in parts, with the gradient of the whole. */
+  readonly tilesAtOnce?: number;
 }
 
 /**
@@ -106,7 +99,7 @@ async function trainOn(
   validation: BagSet,
   hooks: TrainingHooks,
 ): Promise<TrainedHead> {
-  const stepper = await Stepper.open(training);
+  const stepper = await Stepper.open(training, hooks.tilesAtOnce);
   const evaluator = await HeadEvaluator.open(training.spec, stepper.weights(), training.threads);
   const history: EpochRecord[] = [];
   let best: TrainedHead | null = null;
@@ -195,78 +188,69 @@ export function shuffled(count: number, stream: RandomStream): number[] {
   return order;
 }
 
+const TILES_AT_ONCE = 8192;
+const GROUP = 'head';
+
 /** The training session with its moving weights. */
 class Stepper {
   readonly #runtime: Runtime;
-  readonly #session: Session;
+  readonly #runner: StepRunner;
   readonly #training: HeadTraining;
-  readonly #kept: readonly StateTensor[];
-  readonly #parameters: readonly StateTensor[];
+  readonly #options: TrainingStepOptions;
+  readonly #tilesAtOnce: number;
   readonly #masks: RandomStream;
-  #values: Record<string, InstanceType<Runtime['Tensor']>>;
-  #step = 0;
+  #tiled: TiledRunner | null = null;
 
-  static async open(training: HeadTraining): Promise<Stepper> {
+  static async open(training: HeadTraining, tilesAtOnce = TILES_AT_ONCE): Promise<Stepper> {
     const { model, parameters } = trainingGraph(training.spec, training.regularisers);
-    const built = buildTrainingStep({
+    const { optimiser, seed } = training;
+    const options: TrainingStepOptions = {
       model,
       loss: HEAD.loss,
-      groups: [{ name: 'head', parameters, weightDecay: training.weightDecay }],
-      optimiser: training.optimiser,
+      groups: [{ name: GROUP, parameters, weightDecay: training.weightDecay }],
+      optimiser,
       clipNorm: training.clipNorm,
       watch: [],
       inputDims: {},
-    });
-    const runtime = await loadRuntime();
-    const threads = training.threads ?? 0;
-    const session = await openSession({ model: encodeModel(built.model), provider: 'cpu', threads });
-    return new Stepper(runtime, session, training, built.parameters, built.state);
+    };
+    const runner = await StepRunner.open(buildTrainingStep(options), { optimiser, seed });
+    return new Stepper(await loadRuntime(), runner, training, options, tilesAtOnce);
   }
 
   private constructor(
     runtime: Runtime,
-    session: Session,
+    runner: StepRunner,
     training: HeadTraining,
-    parameters: readonly StateTensor[],
-    state: readonly StateTensor[],
+    options: TrainingStepOptions,
+    tilesAtOnce: number,
   ) {
     this.#runtime = runtime;
-    this.#session = session;
+    this.#runner = runner;
     this.#training = training;
-    this.#parameters = parameters;
-    this.#kept = [...parameters, ...state];
+    this.#options = options;
+    this.#tilesAtOnce = tilesAtOnce;
     this.#masks = new RandomStream(training.seed, 'masks');
-    this.#values = Object.fromEntries(
-      this.#kept.map((item) => [item.input, this.#tensor(initialValues(item), item.dims)]),
-    );
   }
 
   /** One update on one bag; returns its loss. */
   async step(bag: Bag): Promise<number> {
-    this.#step++;
-    const [correction1, correction2] = corrections(this.#training.optimiser, this.#step);
-    const scalars = { [rateInput('head')]: warmedRate(this.#training, this.#step), correction1, correction2 };
-    const numbers = Object.entries(scalars).map(([name, value]) => [name, this.#tensor(Float32Array.of(value), [])]);
-    const results = await this.#session.run({
-      ...this.#data(bag),
-      ...(Object.fromEntries(numbers) as Record<string, InstanceType<Runtime['Tensor']>>),
-      ...this.#values,
-    });
-    this.#values = Object.fromEntries(
-      this.#kept.map(({ input, output, dims }) => [input, this.#tensor(results[output]?.data as Float32Array, dims)]),
-    );
-    return Number(results[HEAD.loss]?.data[0]);
+    const rates = { [GROUP]: this.#training.rate };
+    const data = this.#data(bag);
+    if (bag.features.length / this.#training.spec.featureDim <= this.#tilesAtOnce) {
+      return (await this.#runner.step(data, rates)).loss;
+    }
+    this.#tiled ??= await TiledRunner.open(buildTiledStep(this.#options, 'N'), this.#tilesAtOnce);
+    return await this.#tiled.step(this.#runner, data, rates);
   }
 
   /** A copy of the weights as they are now. */
   weights(): HeadWeights {
-    return new Map(
-      this.#parameters.map(({ input }) => [input, new Float32Array(this.#values[input]?.data as Float32Array)]),
-    );
+    return this.#runner.weights();
   }
 
   async close(): Promise<void> {
-    await this.#session.release();
+    await this.#runner.close();
+    await this.#tiled?.close();
   }
 
   #data(bag: Bag): Record<string, InstanceType<Runtime['Tensor']>> {
@@ -284,7 +268,7 @@ class Stepper {
       [HEAD.featureMask]: this.#tensor(featureMask, [1, width]),
       [HEAD.tileMask]: this.#tensor(tileMask, [tiles, 1]),
     };
-    return Object.fromEntries(Object.entries(all).filter(([name]) => this.#session.inputNames.includes(name)));
+    return Object.fromEntries(Object.entries(all).filter(([name]) => this.#runner.inputNames.includes(name)));
   }
 
   /** Ones, with the given share of zeros; never all zero. */
