@@ -4,6 +4,7 @@ import { navigation } from '../state/navigation.svelte.ts';
 import { stage } from '../state/stage.svelte.ts';
 import { workspace } from '../state/workspace.svelte.ts';
 import type { ViewerAction } from '../viewer/keyboard-map.ts';
+import { chooseFolder } from './choose-files.ts';
 import { openDemo } from './intake.ts';
 
 const STAGE_ACTIONS = {
@@ -17,6 +18,8 @@ const STAGE_ACTIONS = {
 const GOES_TO = {
   'go-library': 'library',
   'go-viewer': 'viewer',
+  'go-archive': 'archive',
+  'go-compare': 'compare',
   'go-backbones': 'backbones',
   'go-settings': 'settings',
 } as const;
@@ -28,6 +31,7 @@ export function menuCommandsNow(): readonly MenuCommand[] {
   return [
     ...keysOf(GOES_TO),
     'open-demo',
+    'open-folder',
     ...(workspace.slide ? (['go-analyse'] as const) : []),
     ...(onStage ? keysOf(STAGE_ACTIONS) : []),
     ...(onStage && mapDisplay.loaded ? (['toggle-overlay'] as const) : []),
@@ -40,6 +44,7 @@ export function takeMenuCommand(command: MenuCommand): void {
   if (isKey(STAGE_ACTIONS, command)) stage.perform(STAGE_ACTIONS[command]);
   else if (isKey(GOES_TO, command)) navigation.go(GOES_TO[command], workspace.slide?.id ?? null);
   else if (command === 'open-demo') void openDemo();
+  else if (command === 'open-folder') void chooseFolder();
   else if (command === 'toggle-overlay') mapDisplay.visible = !mapDisplay.visible;
   else if (command === 'export-report' || command === 'export-tiles') navigation.dialog = 'report';
   else if (command === 'go-analyse') {

@@ -3,7 +3,8 @@ import type { Job } from '../../src-shared/model/job.ts';
 import { shell } from '../client/shell.ts';
 import { electronTransport, webTransport } from '../client/transport.ts';
 import { backbones } from '../state/backbones.svelte.ts';
-import { jobs } from '../state/jobs.svelte.ts';
+import { comparisons } from '../state/compare.svelte.ts';
+import { isActive, jobs } from '../state/jobs.svelte.ts';
 import { displayName, library } from '../state/library.svelte.ts';
 import { navigation } from '../state/navigation.svelte.ts';
 import { parsePlace } from '../state/place.ts';
@@ -24,6 +25,12 @@ export function wireUp(): void {
   jobs.onFinished(announce);
   session.start(shell ? electronTransport(shell) : webTransport);
   if (shell) wireShell();
+  // An address typed or pasted goes there, whatever dialog is open.
+  addEventListener('hashchange', () => {
+    if (session.about === null) return;
+    navigation.closeDialog();
+    void restorePlace();
+  });
   document.addEventListener('fullscreenchange', () => {
     stage.fullScreen = document.fullscreenElement !== null;
   });
@@ -39,6 +46,7 @@ async function loadEverything(): Promise<void> {
     library.load(),
     backbones.load(),
     studies.load(),
+    comparisons.load(),
     shown(() => jobs.load()),
     shown(() => workspace.refreshRuns()),
   ]);
@@ -55,23 +63,39 @@ async function restorePlace(): Promise<void> {
     navigation.go('viewer', place.slideId);
     await workspace.openId(place.slideId);
   } else if (place.destination === 'study') navigation.goToStudy(place.study);
+  else if (place.destination === 'compare') navigation.goToComparison(place.comparison);
   else navigation.go(place.destination);
 }
 
 function takeEvent(event: EngineEvent): void {
   if (event.type === 'job') jobs.take(event.job);
+  else if (event.type === 'jobs-removed') jobs.drop(event.jobIds);
+  else if (event.type === 'queue') jobs.paused = event.queue.paused;
   else if (event.type === 'library-changed') void library.load();
   else if (event.type === 'backbones-changed') void backbones.load();
   else if (event.type === 'studies-changed') void studies.load();
+  else if (event.type === 'comparisons-changed') void comparisons.load();
   else if (event.type === 'runs-changed' && event.slideId === workspace.slide?.id)
     void shown(() => workspace.refreshRuns());
 }
 
 function announce(job: Job): void {
-  if (job.state === 'failed' && job.error) toasts.payload(job.error);
+  // One bad slide of an archive is no reason to interrupt: it is listed there with its reason.
+  if (job.state === 'failed' && job.error && job.kind !== 'extract') toasts.payload(job.error);
+  if (job.kind === 'extract') announceArchive();
   if (job.kind === 'demo-slide') void demoSlideEnded(job);
   if (job.kind === 'analyse' && job.state === 'done') void analysisEnded(job);
   if (job.kind === 'study' && job.state === 'done') void studyEnded(job);
+  if (job.kind === 'compare' && job.state === 'done') void comparisonEnded(job);
+}
+
+/** Says that the archive is through, once, when nothing of it is left to do. */
+function announceArchive(): void {
+  if (jobs.archive.some(isActive) || navigation.destination === 'archive') return;
+  const leftOut = jobs.archive.filter(({ state }) => state === 'failed').length;
+  const sentence =
+    leftOut === 0 ? 'The archive is done.' : `The archive is done; ${leftOut} of its slides were left out.`;
+  toasts.ok(sentence, { label: 'Show', run: () => navigation.go('archive') });
 }
 
 async function demoSlideEnded(job: Job): Promise<void> {
@@ -85,6 +109,13 @@ async function studyEnded(job: Job): Promise<void> {
   const study = studies.list.find(({ jobId }) => jobId === job.id);
   if (!study || (navigation.destination === 'study' && navigation.study === study.id)) return;
   toasts.ok(`${study.plan.name} is trained.`, { label: 'Show', run: () => navigation.goToStudy(study.id) });
+}
+
+async function comparisonEnded(job: Job): Promise<void> {
+  await comparisons.load();
+  const entry = comparisons.list.find(({ jobId }) => jobId === job.id);
+  if (!entry || (navigation.destination === 'compare' && navigation.comparison === entry.id)) return;
+  toasts.ok(`${entry.name} is compared.`, { label: 'Show', run: () => navigation.goToComparison(entry.id) });
 }
 
 async function analysisEnded(job: Job): Promise<void> {

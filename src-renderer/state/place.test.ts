@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { asId, type SlideId, type StudyId } from '../../src-shared/model/ids.ts';
+import { asId, type ComparisonId, type SlideId, type StudyId } from '../../src-shared/model/ids.ts';
 import { formatPlace, parsePlace } from './place.ts';
 
 const id = asId<SlideId>('a'.repeat(64));
@@ -10,12 +10,14 @@ describe('places as addresses', () => {
       destination: 'viewer',
       slideId: id,
       study: null,
+      comparison: null,
       demo: false,
     });
     expect(parsePlace(formatPlace('settings', id))).toEqual({
       destination: 'settings',
       slideId: null,
       study: null,
+      comparison: null,
       demo: false,
     });
   });
@@ -26,8 +28,21 @@ describe('places as addresses', () => {
     }
   });
 
+  it('come back to a comparison, its form and the list of them', () => {
+    for (const comparison of [asId<ComparisonId>('0b7e-2'), 'new', null] as const) {
+      const place = parsePlace(formatPlace('compare', comparison));
+      expect(place).toMatchObject({ destination: 'compare', comparison, study: null, slideId: null });
+    }
+  });
+
   it('open the demo slide by name', () => {
-    expect(parsePlace('#/demo')).toEqual({ destination: 'viewer', slideId: null, study: null, demo: true });
+    expect(parsePlace('#/demo')).toEqual({
+      destination: 'viewer',
+      slideId: null,
+      study: null,
+      comparison: null,
+      demo: true,
+    });
   });
 
   it.each(['', '#', '#/nowhere', '#/studies'])('fall back to the library for %j', (hash) => {
