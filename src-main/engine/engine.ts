@@ -15,6 +15,8 @@ export interface EngineOptions {
   readonly probe?: ProbeDevice;
   /** A folder or http(s) address that stands in for the servers of the backbone catalogue; null = the servers. */
   readonly catalogueMirror?: string | null;
+  /** Address of another Hugging Face hub (a site's own, a test's); null = https://huggingface.co. */
+  readonly hubUrl?: string | null;
 }
 
 /** A route request: plain data, so that it crosses a thread or a process by structured clone. */

@@ -1,5 +1,5 @@
 import type { Job } from '../../src-shared/model/job.ts';
-import { formatCount, formatDuration } from '../state/format.ts';
+import { formatBytes, formatCount, formatDuration } from '../state/format.ts';
 
 /** 0..1, or null while the total is unknown. */
 export function shareDone({ progress }: Job): number | null {
@@ -10,9 +10,15 @@ export function shareDone({ progress }: Job): number | null {
 export function describeProgress({ kind, state, progress }: Job): string {
   if (state === 'queued') return 'Waiting for its turn';
   const parts = [progress.stage];
-  if (progress.total > 0) parts.push(`${formatCount(progress.done)} of ${formatCount(progress.total)}`);
+  const amount = kind === 'download' ? formatBytes : formatCount;
+  if (progress.total > 0) parts.push(`${amount(progress.done)} of ${amount(progress.total)}`);
+  else if (kind === 'download' && progress.done > 0) parts.push(amount(progress.done));
   // A study counts tiles, then epochs: a speed without its unit says nothing.
-  if (progress.perSecond !== null && kind !== 'study' && kind !== 'compare') parts.push(`${formatRate(progress.perSecond)} tiles/s`);
+  if (progress.perSecond !== null && kind !== 'study' && kind !== 'compare') {
+    parts.push(
+      kind === 'download' ? `${formatBytes(progress.perSecond)}/s` : `${formatRate(progress.perSecond)} tiles/s`,
+    );
+  }
   if (progress.secondsLeft !== null) parts.push(`${formatDuration(progress.secondsLeft)} left`);
   return parts.filter((part) => part !== '').join(' · ');
 }
@@ -20,8 +26,11 @@ export function describeProgress({ kind, state, progress }: Job): string {
 /** One line for a job that does not run any more. */
 export function describeJob(job: Job): string {
   const { done, total } = job.progress;
-  const unit = job.kind === 'study' || job.kind === 'compare' ? '' : ' tiles';
-  const reached = total > 0 && done < total ? ` at ${formatCount(done)} of ${formatCount(total)}${unit}` : '';
+  const loading = job.kind === 'download';
+  const unit = loading || job.kind === 'study' || job.kind === 'compare' ? '' : ' tiles';
+  const amount = loading ? formatBytes : formatCount;
+  const reached = total > 0 && done < total ? ` at ${amount(done)} of ${amount(total)}${unit}` : '';
+  const kept = loading ? 'what has arrived is kept' : 'what was computed is kept';
   switch (job.state) {
     case 'done': {
       const seconds = job.finishedAtMs === null ? null : (job.finishedAtMs - job.createdAtMs) / 1000;
@@ -30,9 +39,9 @@ export function describeJob(job: Job): string {
     case 'failed':
       return job.error?.message ?? 'Failed';
     case 'cancelled':
-      return job.resumable ? `Cancelled${reached}; what was computed is kept` : 'Cancelled';
+      return job.resumable ? `Cancelled${reached}; ${kept}` : 'Cancelled';
     case 'interrupted':
-      return `Interrupted${reached}; what was computed is kept`;
+      return `Interrupted${reached}; ${kept}`;
     default:
       return describeProgress(job);
   }

@@ -1,7 +1,7 @@
 import type { CardEdits, ExportedFile } from '../../src-shared/api/engine.ts';
 import type { AppError } from '../../src-shared/errors.ts';
-import type { BackboneCard, CatalogueItem, DownloadedBackbone, KeyMatch } from '../../src-shared/model/backbone.ts';
-import type { BackboneId, FileGrant } from '../../src-shared/model/ids.ts';
+import { type BackboneCard, type Catalogue, type KeyMatch, MIRROR_SETTING } from '../../src-shared/model/backbone.ts';
+import type { BackboneId, FileGrant, JobId } from '../../src-shared/model/ids.ts';
 import { engine } from './session.svelte.ts';
 import { asAppError } from './toasts.svelte.ts';
 
@@ -70,15 +70,23 @@ class Backbones {
     return engine.exportBackboneCut(id, cut);
   }
 
-  catalogue(): Promise<readonly CatalogueItem[]> {
+  catalogue(): Promise<Catalogue> {
     return engine.listCatalogue();
   }
 
-  /** Fetches a checkpoint of the catalogue: uses the network. */
-  async download(name: string): Promise<DownloadedBackbone> {
-    const fetched = await engine.downloadBackbone(name);
-    await this.load();
-    return fetched;
+  /** Begins to fetch a checkpoint of the catalogue, or goes on with it: uses the network. */
+  download(name: string): Promise<JobId> {
+    return engine.startDownload(name);
+  }
+
+  /** Removes what an unfinished download has fetched. */
+  discard(name: string): Promise<void> {
+    return engine.discardDownload(name);
+  }
+
+  /** A folder or address that stands in for the servers of the catalogue; empty = the servers. */
+  setMirror(mirror: string): Promise<void> {
+    return engine.setSetting(MIRROR_SETTING, mirror.trim());
   }
 
   async remove(id: BackboneId): Promise<void> {

@@ -1,10 +1,4 @@
-import type {
-  BackboneCard,
-  BackboneOrigin,
-  Catalogue,
-  InputSpec,
-  KeyMatch,
-} from '../model/backbone.ts';
+import type { BackboneCard, BackboneOrigin, Catalogue, InputSpec, KeyMatch } from '../model/backbone.ts';
 import type {
   ComparisonCell,
   ComparisonEntry,

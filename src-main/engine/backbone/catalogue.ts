@@ -30,6 +30,10 @@ export interface CatalogueEntry {
   readonly from: CatalogueSource;
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
+  /** True where access is given on request only. */
+  readonly gated?: boolean;
+  /** What of it could not be confirmed from public text when the entry was written, for the user; absent = nothing. */
+  readonly unchecked?: string;
 }
 
 const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
@@ -69,6 +73,7 @@ function timm(
     origin: 'imagenet',
     method,
     licence: 'Apache-2.0',
+    unchecked: 'The repository is known by name; the file name and the licence of its page were not checked.',
     page: `https://huggingface.co/${repo}`,
     from: { kind: 'hub', repo, path: 'model.safetensors' },
     ...values,
@@ -82,6 +87,7 @@ function lunit(name: string, architecture: string, method: string, file: string)
     origin: 'histology',
     method: `${method}, TCGA and TULIP tiles at 20x and 40x`,
     licence: 'non-commercial research (see the page)',
+    unchecked: 'Address, file name and pixel statistics are those its users quote; the server was not asked.',
     page: 'https://github.com/lunit-io/benchmark-ssl-pathology',
     from: {
       kind: 'url',
@@ -100,6 +106,7 @@ function mormont(architecture: string, share: string): CatalogueEntry {
     origin: 'histology',
     method: 'multi-task, 22 histology tasks (arXiv 2005.02561)',
     licence: 'MIT code; the weights carry no licence of their own',
+    unchecked: 'The address is the one its code names; the server was not asked, and states no digest.',
     page: 'https://github.com/waliens/multitask-dipath',
     from: {
       kind: 'url',
@@ -136,6 +143,9 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     origin: 'histology',
     method: 'SimCLR, 57 histology datasets (arXiv 2011.13971)',
     licence: 'MIT',
+    unchecked:
+      'The address is the one its users quote; the server was not asked. Its authors state no mean and deviation: ' +
+      "ImageNet's are assumed, others use 0.5.",
     page: 'https://github.com/ozanciga/self-supervised-histopathology',
     from: {
       kind: 'url',
@@ -157,6 +167,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     origin: 'histology',
     method: 'iBOT, 40 million TCGA tiles',
     licence: 'Owkin non-commercial licence (see the page)',
+    unchecked: 'The file name in its repository was not checked.',
     page: 'https://huggingface.co/owkin/phikon',
     from: { kind: 'hub', repo: 'owkin/phikon', path: 'model.safetensors' },
     ...IMAGENET,

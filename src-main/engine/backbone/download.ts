@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -31,6 +31,7 @@ export async function download(request: DownloadRequest): Promise<string> {
   const part = `${request.path}.part`;
   await mkdir(dirname(request.path), { recursive: true });
   await receive(request, part);
+  await rm(tagPath(part), { force: true });
   const sha256 = await hashFile(part);
   if (request.sha256Start !== null && !sha256.startsWith(request.sha256Start.toLowerCase())) {
     await rm(part, { force: true });
@@ -50,18 +51,28 @@ export async function hashFile(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
+/** Where the entity tag of an unfinished file is kept: only the very same file may be continued. */
+function tagPath(part: string): string {
+  return `${part}.etag`;
+}
+
 async function receive(request: DownloadRequest, part: string): Promise<void> {
-  const have = await stat(part).then(
-    (found) => found.size,
-    () => 0,
-  );
-  const response = await ask(request, have);
+  const tag = await readFile(tagPath(part), 'utf8').catch(() => null);
+  const found = await stat(part).catch(() => null);
+  // Without a digest or a tag nothing would tell that the rest belongs to another file.
+  const have = found !== null && (tag !== null || request.sha256Start !== null) ? found.size : 0;
+  const response = await ask(request, have, tag);
   if (response.status === 416) return; // All of it is here already: the hash decides.
   const continued = response.status === 206;
   const length = response.headers.get('content-length');
   const start = continued ? have : 0;
   const total = length === null ? null : start + Number(length);
   if (!response.body) throw unreachable('the answer is empty');
+  const newTag = response.headers.get('etag');
+  // A weak tag promises no equal bytes (RFC 9110, section 8.8.1).
+  if (newTag !== null && !newTag.startsWith('W/')) await writeFile(tagPath(part), newTag);
+  else if (!continued) await rm(tagPath(part), { force: true });
+  await refuseWithoutRoom(response, dirname(part), total === null ? 0 : total - start);
   let bytes = start;
   const body = Readable.fromWeb(response.body as WebStream<Uint8Array>);
   body.on('data', (chunk: Uint8Array) => {
@@ -77,9 +88,18 @@ async function receive(request: DownloadRequest, part: string): Promise<void> {
   if (total !== null && bytes < total) throw unreachable(`${bytes} of ${total} bytes arrived`);
 }
 
-async function ask(request: DownloadRequest, have: number): Promise<Response> {
+/** A download that cannot fit is not begun: a full disk would hurt everything else. */
+async function refuseWithoutRoom(response: Response, folder: string, bytes: number): Promise<void> {
+  const disk = await statfs(folder).catch(() => null);
+  if (disk === null || disk.bavail * disk.bsize >= bytes) return;
+  await response.body?.cancel();
+  throw diskFull();
+}
+
+async function ask(request: DownloadRequest, have: number, tag: string | null): Promise<Response> {
   const { fetch: get = fetch, page, signal, url } = request;
-  const headers: Record<string, string> = have > 0 ? { Range: `bytes=${have}-` } : {};
+  const ifSame: Record<string, string> = tag === null ? {} : { 'If-Range': tag };
+  const headers: Record<string, string> = have > 0 ? { Range: `bytes=${have}-`, ...ifSame } : {};
   let response: Response;
   try {
     response = await get(url, { headers, ...(signal ? { signal } : {}) });
@@ -107,12 +127,14 @@ export function refusal(status: number, page: string): AppError {
 function failure(cause: unknown, signal: AbortSignal | undefined): AppError {
   if (signal?.aborted) return new AppError('Cancelled', 'The download was cancelled.');
   const code = cause instanceof Error && 'code' in cause ? cause.code : '';
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new AppError('DiskFull', 'The disk is full: the download could not be finished.', {
-      advice: 'Free some space and try again; what has arrived is kept.',
-    });
-  }
+  if (code === 'ENOSPC' || code === 'EDQUOT') return diskFull();
   return unreachable(cause instanceof Error ? `${cause.message} ${String(cause.cause ?? '')}` : String(cause));
+}
+
+function diskFull(): AppError {
+  return new AppError('DiskFull', 'The disk has no room for this download.', {
+    advice: 'Free some space and try again; what has arrived is kept.',
+  });
 }
 
 function unreachable(detail: string): AppError {

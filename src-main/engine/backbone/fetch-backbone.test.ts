@@ -20,6 +20,7 @@ let worker: InferenceWorker;
 /** What the mock hub does, and what it was asked. */
 let behaviour: { etag: string; status: number; breakAfter: number | null };
 let asked: string[];
+let sent: number[];
 
 beforeAll(async () => {
   worker = new InferenceWorker();
@@ -35,6 +36,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'hyaline-fetch-'));
   behaviour = { etag: `"${SHA256}"`, status: 200, breakAfter: null };
   asked = [];
+  sent = [];
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
@@ -46,13 +48,16 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
     response.writeHead(behaviour.status === 200 ? 404 : behaviour.status).end();
     return;
   }
-  const start = Number(range?.[1] ?? 0);
-  const end = range?.[2] ? Number(range[2]) : FILE.length - 1;
+  const condition = request.headers['if-range'];
+  const part = range !== null && (condition === undefined || condition === behaviour.etag);
+  const start = part ? Number(range[1]) : 0;
+  const end = part && range[2] ? Number(range[2]) : FILE.length - 1;
   const body = FILE.subarray(start, end + 1);
-  response.writeHead(range ? 206 : 200, {
+  sent.push(part ? 206 : 200);
+  response.writeHead(part ? 206 : 200, {
     ETag: behaviour.etag,
     'Content-Length': body.length,
-    ...(range ? { 'Content-Range': `bytes ${start}-${end}/${FILE.length}` } : {}),
+    ...(part ? { 'Content-Range': `bytes ${start}-${end}/${FILE.length}` } : {}),
   });
   if (behaviour.breakAfter === null || body.length < 2) response.end(body);
   else response.write(body.subarray(0, behaviour.breakAfter), () => setTimeout(() => response.destroy(), 50));
@@ -82,8 +87,8 @@ function get(extra: Partial<FetchRequest> = {}, entry: CatalogueEntry = ENTRY) {
 describe('fetchBackbone', () => {
   it('fetches from the hub, checks its digest and imports with what the catalogue knows', async () => {
     const progress: number[] = [];
-    const { card, fileSha256, digestChecked } = await get({ onProgress: (bytes) => progress.push(bytes) });
-    expect({ fileSha256, digestChecked }).toEqual({ fileSha256: SHA256, digestChecked: true });
+    const card = await get({ onProgress: (bytes) => progress.push(bytes) });
+    expect(card.file).toEqual({ name: 'model.safetensors', sha256: SHA256, digestChecked: true });
     expect(card).toMatchObject({
       name: 'test-squeezenet',
       architecture: 'squeezenet1_1',
@@ -105,8 +110,28 @@ describe('fetchBackbone', () => {
     const kept = (await stat(part)).size;
     expect(kept).toBeGreaterThan(0);
     behaviour.breakAfter = null;
-    expect((await get()).fileSha256).toBe(SHA256);
+    expect((await get()).file?.sha256).toBe(SHA256);
     expect(asked.at(-1)).toBe(`/someone/squeezenet/resolve/main/model.safetensors bytes=${kept}-`);
+  });
+
+  it.each(['the same file', 'another file'])('asks for the rest only of the very same file: %s', async (which) => {
+    const entry = BY_URL(null);
+    behaviour.breakAfter = 1_000_000;
+    await expect(get({}, entry)).rejects.toMatchObject({ code: 'NetworkUnavailable' });
+    behaviour.breakAfter = null;
+    if (which === 'another file') behaviour.etag = '"another"';
+    // Nothing but its hash tells whether the two halves belong together.
+    expect((await get({}, entry)).file?.sha256).toBe(SHA256);
+    expect(sent.at(-1)).toBe(which === 'the same file' ? 206 : 200);
+  });
+
+  it('begins again where neither a digest nor a tag would tell that the rest belongs to another file', async () => {
+    const entry = BY_URL(null);
+    behaviour = { ...behaviour, etag: 'W/"weak"', breakAfter: 1_000_000 };
+    await expect(get({}, entry)).rejects.toMatchObject({ code: 'NetworkUnavailable' });
+    behaviour.breakAfter = null;
+    await get({}, entry);
+    expect(asked.at(-1)).toBe('/squeezenet.pth');
   });
 
   it('throws a file away whose digest is not the one stated, and keeps no backbone', async () => {
@@ -114,8 +139,8 @@ describe('fetchBackbone', () => {
     await expect(get()).rejects.toMatchObject({ code: 'BackboneUnreadable' });
     expect(await readdir(join(folder, 'downloads', ENTRY.name))).toEqual([]);
     await expect(get({}, BY_URL('beef'))).rejects.toMatchObject({ code: 'BackboneUnreadable' });
-    expect((await get({}, BY_URL(SHA256.slice(0, 8)))).digestChecked).toBe(true);
-    expect((await get({}, BY_URL(null))).digestChecked).toBe(false);
+    expect((await get({}, BY_URL(SHA256.slice(0, 8)))).file?.digestChecked).toBe(true);
+    expect((await get({}, BY_URL(null))).file?.digestChecked).toBe(false);
   });
 
   it('says where to ask for a gated model', async () => {
@@ -134,7 +159,7 @@ describe('fetchBackbone', () => {
     const mirror = join(folder, 'mirror');
     await mkdir(join(mirror, ENTRY.name), { recursive: true });
     await writeFile(join(mirror, ENTRY.name, 'model.safetensors'), FILE);
-    expect((await get({ mirror })).card.name).toBe(ENTRY.name);
+    expect((await get({ mirror })).name).toBe(ENTRY.name);
     expect(asked).toEqual([]);
     await get({ mirror: `${address}/squeezenet-mirror/` });
     expect(asked).toEqual(['/squeezenet-mirror/test-squeezenet/model.safetensors']);

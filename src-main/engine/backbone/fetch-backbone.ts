@@ -1,8 +1,8 @@
 import { copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileDownloadInfo, HubApiError } from '@huggingface/hub';
 import { AppError } from '../../../src-shared/errors.ts';
-import type { BackboneCard } from '../../../src-shared/model/backbone.ts';
+import type { BackboneCard, OriginalFile } from '../../../src-shared/model/backbone.ts';
 import type { InferenceWorker } from '../infer/inference-worker.ts';
 import { CATALOGUE, type CatalogueEntry, catalogueCard, catalogueFileName } from './catalogue.ts';
 import { download, hashFile, refusal } from './download.ts';
@@ -20,15 +20,9 @@ export interface FetchRequest {
   readonly fetch?: typeof fetch;
   readonly signal?: AbortSignal;
   readonly onProgress?: (bytes: number, total: number | null) => void;
+  /** The file is here; what follows is its import. */
+  readonly onFetched?: () => void;
   readonly worker?: InferenceWorker;
-}
-
-/** A fetched backbone and the hash of the file it came from. */
-export interface FetchedBackbone {
-  readonly card: BackboneCard;
-  readonly fileSha256: string;
-  /** False where the source states no digest: nothing but the user's trust says that the file is the right one. */
-  readonly digestChecked: boolean;
 }
 
 /** An entry of the catalogue by name. @throws AppError NotFound. */
@@ -49,27 +43,26 @@ export function findCatalogueEntry(name: string, entries: readonly CatalogueEntr
 export async function fetchBackbone(
   request: FetchRequest,
   entries: readonly CatalogueEntry[] = CATALOGUE,
-): Promise<FetchedBackbone> {
+): Promise<BackboneCard> {
   const entry = findCatalogueEntry(request.name, entries);
   const path = join(request.downloadFolder, entry.name, catalogueFileName(entry));
   await mkdir(dirname(path), { recursive: true });
-  const { fileSha256, digestChecked } = await obtain(request, entry, path);
+  const file = await obtain(request, entry, path);
+  request.onFetched?.();
   // The catalogue's knowledge becomes the card beside the file, which the import reads.
   const cardPath = path.replace(/\.[^.]+$/, '.json');
   await writeFile(cardPath, JSON.stringify(catalogueCard(entry)));
   const card = await prepareImport(path, {}, request.backbonesFolder, request.worker);
-  return { card, fileSha256, digestChecked };
+  return { ...card, file };
 }
 
-type Obtained = Pick<FetchedBackbone, 'fileSha256' | 'digestChecked'>;
-
-async function obtain(request: FetchRequest, entry: CatalogueEntry, path: string): Promise<Obtained> {
+async function obtain(request: FetchRequest, entry: CatalogueEntry, path: string): Promise<OriginalFile> {
   const { mirror = null } = request;
   const stated = entry.from.kind === 'url' ? entry.from.sha256Start : null;
   if (mirror !== null && !/^https?:\/\//.test(mirror)) return copyFromFolder(mirror, entry, path, stated);
   const source = mirror === null ? await originalOf(request, entry) : mirrored(mirror, entry, stated);
   const { signal, onProgress, fetch: get } = request;
-  const fileSha256 = await download({
+  const sha256 = await download({
     ...source,
     path,
     page: entry.page,
@@ -77,7 +70,7 @@ async function obtain(request: FetchRequest, entry: CatalogueEntry, path: string
     ...(signal ? { signal } : {}),
     ...(onProgress ? { onProgress } : {}),
   });
-  return { fileSha256, digestChecked: source.sha256Start !== null };
+  return { name: basename(path), sha256, digestChecked: source.sha256Start !== null };
 }
 
 interface Source {
@@ -110,26 +103,34 @@ async function originalOf(request: FetchRequest, entry: CatalogueEntry): Promise
   }
 }
 
+/** Where a folder that stands in for the servers holds the file of an entry: `NAME/FILE`, else `FILE`; null where it does not. */
+export async function findInFolder(folder: string, entry: CatalogueEntry): Promise<string | null> {
+  const name = catalogueFileName(entry);
+  const places = [join(folder, entry.name, name)];
+  // Half of the entries are called model.safetensors: alone, that name says nothing.
+  if (entry.from.kind === 'url') places.push(join(folder, name));
+  for (const place of places) if ((await stat(place).catch(() => null))?.isFile()) return place;
+  return null;
+}
+
 async function copyFromFolder(
   mirror: string,
   entry: CatalogueEntry,
   path: string,
   stated: string | null,
-): Promise<Obtained> {
+): Promise<OriginalFile> {
   const name = catalogueFileName(entry);
-  const places = [join(mirror, entry.name, name), join(mirror, name)];
-  for (const place of places) {
-    const found = await stat(place).catch(() => null);
-    if (!found?.isFile()) continue;
-    const fileSha256 = await hashFile(place);
-    if (stated !== null && !fileSha256.startsWith(stated)) {
+  const place = await findInFolder(mirror, entry);
+  if (place !== null) {
+    const sha256 = await hashFile(place);
+    if (stated !== null && !sha256.startsWith(stated)) {
       throw new AppError('BackboneUnreadable', 'The file in the mirror is not the one its source describes.', {
         advice: 'Copy it to the mirror again.',
-        detail: `SHA-256 ${fileSha256}, stated ${stated}`,
+        detail: `SHA-256 ${sha256}, stated ${stated}`,
       });
     }
     await copyFile(place, path);
-    return { fileSha256, digestChecked: stated !== null };
+    return { name, sha256, digestChecked: stated !== null };
   }
   throw new AppError('NotFound', `The mirror does not hold ${entry.name}.`, {
     advice: `Put the file there as ${entry.name}/${name}.`,

@@ -33,7 +33,7 @@ function partsWith(...providers: readonly ProviderName[]): DeviceParts {
   const chosen = (): ChosenDevice => {
     const provider = providers[turn] ?? 'cpu';
     const status = { name: provider, detail: `a ${provider}, 2 threads`, threads: 2, refused: [] };
-    return { provider, status, fallbacks: [] };
+    return { provider, status, fallbacks: [], candidates: [] };
   };
   return {
     store,
@@ -41,7 +41,6 @@ function partsWith(...providers: readonly ProviderName[]): DeviceParts {
     onRunChanged: () => undefined,
     device: {
       choose: async () => chosen(),
-      status: async () => chosen().status,
       fallBack: async () => {
         turn += 1;
         return chosen();

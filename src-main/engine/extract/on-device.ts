@@ -8,7 +8,7 @@ import type { Store } from '../store/store.ts';
 
 export interface DeviceParts {
   readonly store: Pick<Store, 'getRun' | 'updateRun' | 'nextTile'>;
-  readonly device: Pick<DeviceService, 'choose' | 'status' | 'fallBack'>;
+  readonly device: Pick<DeviceService, 'choose' | 'fallBack'>;
   readonly versions: Readonly<Record<string, string>>;
   readonly onRunChanged: (run: Run) => void;
 }
@@ -24,15 +24,20 @@ export async function computeOnDevice(
   runs: readonly RunId[],
   compute: (provider: ProviderName) => Promise<void>,
 ): Promise<void> {
-  for (let chosen = await parts.device.choose(); ; ) {
-    const status = await parts.device.status();
-    for (const id of runs) await noteDevice(parts, id, status);
+  const made = await Promise.all(runs.map((id) => parts.store.getRun(id)));
+  const backbones = made.flatMap((run) => (run === null ? [] : [run.backboneId]));
+  for (let chosen = await parts.device.choose(backbones); ; ) {
+    for (const id of runs) await noteDevice(parts, id, chosen.status);
     try {
       await compute(chosen.provider);
       return;
     } catch (error) {
       if (chosen.provider === 'cpu' || !hasCode(error, 'DeviceFailed')) throw error;
-      chosen = await parts.device.fallBack(error.message);
+      chosen = await parts.device.fallBack(
+        chosen.provider,
+        `It failed in the middle of a run: ${error.message}`,
+        backbones,
+      );
     }
   }
 }

@@ -63,6 +63,7 @@ describe('the job queue', () => {
       extract: runner,
       study: runner,
       'demo-slide': { ...lanes(demo), lane: 'demo', resumable: false },
+      download: { ...lanes(demo), lane: 'download', resumable: true },
     };
     return openJobQueue({ store, runners, emit });
   };
@@ -218,7 +219,7 @@ describe('the job queue', () => {
         ...{ putJob, listJobs: () => store.listJobs(), removeJob: (id) => store.removeJob(id) },
         ...{ getSetting: (key) => store.getSetting(key), setSetting: (key, value) => store.setSetting(key, value) },
       },
-      runners: { analyse: runner, compare: runner, extract: runner, study: runner, 'demo-slide': demo },
+      runners: { analyse: runner, compare: runner, extract: runner, study: runner, 'demo-slide': demo, download: demo },
       emit: () => undefined,
     });
     await expect(unkept.enqueue(request('a'))).rejects.toBe(full);

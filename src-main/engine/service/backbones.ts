@@ -2,22 +2,18 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CardEdits } from '../../../src-shared/api/engine.ts';
 import { AppError } from '../../../src-shared/errors.ts';
-import type {
-  BackboneCard,
-  CatalogueItem,
-  CutPoint,
-  DownloadedBackbone,
-  KeyMatch,
-} from '../../../src-shared/model/backbone.ts';
+import type { BackboneCard, CutPoint, KeyMatch } from '../../../src-shared/model/backbone.ts';
 import type { BackboneId } from '../../../src-shared/model/ids.ts';
 import { reportCheckpoint } from '../backbone/build-checkpoint.ts';
-import { CATALOGUE } from '../backbone/catalogue.ts';
-import { fetchBackbone } from '../backbone/fetch-backbone.ts';
+import { type FetchRequest, fetchBackbone } from '../backbone/fetch-backbone.ts';
 import { backbonePath, ensureBuiltIns, exportCut, prepareImport, prepareRandom } from '../backbone/registry.ts';
+import type { TestSubject } from '../infer/device.ts';
 import { GraphCache, graphCacheFolder } from '../infer/graph-cache.ts';
 import type { InferenceWorker } from '../infer/inference-worker.ts';
 import type { Store } from '../store/store.ts';
 
+/** Images of a device's self-test: more than one, so that a batch is one. */
+const TEST_IMAGES = 2;
 const MAX_SEED = 2 ** 31 - 1;
 
 /** A backbone ready to run: its card, the file that holds its graph and the cut asked for. */
@@ -113,20 +109,22 @@ export class BackboneService {
 
   /**
    * Fetches a checkpoint of the catalogue and registers it; what has arrived when it fails is kept and continued.
-   * Throws NetworkUnavailable, NotAllowed (says where to ask), NotFound, DiskFull, BackboneUnreadable.
-   *
-   * @param mirror a folder or address that stands in for the catalogue's servers.
+   * Throws NetworkUnavailable, NotAllowed (says where to ask), NotFound, DiskFull, BackboneUnreadable, Cancelled.
    */
-  async download(name: string, mirror: string | null): Promise<DownloadedBackbone> {
-    const downloadFolder = join(this.folder, 'downloads');
-    const fetched = await fetchBackbone({
-      ...{ name, mirror, downloadFolder, backbonesFolder: this.folder },
-      worker: this.#worker,
-    });
-    await this.#register(fetched.card);
+  async download(request: Omit<FetchRequest, 'backbonesFolder' | 'worker'>): Promise<BackboneCard> {
+    const fetched = await fetchBackbone({ ...request, backbonesFolder: this.folder, worker: this.#worker });
+    await this.#register(fetched);
     // The graph is stored now: the file it was made from need not take the same room again.
-    await rm(join(downloadFolder, name), { recursive: true, force: true });
+    await rm(join(request.downloadFolder, request.name), { recursive: true, force: true });
     return fetched;
+  }
+
+  /** What a device is tested with before it computes features of this backbone. Throws NotFound. */
+  async testSubject(id: BackboneId): Promise<TestSubject> {
+    const { input } = await this.get(id);
+    const { widthPx, heightPx, layout } = input;
+    const size = layout === 'NCHW' ? [3, heightPx, widthPx] : [heightPx, widthPx, 3];
+    return { modelPath: backbonePath(this.folder, id), dims: [TEST_IMAGES, ...size] };
   }
 
   /** Removes an imported backbone and its file. Throws NotAllowed for a built-in one. */
@@ -158,12 +156,4 @@ export class BackboneService {
 function namedIn(card: BackboneCard): CardEdits {
   const { name, architecture, origin, licence, method, source, trainedMpp, input, defaultCut } = card;
   return { name, architecture, origin, licence, method, source, trainedMpp, input, defaultCut };
-}
-
-/** The checkpoints that can be fetched by name. Uses no network. */
-export function listCatalogue(): readonly CatalogueItem[] {
-  return CATALOGUE.map(({ name, architecture, origin, method, licence, page, from }) => ({
-    ...{ name, architecture, origin, method, licence, page },
-    server: from.kind === 'hub' ? 'huggingface.co' : new URL(from.url).host,
-  }));
 }

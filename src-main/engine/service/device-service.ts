@@ -1,6 +1,14 @@
 import { availableParallelism } from 'node:os';
-import type { DeviceStatus } from '../../../src-shared/api/engine.ts';
-import { type ChosenDevice, chooseDevice } from '../infer/device.ts';
+import type { DeviceChoices, DeviceStatus } from '../../../src-shared/api/engine.ts';
+import type { BackboneId } from '../../../src-shared/model/ids.ts';
+import {
+  type ChosenDevice,
+  chooseDevice,
+  type DeviceChoice,
+  deviceLabel,
+  NOT_RUN_BY_CHECKS,
+  type TestSubject,
+} from '../infer/device.ts';
 import { type ProbeDevice, probeInChildProcess } from '../infer/probe.ts';
 import type { ProviderName } from '../infer/protocol.ts';
 import type { Store } from '../store/store.ts';
@@ -10,23 +18,35 @@ export const DEVICE_SETTING = 'inference.device';
 
 const PROVIDERS: readonly ProviderName[] = ['cuda', 'dml', 'coreml', 'webgpu', 'cpu'];
 
-/** What inference runs on: chosen once by self-tests in child processes, again when the user pins another device. */
-export class DeviceService {
-  readonly #store: Pick<Store, 'getSetting'>;
-  readonly #threads: number;
-  readonly #tryDevice: ProbeDevice;
-  #chosen: Promise<ChosenDevice> | null = null;
-  #failed: readonly DeviceStatus['refused'][number][] = [];
+export interface DeviceServiceParts {
+  readonly store: Pick<Store, 'getSetting'>;
+  /** Threads of a CPU session; 0 = all cores. */
+  readonly threads: number;
+  readonly probe?: ProbeDevice;
+  /** What a device is tested with before it computes features of a backbone. */
+  readonly subjectOf?: (id: BackboneId) => Promise<TestSubject>;
+  readonly platform?: NodeJS.Platform;
+  readonly missing?: (provider: ProviderName) => string | null;
+}
 
-  constructor(store: Pick<Store, 'getSetting'>, threads: number, tryDevice: ProbeDevice = probeInChildProcess) {
-    this.#tryDevice = tryDevice;
-    this.#store = store;
-    this.#threads = threads === 0 ? availableParallelism() : threads;
+/**
+ * What inference runs on: chosen by self-tests in child processes, once with a small network and once for each backbone
+ * it is to run, again when the user pins another device or asks for it.
+ */
+export class DeviceService {
+  readonly #parts: DeviceServiceParts;
+  readonly #threads: number;
+  #chosen: Promise<ChosenDevice> | null = null;
+  readonly #forBackbones = new Map<string, Promise<ChosenDevice>>();
+  readonly #failed = new Map<ProviderName, string>();
+
+  constructor(parts: DeviceServiceParts) {
+    this.#parts = parts;
+    this.#threads = parts.threads === 0 ? availableParallelism() : parts.threads;
   }
 
   async status(): Promise<DeviceStatus> {
-    const { status } = await this.choose();
-    return { ...status, refused: [...status.refused, ...this.#failed] };
+    return (await this.choose()).status;
   }
 
   /** Threads of a CPU session. */
@@ -34,33 +54,81 @@ export class DeviceService {
     return this.#threads;
   }
 
-  async choose(): Promise<ChosenDevice> {
-    this.#chosen ??= this.#probe();
+  /** The device to use; where backbones are named, one that agrees with the CPU on each of them. */
+  async choose(backbones: readonly BackboneId[] = []): Promise<ChosenDevice> {
+    this.#chosen ??= this.#probe({});
     try {
-      return await this.#chosen;
+      const general = await this.#chosen;
+      if (general.provider === 'cpu' || backbones.length === 0 || this.#parts.subjectOf === undefined) return general;
     } catch (error) {
       this.#chosen = null;
       throw error;
     }
+    return await this.#chooseFor(backbones);
+  }
+
+  /** Every candidate and what became of it. */
+  async list(): Promise<DeviceChoices> {
+    const { candidates } = await this.choose();
+    return {
+      pinned: (await this.#pinned()) ?? '',
+      candidates,
+      notRunByChecks: NOT_RUN_BY_CHECKS.map(deviceLabel),
+    };
+  }
+
+  /** Forgets what was found, tests every candidate (with the subject, or a small network) and chooses anew. */
+  async test(subject: TestSubject | null): Promise<DeviceChoices> {
+    this.reset();
+    this.#chosen = this.#probe({ testAll: true, ...(subject === null ? {} : { subjects: [subject] }) });
+    return await this.list();
   }
 
   /** Chooses anew at the next call: the user has pinned another device. */
   reset(): void {
     this.#chosen = null;
-    this.#failed = [];
+    this.#forBackbones.clear();
+    this.#failed.clear();
   }
 
-  /** Goes on with the CPU for this session, because the device in use failed in the middle of a run. */
-  async fallBack(reason: string): Promise<ChosenDevice> {
-    const { status } = await this.choose();
-    this.#failed = [...this.#failed, { name: status.name, reason }];
-    this.#chosen = chooseDevice({ threads: this.#threads, pinned: 'cpu' });
-    return await this.#chosen;
+  /** Goes on with the next device for this session, because the one in use failed in the middle of a run. */
+  async fallBack(from: ProviderName, reason: string, backbones: readonly BackboneId[] = []): Promise<ChosenDevice> {
+    this.#failed.set(from, reason);
+    this.#chosen = null;
+    this.#forBackbones.clear();
+    return await this.choose(backbones);
   }
 
-  async #probe(): Promise<ChosenDevice> {
-    const wanted = await this.#store.getSetting(DEVICE_SETTING);
-    const pinned = PROVIDERS.find((provider) => provider === wanted) ?? null;
-    return await chooseDevice({ threads: this.#threads, pinned, probe: this.#tryDevice });
+  async #chooseFor(backbones: readonly BackboneId[]): Promise<ChosenDevice> {
+    const { subjectOf } = this.#parts;
+    const key = [...new Set(backbones)].sort().join();
+    const known = this.#forBackbones.get(key);
+    if (known !== undefined) return await known;
+    const testing = (async () => {
+      const subjects = subjectOf === undefined ? [] : await Promise.all([...new Set(backbones)].map(subjectOf));
+      return await this.#probe({ subjects });
+    })();
+    this.#forBackbones.set(key, testing);
+    try {
+      return await testing;
+    } catch (error) {
+      this.#forBackbones.delete(key);
+      throw error;
+    }
+  }
+
+  async #pinned(): Promise<ProviderName | null> {
+    const wanted = await this.#parts.store.getSetting(DEVICE_SETTING);
+    return PROVIDERS.find((provider) => provider === wanted) ?? null;
+  }
+
+  async #probe(how: Pick<DeviceChoice, 'subjects' | 'testAll'>): Promise<ChosenDevice> {
+    const { probe = probeInChildProcess, platform, missing } = this.#parts;
+    return await chooseDevice({
+      ...how,
+      ...{ threads: this.#threads, pinned: await this.#pinned(), probe, failed: this.#failed },
+      ...(platform === undefined ? {} : { platform }),
+      ...(missing === undefined ? {} : { missing }),
+    });
   }
 }

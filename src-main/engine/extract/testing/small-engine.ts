@@ -51,7 +51,7 @@ export async function openSmallEngine(folder: string, options: SmallEngineOption
   const extraction = new ExtractionService({
     ...{ store, library, backbones, worker },
     tissue: new TissueService(library),
-    device: new DeviceService(store, 1),
+    device: new DeviceService({ store, threads: 1 }),
     storeFolder: folder,
     versions: {},
     onRunChanged: () => undefined,
@@ -60,7 +60,7 @@ export async function openSmallEngine(folder: string, options: SmallEngineOption
   const { runner } = extraction;
   const queue = await openJobQueue({
     store,
-    runners: { extract: runner, compare: runner, analyse: runner, study: runner, 'demo-slide': runner },
+    runners: { extract: runner, compare: runner, analyse: runner, study: runner, 'demo-slide': runner, download: runner },
     emit: (event) => {
       if (event.type === 'job') options.onTiles?.(event.job.progress.done);
     },
