@@ -1,8 +1,10 @@
 """OpenSlide's side of the slide benchmark: answers JSON lines on stdin with seconds taken, so that both sides alternate."""
 import io
 import json
+import math
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import openslide
 from openslide.deepzoom import DeepZoomGenerator
@@ -28,13 +30,31 @@ def tiles(job):
 
 def regions(job):
     slide = slide_of(job["path"])
-    start = time.perf_counter()
-    for x, y, extent in job["regions"]:
-        side = int(round(extent))
-        image = slide.read_region((int(round(x)), int(round(y))), 0, (side, side)).convert("RGB")
-        if side != job["out"]:
-            image.resize((job["out"], job["out"]), Image.BILINEAR)
-    return time.perf_counter() - start
+
+    out = job["out"]
+
+    def read(region):
+        x, y, extent = region
+        if extent == out:
+            slide.read_region((int(x), int(y)), 0, (out, out)).convert("RGB")
+            return
+        # The same pixels as Hyaline's: float origin and extent, Pillow's antialiased bilinear filter, its margin read too.
+        left, top = int(math.floor(x)) - 1, int(math.floor(y)) - 1
+        side = int(math.ceil(extent)) + 3
+        image = slide.read_region((left, top), 0, (side, side)).convert("RGB")
+        box = (x - left, y - top, x - left + extent, y - top + extent)
+        image.resize((out, out), Image.BILINEAR, box=box)
+
+    if job["threads"] == 1:
+        start = time.perf_counter()
+        for region in job["regions"]:
+            read(region)
+        return time.perf_counter() - start
+    with ThreadPoolExecutor(job["threads"]) as pool:
+        list(pool.map(time.sleep, [0.01] * job["threads"]))
+        start = time.perf_counter()
+        list(pool.map(read, job["regions"]))
+        return time.perf_counter() - start
 
 
 def opening(job):

@@ -25,6 +25,8 @@ export interface SlideBenchLine {
   readonly aim: string;
 }
 
+/** Threads of either side in the lines about regions; the other lines are one thread's work on both. */
+const THREADS = [...new Set([1, availableParallelism()])];
 const OUT_PX = 224;
 const ROUNDS = 3;
 const MOSAIC_PX = 9600;
@@ -50,14 +52,18 @@ async function measure(svs: string, jpeg2000: string, folder: string): Promise<r
   const mosaic = join(folder, 'mosaic.tif');
   writeFileSync(mosaic, await tileMosaic(svs));
   const half = (OUT_PX * 0.5) / 0.499;
-  const lines = [
-    await benchTiles(svs, peer),
-    await benchRegions('random 224 px regions, level 0', mosaic, randomRegions(OUT_PX), peer, 'at least 2x'),
-    await benchRegions('random regions at 0.5 mpp', mosaic, randomRegions(half), peer, 'at least 2x'),
-    await benchRegions('sweep at 0.5 mpp', mosaic, sweep(half, MOSAIC_PX, 60), peer, 'at least 2x'),
-    await benchRegions('JPEG 2000: sweep of 224 px', jpeg2000, sweep(OUT_PX, 4443, 100), peer, 'at least 1x'),
-    await benchOpening(svs, peer),
-  ];
+  const lines = [await benchTiles(svs, peer)];
+  for (const threads of THREADS) {
+    const regions = (name: string, path: string, places: readonly Region[], aim: string): Promise<SlideBenchLine> =>
+      benchRegions(`${name}, ${threads} thread${threads > 1 ? 's' : ''} each`, path, places, threads, peer, aim);
+    lines.push(
+      await regions('random 224 px regions at level 0', mosaic, randomRegions(OUT_PX), 'at least 2x'),
+      await regions('random 224 px regions at 0.5 mpp', mosaic, randomRegions(half), 'at least 2x'),
+      await regions('sweep of tissue tiles at 0.5 mpp', mosaic, sweep(half, MOSAIC_PX, 60), 'at least 2x'),
+      await regions('JPEG 2000, sweep of 224 px tiles', jpeg2000, sweep(OUT_PX, 4443, 100), 'at least 1x'),
+    );
+  }
+  lines.push(await benchOpening(svs, peer));
   peer?.close();
   for (const line of lines) print(line);
   await benchMemory(join(folder, 'large.tif'));
@@ -85,6 +91,7 @@ async function benchRegions(
   name: string,
   path: string,
   regions: readonly Region[],
+  threads: number,
   peer: Peer | null,
   aim: string,
 ): Promise<SlideBenchLine> {
@@ -99,13 +106,13 @@ async function benchRegions(
   // last third of the regions, which lie elsewhere.
   const count = Math.floor((regions.length * 2) / 3);
   const ours = async (): Promise<Took> => {
-    const pool = createDecodePool({ slidePath: path, workers: availableParallelism() });
+    const pool = createDecodePool({ slidePath: path, workers: threads });
     await pool.readRegions({ ...batch, regions: batch.regions.slice(count) });
     const result = await took(() => pool.readRegions({ ...batch, regions: batch.regions.slice(0, count) }));
     await pool.close();
     return result;
   };
-  const job = { job: 'regions', path, out: OUT_PX, regions: regions.slice(0, count) };
+  const job = { job: 'regions', path, out: OUT_PX, threads, regions: regions.slice(0, count) };
   return compare(name, count, ours, peer, job, aim);
 }
 
@@ -201,8 +208,8 @@ function randomRegions(extent: number): readonly Region[] {
 function sweep(extent: number, widthPx: number, perRow: number): readonly Region[] {
   const columns = Math.min(perRow, Math.floor(widthPx / extent));
   return Array.from({ length: columns * 9 }, (_, index) => [
-    Math.round((index % columns) * extent),
-    Math.round(Math.floor(index / columns) * extent),
+    (index % columns) * extent,
+    Math.floor(index / columns) * extent,
     extent,
   ]);
 }
