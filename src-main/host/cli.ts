@@ -13,8 +13,9 @@ import { infoCommand } from './commands/info.ts';
 import { mergeCommand } from './commands/merge.ts';
 import { regionCommand } from './commands/region.ts';
 import { demoCommand, serveCommand } from './commands/serve.ts';
-import { studyCommand } from './commands/study.ts';
+import { studyCommand } from './commands/study/study-command.ts';
 import { synthesizeCommand } from './commands/synthesize.ts';
+import { tasksCommand } from './commands/tasks.ts';
 import { EXIT, EXIT_CODE_HELP, exitCodeOf } from './exit-codes.ts';
 import { appVersion } from './installation.ts';
 import { formatError } from './terminal.ts';
@@ -25,6 +26,7 @@ const COMMANDS: readonly ((finish: Finish) => Command)[] = [
   deidentifyCommand,
   analyzeCommand,
   compareCommand,
+  tasksCommand,
   extractCommand,
   featuresCommand,
   mergeCommand,
