@@ -13,7 +13,8 @@ import type { TrainingStepOptions } from '../graph/optimise/step-options.ts';
 import { buildTrainingStep } from '../graph/optimise/training-step.ts';
 import { encodeModel } from '../graph/proto.ts';
 import { loadRuntime } from '../infer/runtime.ts';
-import { type Feeds, StepRunner, withValues } from './step-runner.ts';
+import type { Feeds } from './moving-tensor.ts';
+import { StepRunner, withValues } from './step-runner.ts';
 
 const values = (k: number, count: number): Float32Array =>
   Float32Array.from({ length: count }, (_, i) => Math.sin(1.7 * i + 0.3 * k));

@@ -4,12 +4,10 @@ import { elementCount, floatTensor, type OnnxModel } from '../graph/model.ts';
 import { FIRST_LOSS_SCALE, type LossScale, nextLossScale } from '../graph/optimise/loss-scale.ts';
 import { corrections, type OptimiserSpec } from '../graph/optimise/optimiser.ts';
 import { GRADIENT_SCALE, LOSS_SCALE, rateInput } from '../graph/optimise/step-options.ts';
-import { initialValues, type StateTensor, type TrainingStep } from '../graph/optimise/training-step.ts';
+import type { StateTensor, TrainingStep } from '../graph/optimise/training-step.ts';
 import { encodeModel } from '../graph/proto.ts';
 import { loadRuntime, openSession, type Runtime, type Session } from '../infer/runtime.ts';
-
-type Tensor = InstanceType<Runtime['Tensor']>;
-export type Feeds = Readonly<Record<string, Tensor>>;
+import { type Feeds, MovingTensor, type Tensor } from './moving-tensor.ts';
 
 export interface RunnerOptions {
   readonly optimiser: OptimiserSpec;
@@ -33,7 +31,7 @@ export class StepRunner {
   readonly #session: Session;
   readonly #update: Session | null;
   readonly #masks: RandomStream;
-  readonly #pairs: ReadonlyMap<string, Pair>;
+  readonly #pairs: ReadonlyMap<string, MovingTensor>;
   #steps = 0;
 
   static async open(step: TrainingStep, options: RunnerOptions): Promise<StepRunner> {
@@ -59,7 +57,7 @@ export class StepRunner {
     this.#masks = new RandomStream(options.seed, 'dropout');
     this.lossScale = options.lossScale ?? FIRST_LOSS_SCALE;
     const moving = [...step.parameters, ...step.state, ...step.statistics, ...step.accumulators];
-    this.#pairs = new Map(moving.map((item) => [item.input, new Pair(runtime, item)]));
+    this.#pairs = new Map(moving.map((item) => [item.input, new MovingTensor(runtime, item)]));
   }
 
   /**
@@ -91,6 +89,33 @@ export class StepRunner {
     const result = await this.#run(this.#update, this.#scalars(rates), [...parameters, ...state], accumulators);
     for (const { input } of accumulators) this.#pairs.get(input)?.clear();
     return this.#settle(result.watched);
+  }
+
+  /** Updates by gradients that were summed elsewhere, with the update graph of the same step. */
+  async updateBy(
+    session: Session,
+    sums: ReadonlyMap<string, MovingTensor>,
+    rates: Readonly<Record<string, number>>,
+  ): Promise<void> {
+    this.#steps++;
+    const gradients = Object.fromEntries([...sums].map(([name, { current }]) => [name, current]));
+    const { parameters, state } = this.#step;
+    await this.#run(session, { ...this.#scalars(rates), ...gradients }, [...parameters, ...state]);
+  }
+
+  /** The weights as they are now, without a copy, for a graph that reads them. */
+  parameters(): Feeds {
+    return Object.fromEntries(
+      this.#step.parameters.flatMap(({ input }) => {
+        const tensor = this.#pairs.get(input)?.current;
+        return tensor === undefined ? [] : [[input, tensor] as const];
+      }),
+    );
+  }
+
+  /** Names of the free inputs, so that nothing is drawn or built that the step does not read. */
+  get inputNames(): readonly string[] {
+    return this.#session.inputNames;
   }
 
   /** A copy of the weights and running statistics as they are now, by name. */
@@ -172,33 +197,6 @@ export interface StepResult {
   readonly watched: Feeds;
   /** True where gradients overflowed and nothing was changed. */
   readonly skipped: boolean;
-}
-
-/** A tensor in two shared buffers: one is read while the other is written. */
-class Pair {
-  current: Tensor;
-  next: Tensor;
-
-  constructor(runtime: Runtime, item: StateTensor) {
-    const empty = (): Float32Array =>
-      new Float32Array(new SharedArrayBuffer(elementCount(item.dims) * Float32Array.BYTES_PER_ELEMENT));
-    const [first, second] = [empty(), empty()];
-    if (item.initial !== null) first.set(initialValues(item));
-    this.current = new runtime.Tensor('float32', first, item.dims);
-    this.next = new runtime.Tensor('float32', second, item.dims);
-  }
-
-  swap(): void {
-    [this.current, this.next] = [this.next, this.current];
-  }
-
-  values(): Float32Array {
-    return Float32Array.from(this.current.data as Float32Array);
-  }
-
-  clear(): void {
-    (this.current.data as Float32Array).fill(0);
-  }
 }
 
 /** A network with other values for some of its constants: how a trained one becomes a plain ONNX file. */

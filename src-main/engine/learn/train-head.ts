@@ -1,10 +1,10 @@
 import { AppError } from '../../../src-shared/errors.ts';
 import { RandomStream } from '../backbone/random-stream.ts';
-import { corrections, type OptimiserSpec } from '../graph/optimise/optimiser.ts';
-import { rateInput } from '../graph/optimise/step-options.ts';
-import { buildTrainingStep, initialValues, type StateTensor } from '../graph/optimise/training-step.ts';
-import { encodeModel } from '../graph/proto.ts';
-import { loadRuntime, openSession, type Runtime, type Session } from '../infer/runtime.ts';
+import type { OptimiserSpec } from '../graph/optimise/optimiser.ts';
+import type { TrainingStepOptions } from '../graph/optimise/step-options.ts';
+import { buildTiledStep } from '../graph/optimise/tiled-step.ts';
+import { buildTrainingStep } from '../graph/optimise/training-step.ts';
+import { loadRuntime, type Runtime } from '../infer/runtime.ts';
 import type { Bag, BagSet } from './bag.ts';
 import { type BagPrediction, HeadEvaluator, type HeadWeights } from './evaluate-head.ts';
 import { fitScaling, foldScaling, scaledBags } from './feature-scaling.ts';
@@ -200,6 +200,7 @@ class Stepper {
   readonly #tilesAtOnce: number;
   readonly #masks: RandomStream;
   #tiled: TiledRunner | null = null;
+  #step = 0;
 
   static async open(training: HeadTraining, tilesAtOnce = TILES_AT_ONCE): Promise<Stepper> {
     const { model, parameters } = trainingGraph(training.spec, training.regularisers);
@@ -213,7 +214,10 @@ class Stepper {
       watch: [],
       inputDims: {},
     };
-    const runner = await StepRunner.open(buildTrainingStep(options), { optimiser, seed });
+    const runner = await StepRunner.open(buildTrainingStep(options), {
+      ...{ optimiser, seed },
+      threads: training.threads ?? 0,
+    });
     return new Stepper(await loadRuntime(), runner, training, options, tilesAtOnce);
   }
 
@@ -234,12 +238,17 @@ class Stepper {
 
   /** One update on one bag; returns its loss. */
   async step(bag: Bag): Promise<number> {
-    const rates = { [GROUP]: this.#training.rate };
+    this.#step++;
+    const rates = { [GROUP]: warmedRate(this.#training, this.#step) };
     const data = this.#data(bag);
     if (bag.features.length / this.#training.spec.featureDim <= this.#tilesAtOnce) {
       return (await this.#runner.step(data, rates)).loss;
     }
-    this.#tiled ??= await TiledRunner.open(buildTiledStep(this.#options, 'N'), this.#tilesAtOnce);
+    this.#tiled ??= await TiledRunner.open(
+      buildTiledStep(this.#options, 'N'),
+      this.#tilesAtOnce,
+      this.#training.threads,
+    );
     return await this.#tiled.step(this.#runner, data, rates);
   }
 

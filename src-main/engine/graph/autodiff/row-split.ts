@@ -1,0 +1,109 @@
+import { ancestorNodes, namesRead } from '../cut.ts';
+import { ELEMENT, type GraphNode, intAttribute, type OnnxModel } from '../model.ts';
+import type { Dims } from './shapes.ts';
+import { Tape } from './tape.ts';
+
+/** Operators that treat every element alone (with broadcasting). */
+const ELEMENTWISE = new Set(
+  (
+    'Identity Cast Relu LeakyRelu Tanh Sigmoid Softplus Gelu Erf Exp Log Neg Sqrt Reciprocal Abs Clip Not ' +
+    'Add Sub Mul Div Pow Max Min Where Greater Less Equal'
+  ).split(' '),
+);
+
+export interface RowSplit {
+  /** Everything that treats each row for itself; its outputs are the border. */
+  readonly front: OnnxModel;
+  /** The rest, with the border values as inputs. */
+  readonly back: OnnxModel;
+  /** Values with a leading axis of rows, that the back reads of the front. */
+  readonly border: readonly { readonly name: string; readonly dims: Dims }[];
+  /** Free inputs with a leading axis of rows that the front reads. */
+  readonly rowInputs: readonly string[];
+}
+
+/**
+ * Cuts a graph where rows (the tiles of a bag) first meet: what lies before can be computed for any part of the rows
+ * alone, what lies behind sees all of them. Together both give exactly what the graph gives.
+ *
+ * @param rows the symbol of the leading axis, `N`.
+ * @param outputs values the back has to give out.
+ */
+export function splitRows(model: OnnxModel, rows: string, outputs: readonly string[]): RowSplit {
+  const { graph } = model;
+  const shapes = new Tape(model, {});
+  const nodes = ancestorNodes(graph, outputs);
+  const byRow = new Set(graph.inputs.filter(({ dims }) => dims?.[0] === rows).map(({ name }) => name));
+  const rowInputs = new Set(byRow);
+  const fromRows = new Set(byRow);
+  const front: GraphNode[] = [];
+  for (const node of nodes) {
+    const reached = node.inputs.some((name) => fromRows.has(name));
+    if (!reached) continue;
+    for (const output of node.outputs) fromRows.add(output);
+    if (!isRowWise(node, byRow, fromRows, shapes)) continue;
+    front.push(node);
+    for (const output of node.outputs) byRow.add(output);
+  }
+  const inFront = new Set(front);
+  const rest = nodes.filter((node) => !inFront.has(node));
+  const made = new Set(front.flatMap((node) => node.outputs));
+  const read = new Set([...rest.flatMap(namesRead), ...outputs]);
+  const border = [...made].filter((name) => read.has(name)).map((name) => ({ name, dims: shapes.shape(name) }));
+  const frontRead = new Set(
+    ancestorNodes(
+      { ...graph, nodes: front },
+      border.map(({ name }) => name),
+    ).flatMap(namesRead),
+  );
+  return {
+    front: part(
+      model,
+      front,
+      border.map(({ name }) => name),
+    ),
+    back: withMoreInputs(part(model, rest, outputs), border),
+    border,
+    rowInputs: [...rowInputs].filter((name) => frontRead.has(name)),
+  };
+}
+
+function withMoreInputs(model: OnnxModel, values: RowSplit['border']): OnnxModel {
+  const added = values.map(({ name, dims }) => ({ name, elementType: ELEMENT.float, dims }));
+  return { ...model, graph: { ...model.graph, inputs: [...model.graph.inputs, ...added] } };
+}
+
+/** The nodes with what they read; free inputs and constants that they do not read are left out. */
+function part(model: OnnxModel, nodes: readonly GraphNode[], outputs: readonly string[]): OnnxModel {
+  const read = new Set([...nodes.flatMap(namesRead), ...outputs]);
+  const { graph } = model;
+  return {
+    ...model,
+    graph: {
+      ...graph,
+      nodes,
+      inputs: graph.inputs.filter(({ name }) => read.has(name)),
+      initializers: graph.initializers.filter(({ name }) => read.has(name)),
+      outputs: outputs.map((name) => ({ name, elementType: ELEMENT.float, dims: null })),
+    },
+  };
+}
+
+/** True where each row of the outputs depends on the same row of the inputs only. */
+function isRowWise(node: GraphNode, byRow: ReadonlySet<string>, fromRows: ReadonlySet<string>, shapes: Tape): boolean {
+  // A value that was made of all rows does not belong to one.
+  if (node.inputs.some((name) => fromRows.has(name) && !byRow.has(name))) return false;
+  const [first = ''] = node.inputs;
+  const rank = shapes.dimsOf(first)?.length ?? 0;
+  const only = byRow.has(first) && node.inputs.slice(1).every((name) => !fromRows.has(name));
+  const result = shapes.dimsOf(node.outputs[0] ?? '');
+  const leads = (name: string): boolean => shapes.dimsOf(name)?.length === result?.length;
+  if (ELEMENTWISE.has(node.op)) return node.inputs.every((name) => !byRow.has(name) || leads(name));
+  if (node.op === 'MatMul') return only && rank === 2 && shapes.dimsOf(node.inputs[1] ?? '')?.length === 2;
+  if (node.op === 'Gemm') return only && intAttribute(node, 'transA', 0) === 0;
+  if (node.op === 'Softmax' || node.op === 'LogSoftmax') {
+    const axis = intAttribute(node, 'axis', -1);
+    return only && (axis < 0 ? axis + rank : axis) > 0;
+  }
+  return false;
+}
