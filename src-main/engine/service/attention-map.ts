@@ -6,6 +6,7 @@ import type { LaidGrid } from '../grid/laid-grid.ts';
 import type { BagPrediction } from '../learn/evaluate-head.ts';
 import { mapLattice, overGrid } from '../map/compute-map.ts';
 import type { StoredMap } from '../store/store.ts';
+import type { Judgement } from './study-heads.ts';
 
 export type AttentionSpec = Extract<MapSpec, { readonly kind: 'attention' }>;
 
@@ -13,21 +14,25 @@ const CAUTION = 'Weights the model used, not where disease is.';
 
 /**
  * What the heads of a study weigh on one slide, drawn from their own predictions: mean attention times the number of
- * tiles (1 = average), its percentile, or what each tile adds to a class's logit.
+ * tiles (1 = average), its percentile, what each tile adds to a class's logit, or how far the heads disagree (standard
+ * deviation of a tile's percentile over the heads).
  *
- * @param predictions of the heads that judge this slide; at least one.
+ * @param judgement of the heads that may judge this slide; at least one.
  */
 export function attentionMap(
   spec: AttentionSpec,
   run: Run,
   laid: LaidGrid,
   study: Study,
-  predictions: readonly BagPrediction[],
+  judgement: Pick<Judgement, 'predictions' | 'seen'>,
 ): StoredMap {
+  const { predictions, seen } = judgement;
   const classes = study.outcome?.classes ?? [];
   const perTile = tileValues(spec, predictions, laid.columns.length, classes);
   const range = rangeOf(spec, perTile);
-  const heads = `${predictions.length} head${predictions.length === 1 ? '' : 's'} that never saw this slide`;
+  const count = `${predictions.length} head${predictions.length === 1 ? '' : 's'}`;
+  const heads = seen === 'trained' ? `${count} that were trained on this slide` : `${count} that never saw this slide`;
+  const made = spec.view === 'agreement' ? 'Compared between' : 'Mean of';
   const description: MapDescription = {
     runId: run.id,
     spec,
@@ -36,7 +41,7 @@ export function attentionMap(
     channels: 1,
     categories: [],
     legend: legendOf(spec, study, classes),
-    explanation: `Mean of ${heads}, trained on slide labels only. ${CAUTION}`,
+    explanation: `${made} ${heads}, trained on slide labels only. ${CAUTION}`,
     varianceShare: [],
     query: null,
   };
@@ -53,6 +58,7 @@ function tileValues(
   if (spec.view === 'contribution' && column >= classes.length) {
     throw new AppError('InvalidRequest', 'The study has no such class.');
   }
+  if (spec.view === 'agreement') return percentileSpread(predictions, tiles);
   const mean = new Float32Array(tiles);
   for (const { attention, contributions } of predictions) {
     for (let t = 0; t < tiles; t++) {
@@ -62,6 +68,16 @@ function tileValues(
     }
   }
   return spec.view === 'percentile' ? percentiles(mean) : mean;
+}
+
+/** Standard deviation over the heads of a tile's percentile; 0 with one head. */
+function percentileSpread(predictions: readonly BagPrediction[], tiles: number): Float32Array {
+  const ranks = predictions.map(({ attention }) => percentiles(attention));
+  return Float32Array.from({ length: tiles }, (_, t) => {
+    const mean = ranks.reduce((sum, rank) => sum + (rank[t] ?? 0), 0) / ranks.length;
+    const squares = ranks.reduce((sum, rank) => sum + ((rank[t] ?? 0) - mean) ** 2, 0);
+    return Math.sqrt(squares / Math.max(1, ranks.length - 1));
+  });
 }
 
 /** Share of tiles with a lower value, ties sharing their mean rank, in 0..100. */
@@ -82,7 +98,7 @@ function rangeOf({ view }: AttentionSpec, values: Float32Array): readonly [numbe
   if (view === 'percentile') return [0, 100];
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
-  if (view === 'attention') return [0, Math.max(high, 1e-6)];
+  if (view === 'attention' || view === 'agreement') return [0, Math.max(high, 1e-6)];
   // Contributions have a sign: zero stays in the middle of the colours.
   const reach = Math.max(Math.abs(low), Math.abs(high), 1e-6);
   return [-reach, reach];
@@ -90,6 +106,7 @@ function rangeOf({ view }: AttentionSpec, values: Float32Array): readonly [numbe
 
 function legendOf({ view, classIndex }: AttentionSpec, study: Study, classes: readonly string[]): string {
   const { name } = study.plan;
+  if (view === 'agreement') return `Disagreement of the heads of study ${name}, in percentile points`;
   if (view === 'percentile') return `Attention in study ${name}, percentile within the slide`;
   if (view === 'attention') return `Attention in study ${name}, times the average tile`;
   return `What a tile adds for ${classes[classIndex ?? 0] ?? ''} in study ${name}`;

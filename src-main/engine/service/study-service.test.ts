@@ -27,6 +27,8 @@ async function openCohort(count: number): Promise<StudyRow[]> {
       slideName: slide.name,
       patient: `p${i >> 1}`,
       label: lesions ? 'lesion' : 'healthy',
+      site: '',
+      runId: null,
     });
   }
   return rows;
@@ -41,7 +43,13 @@ beforeAll(async () => {
   plan = {
     ...DEFAULT_STUDY_TRAINING,
     ...{ name: 'Lesions', rows: await openCohort(12), patientsUnknown: false },
-    ...{ backboneId: backbone?.id ?? asId(''), cut: 'stem', folds: 3, seeds: [1, 2], epochs: 3 },
+    ...{
+      backboneId: backbone?.id ?? asId(''),
+      cut: 'stem',
+      splitting: { kind: 'folds', folds: 3, repeats: 1 },
+      seeds: [1, 2],
+      epochs: 3,
+    },
     grid: { ...DEFAULT_GRID, mpp: 1, tileUm: 112, strideUm: 112, minTissueFraction: 0.1 },
     tissue: DEFAULT_TISSUE,
   };

@@ -2,61 +2,119 @@ import { randomUUID } from 'node:crypto';
 import { AppError } from '../../../src-shared/errors.ts';
 import { asId, type JobId, type RunId, type StudyId } from '../../../src-shared/model/ids.ts';
 import type { Run } from '../../../src-shared/model/run.ts';
-import type { Study, StudyFigure, StudyOutcome, StudyPartAudit, StudyPlan } from '../../../src-shared/model/study.ts';
-import { ADAM } from '../graph/optimise/optimiser.ts';
+import type { SlidePrediction, Study, StudyAudit, StudyPlan, StudyProgress } from '../../../src-shared/model/study.ts';
 import type { LaidGrid } from '../grid/laid-grid.ts';
 import type { JobContext, JobQueue, JobRunner } from '../job/queue.ts';
-import type { BagPrediction } from '../learn/evaluate-head.ts';
 import type { HeadSpec } from '../learn/head-spec.ts';
+import type { EpochRecord } from '../learn/train-head.ts';
 import { TrainingWorker } from '../learn/training-worker.ts';
-import type { Store, StoredMap } from '../store/store.ts';
-import type { PartAudit, StudyCase } from '../study/splits.ts';
-import type { FigureWithInterval } from '../study/study-figures.ts';
-import {
-  type StudyData,
-  type StudyModel,
-  type StudyResult,
-  type StudyPlan as TrainingPlan,
-  trainStudy,
-} from '../study/train-study.ts';
+import type { Store, StoredMap, StudyHeadRecord } from '../store/store.ts';
+import { checkBagFacts } from '../study/check-bags.ts';
+import type { SlideVector } from '../study/slide-typicality.ts';
+import { listed } from '../study/splits.ts';
+import { type StudyData, type StudyModel, type StudyResult, trainStudy } from '../study/train-study.ts';
 import type { AnalysisService } from './analysis.ts';
 import { type AttentionSpec, attentionMap } from './attention-map.ts';
+import { BagCache } from './bag-cache.ts';
+import { checkIndependent, type TrainedStudy, validateExternally } from './study-external.ts';
+import { StudyHeads } from './study-heads.ts';
+import { type ExtractedSlide, outcomeOf } from './study-outcome.ts';
+import { auditOf, casesOf, checkedPlan, headCount, trainingPlan } from './study-plan.ts';
+import { LiveProgress } from './study-progress.ts';
 import { packWeights, unpackWeights } from './study-weights.ts';
-import { versions } from './versions.ts';
 
 export interface StudyParts {
   readonly store: Store;
   readonly analysis: AnalysisService;
   readonly onChanged: (id: StudyId) => void;
+  /** Told now and then while a study is trained; how far it is says `progress`. */
+  readonly onProgress: (id: StudyId) => void;
+}
+
+interface Payload {
+  readonly studyId: StudyId;
+  /** The study to validate on; absent = train. */
+  readonly externalId?: StudyId;
 }
 
 /** Studies: slides with slide-level labels, features by one backbone, heads trained per fold and seed. */
 export class StudyService {
   readonly #parts: StudyParts;
+  readonly #heads: StudyHeads;
+  readonly #live: LiveProgress;
   #worker: TrainingWorker | null = null;
 
   constructor(parts: StudyParts) {
     this.#parts = parts;
+    this.#heads = new StudyHeads(parts.store, () => this.#trainer());
+    this.#live = new LiveProgress(parts.onProgress);
   }
 
-  /** Features of every slide first (stored ones are used), then training; a new attempt trains anew. */
+  /** Features of every slide first (stored ones are used), then training; heads that are there are not trained again. */
   readonly runner: JobRunner = {
     lane: 'inference',
     resumable: true,
-    run: (payload, context) => this.#run((payload as { readonly studyId: StudyId }).studyId, context),
+    run: async (payload, context) => {
+      const { studyId, externalId } = payload as Payload;
+      if (externalId === undefined) await this.#run(studyId, context);
+      else await this.#validate(studyId, externalId, context);
+    },
   };
 
-  /** Keeps the plan and queues its training. Throws InvalidRequest naming what is wrong with it. */
-  async start(plan: StudyPlan, queue: JobQueue): Promise<{ readonly studyId: StudyId; readonly jobId: JobId }> {
+  /** What the splits of a plan would hold. Throws InvalidRequest naming what is wrong with it. */
+  audit(plan: StudyPlan): StudyAudit {
+    return auditOf(checkedPlan(plan));
+  }
+
+  /** Keeps the plan, nothing trained. Throws as `audit`. */
+  async create(plan: StudyPlan): Promise<Study> {
     const checked = checkedPlan(plan);
+    auditOf(checked);
     const id = asId<StudyId>(randomUUID());
     const study: Study = { id, createdAtMs: Date.now(), plan: checked, outcome: null, jobId: null };
     await this.#parts.store.putStudy(study);
-    const title = `Study ${checked.name}`;
-    const job = await queue.enqueue({ kind: 'study', title, slideId: null, runId: null, payload: { studyId: id } });
+    this.#parts.onChanged(id);
+    return study;
+  }
+
+  /** Queues the training of a study. Throws NotFound; InvalidRequest where it is trained or under way already. */
+  async train(id: StudyId, queue: JobQueue): Promise<{ readonly studyId: StudyId; readonly jobId: JobId }> {
+    const study = await this.get(id);
+    if (study.outcome !== null) {
+      throw new AppError('InvalidRequest', 'This study is trained.', {
+        advice: 'Make a new one from it to train it otherwise: results stay with the labels they come from.',
+      });
+    }
+    const earlier = study.jobId === null ? null : queue.get(study.jobId);
+    if (earlier !== null && (earlier.state === 'queued' || earlier.state === 'running')) {
+      return { studyId: id, jobId: earlier.id };
+    }
+    if (earlier?.resumable) {
+      await queue.resume(earlier.id);
+      return { studyId: id, jobId: earlier.id };
+    }
+    const payload: Payload = { studyId: id };
+    const title = `Study ${study.plan.name}`;
+    const job = await queue.enqueue({ kind: 'study', title, slideId: null, runId: null, payload });
     await this.#parts.store.putStudy({ ...study, jobId: job.id });
     this.#parts.onChanged(id);
     return { studyId: id, jobId: job.id };
+  }
+
+  /** Keeps the plan and queues its training. Throws as `create`. */
+  async start(plan: StudyPlan, queue: JobQueue): Promise<{ readonly studyId: StudyId; readonly jobId: JobId }> {
+    return await this.train((await this.create(plan)).id, queue);
+  }
+
+  /** Queues the validation of a trained study on the slides of another. Throws InvalidRequest where they overlap. */
+  async startExternal(id: StudyId, otherId: StudyId, queue: JobQueue): Promise<{ readonly jobId: JobId }> {
+    const study = await this.#trained(id);
+    const other = await this.get(otherId);
+    checkIndependent(study, other);
+    const payload: Payload = { studyId: id, externalId: otherId };
+    const title = `${study.plan.name}, validated on ${other.plan.name}`;
+    const job = await queue.enqueue({ kind: 'study', title, slideId: null, runId: null, payload });
+    return { jobId: job.id };
   }
 
   /** Throws NotFound. */
@@ -66,58 +124,109 @@ export class StudyService {
     return study;
   }
 
+  /** The curves so far: of the training under way, else of the heads that are stored. */
+  async progress(id: StudyId): Promise<StudyProgress> {
+    const { plan, outcome } = await this.get(id);
+    const heads = headCount(plan);
+    if (outcome !== null) return { curves: outcome.curves, headsDone: heads, heads };
+    const stored = (await this.#parts.store.listStudyHeads(id)).map(modelOf);
+    return { ...this.#live.curves(id, stored), heads };
+  }
+
   /**
    * A map of what the heads weigh on a run of the same backbone and cut. A slide of the study is judged by the heads of
-   * the fold that tested it, any other by all. Throws InvalidRequest for an untrained study or another backbone.
+   * the folds that never saw it, any other by all. Throws InvalidRequest for an untrained study or another backbone.
    */
   async attention(spec: AttentionSpec, run: Run, laid: LaidGrid, features: Float32Array): Promise<StoredMap> {
     const study = await this.get(spec.studyId);
-    const { outcome, plan } = study;
-    if (outcome === null) {
-      throw new AppError('InvalidRequest', 'This study is not trained yet.', { advice: 'Let it finish first.' });
+    return attentionMap(spec, run, laid, study, await this.#heads.judge(study, run, features));
+  }
+
+  /** What the heads say of a slide, how sure they are, and whether it is like the training slides. Throws as `attention`. */
+  async predict(id: StudyId, runId: RunId): Promise<SlidePrediction> {
+    const { store } = this.#parts;
+    const run = await store.getRun(runId);
+    if (run === null) throw new AppError('NotFound', 'This analysis no longer exists.');
+    if (run.state !== 'done') {
+      throw new AppError('InvalidRequest', 'This analysis is not finished yet.', { advice: 'Let it finish first.' });
     }
-    if (run.backboneId !== plan.backboneId || (plan.cut !== null && run.cut !== plan.cut)) {
-      throw new AppError('InvalidRequest', 'This analysis was made with another backbone than the study.', {
-        advice: "Analyse the slide with the study's backbone and cut first.",
-      });
-    }
-    const tested = outcome.predictions.find(({ slideId }) => slideId === run.slideId);
-    const heads = await this.#parts.store.listStudyHeads(spec.studyId);
-    const judging = tested === undefined ? heads : heads.filter(({ fold }) => fold === tested.fold);
-    this.#worker ??= new TrainingWorker();
-    const predictions: BagPrediction[] = [];
-    for (const { specJson, weights } of judging) {
-      const head = JSON.parse(specJson) as HeadSpec;
-      predictions.push(await this.#worker.predict(head, unpackWeights(head, weights), features));
-    }
-    return attentionMap(spec, run, laid, study, predictions);
+    return await this.#heads.predict(await this.get(id), run, await store.readFeatures(runId));
+  }
+
+  /** Lets go of what is kept in memory of a study. */
+  forget(id: StudyId): void {
+    this.#heads.forget(id);
+    this.#live.end(id);
   }
 
   async close(): Promise<void> {
     await this.#worker?.close();
   }
 
-  async #run(id: StudyId, context: JobContext): Promise<void> {
-    const { plan } = await this.get(id);
-    const runs = await this.#extractAll(plan, context);
-    const result = await this.#train(id, plan, runs, context);
-    const study = await this.get(id);
-    await this.#parts.store.putStudy({ ...study, outcome: outcomeOf(plan, runs, result) });
-    this.#parts.onChanged(id);
+  #trainer(): TrainingWorker {
+    this.#worker ??= new TrainingWorker();
+    return this.#worker;
   }
 
-  async #extractAll(plan: StudyPlan, context: JobContext): Promise<readonly ExtractedSlide[]> {
-    const slides: ExtractedSlide[] = [];
-    for (const [i, row] of plan.rows.entries()) {
-      const { backboneId, cut, grid, tissue } = plan;
-      const stage = `Features of slide ${i + 1} of ${plan.rows.length}`;
-      const run = await this.#parts.analysis.extractNow(
-        { slideId: row.slideId, backboneId, cut, grid, tissue },
-        { ...context, report: ({ done, total }) => context.report({ stage, done, total }) },
-      );
-      slides.push({ runId: run.id, featureDim: run.provenance.featureDim });
+  async #trained(id: StudyId): Promise<TrainedStudy> {
+    const study = await this.get(id);
+    const { outcome } = study;
+    if (outcome !== null) return { ...study, outcome };
+    throw new AppError('InvalidRequest', 'This study is not trained yet.', { advice: 'Train it first.' });
+  }
+
+  async #run(id: StudyId, context: JobContext): Promise<void> {
+    const { store, onChanged } = this.#parts;
+    const { plan } = await this.get(id);
+    const slides = await this.#featuresOf(plan, plan, context);
+    try {
+      const result = await this.#train(id, plan, slides, context);
+      await store.putStudyVectors({ studyId: id, ...packVectors(result.vectors) });
+      const study = await this.get(id);
+      await store.putStudy({ ...study, outcome: outcomeOf(plan, slides, result) });
+    } finally {
+      this.forget(id);
     }
+    onChanged(id);
+  }
+
+  /** Features of the slides of one plan, made as another plan's are. Slides that cannot be used are named together. */
+  async #featuresOf(plan: StudyPlan, as: StudyPlan, context: JobContext): Promise<readonly ExtractedSlide[]> {
+    const slides: ExtractedSlide[] = [];
+    const refused: { readonly name: string; readonly reason: string }[] = [];
+    for (const [i, row] of plan.rows.entries()) {
+      const stage = `Features of slide ${i + 1} of ${plan.rows.length}`;
+      try {
+        const run = await this.#featuresOfSlide(row, as, {
+          ...context,
+          report: ({ done, total }) => context.report({ stage, done, total }),
+        });
+        slides.push({ runId: run.id, tileCount: run.tileCount, featureDim: run.provenance.featureDim });
+      } catch (error) {
+        if (context.signal.aborted || !(error instanceof AppError) || error.code === 'Cancelled') throw error;
+        refused.push({ name: row.slideName || row.slideId, reason: error.message });
+      }
+    }
+    if (refused.length > 0) {
+      throw new AppError('InvalidRequest', `These slides cannot be used: ${listed(refused.map(({ name }) => name))}.`, {
+        advice: 'Take them out of the study, or see to what is wrong with them.',
+        detail: refused.map(({ name, reason }) => `${name}: ${reason}`).join('\n'),
+      });
+    }
+    const facts = slides.map(({ tileCount, featureDim }) => ({ tiles: tileCount, dim: featureDim }));
+    checkBagFacts(casesOf(plan), facts);
     return slides;
+  }
+
+  async #featuresOfSlide(row: StudyPlan['rows'][number], as: StudyPlan, context: JobContext): Promise<Run> {
+    if (row.runId === null) {
+      const { backboneId, cut, grid, tissue } = as;
+      return await this.#parts.analysis.extractNow({ slideId: row.slideId, backboneId, cut, grid, tissue }, context);
+    }
+    const run = await this.#parts.store.getRun(row.runId);
+    if (run === null) throw new AppError('NotFound', 'Its imported features are no longer in the store.');
+    if (run.state !== 'done') throw new AppError('InvalidRequest', 'Its features are not complete.');
+    return run;
   }
 
   async #train(
@@ -127,26 +236,58 @@ export class StudyService {
     context: JobContext,
   ): Promise<StudyResult> {
     const { store } = this.#parts;
-    this.#worker ??= new TrainingWorker();
+    const bags = new BagCache((index) => store.readFeatures(slides[index]?.runId ?? asId<RunId>('')));
     const featureDim = slides[0]?.featureDim ?? 0;
-    const data: StudyData = {
-      cases: casesOf(plan),
-      featureDim,
-      features: async (index) => await store.readFeatures(slides[index]?.runId ?? asId<RunId>('')),
-    };
-    const epochs = plan.folds * plan.seeds.length * plan.epochs;
+    const data: StudyData = { cases: casesOf(plan), featureDim, features: (index) => bags.get(index) };
+    const known = new Map((await store.listStudyHeads(id)).map((head) => [`${head.fold} ${head.seed}`, head]));
+    const epochs = headCount(plan) * plan.epochs;
     let done = 0;
-    const kept: Promise<void>[] = [];
-    const result = await trainStudy(data, trainingPlan(plan), this.#worker, {
+    const report = (): void => context.report({ stage: 'Training', done, total: epochs });
+    context.report({ stage: 'Looking at the features', done: 0, total: 0 });
+    return await trainStudy(data, trainingPlan(plan), this.#trainer(), {
       signal: context.signal,
-      onEpoch: () => context.report({ stage: 'Training', done: ++done, total: epochs }),
-      onModel: (model, models) => {
+      known: (fold, seed) => {
+        const head = known.get(`${fold} ${seed}`);
+        return head === undefined ? null : modelOf(head);
+      },
+      onChecked: report,
+      onEpoch: (fold, seed, record) => {
+        done++;
+        this.#live.add(id, fold, seed, record);
+        report();
+      },
+      onModel: async (model, models) => {
         done = models * plan.epochs;
-        kept.push(this.#keep(id, model));
+        report();
+        if (!known.has(`${model.fold} ${model.seed}`)) await this.#keep(id, model);
       },
     });
-    await Promise.all(kept);
-    return result;
+  }
+
+  async #validate(id: StudyId, otherId: StudyId, context: JobContext): Promise<void> {
+    const { store, onChanged } = this.#parts;
+    const study = await this.#trained(id);
+    const other = await this.get(otherId);
+    checkIndependent(study, other);
+    const slides = await this.#featuresOf(other.plan, study.plan, context);
+    const total = slides.length;
+    const validation = await validateExternally(
+      study,
+      other,
+      this.#heads,
+      async (index) => {
+        if (context.signal.aborted) throw new AppError('Cancelled', 'The validation was cancelled.');
+        const slide = slides[index];
+        const run = slide === undefined ? null : await store.getRun(slide.runId);
+        if (slide === undefined || run === null) throw new AppError('NotFound', 'The features of a slide are gone.');
+        return { slide, run, features: await store.readFeatures(run.id) };
+      },
+      (done) => context.report({ stage: 'Judging slides', done, total }),
+    );
+    const now = await this.#trained(id);
+    const kept = now.outcome.external.filter(({ studyId }) => studyId !== otherId);
+    await store.putStudy({ ...now, outcome: { ...now.outcome, external: [...kept, validation] } });
+    onChanged(id);
   }
 
   async #keep(studyId: StudyId, { fold, seed, spec, weights, bestEpoch, history }: StudyModel): Promise<void> {
@@ -159,85 +300,18 @@ export class StudyService {
   }
 }
 
-interface ExtractedSlide {
-  readonly runId: RunId;
-  readonly featureDim: number;
+/** A stored head as the trainer made it. */
+function modelOf({ fold, seed, specJson, historyJson, bestEpoch, weights }: StudyHeadRecord): StudyModel {
+  const spec = JSON.parse(specJson) as HeadSpec;
+  const history = JSON.parse(historyJson) as readonly EpochRecord[];
+  return { fold, seed, spec, weights: unpackWeights(spec, weights), bestEpoch, history };
 }
 
-const casesOf = (plan: StudyPlan): StudyCase[] =>
-  plan.rows.map(({ slideId, slideName, patient, label }) => ({
-    id: slideName || slideId,
-    label,
-    group: plan.patientsUnknown ? slideId : patient,
-  }));
-
-function trainingPlan(plan: StudyPlan): TrainingPlan {
-  const { pooling, gated, folds, splitSeed, seeds, epochs, rate, keepBestBy, balanceClasses, patientsUnknown } = plan;
-  const { featureDropout, tileDropout, entropyWeight } = plan;
-  return {
-    head: { pooling, gated },
-    regularisers: {
-      ...{ featureDropout, tileDropout, entropyWeight },
-      instanceWeight: pooling === 'clam-sb' ? 0.3 : 0,
-    },
-    training: { optimiser: ADAM, rate, weightDecay: 0, clipNorm: null, epochs, patience: null, keepBestBy },
-    ...{ balanceClasses, folds, splitSeed, seeds, groupsAreImages: patientsUnknown },
-  };
+function packVectors(vectors: readonly SlideVector[]): { readonly dim: number; readonly vectors: Float32Array } {
+  const dim = vectors[0]?.length ?? 0;
+  const packed = new Float32Array(vectors.length * dim);
+  vectors.forEach((vector, i) => {
+    packed.set(vector, i * dim);
+  });
+  return { dim, vectors: packed };
 }
-
-/** Throws InvalidRequest for a plan that cannot be trained, with what to change. */
-function checkedPlan(plan: StudyPlan): StudyPlan {
-  const refuse = (message: string, advice: string): never => {
-    throw new AppError('InvalidRequest', message, { advice });
-  };
-  const twice = plan.rows.find(({ slideId }, i) => plan.rows.findIndex((row) => row.slideId === slideId) !== i);
-  if (twice !== undefined) refuse(`${twice.slideName} is in the study twice.`, 'Keep one row for each slide.');
-  const unlabelled = plan.rows.filter(({ label }) => label.trim() === '');
-  if (unlabelled.length > 0) {
-    refuse(`${unlabelled.length} slides of the study have no label.`, 'Give each a label, or take them out.');
-  }
-  if (new Set(plan.rows.map(({ label }) => label)).size < 2) {
-    refuse('All slides of this study carry the same label.', 'A study needs slides of at least two classes.');
-  }
-  if (!(plan.folds >= 3 && plan.folds <= 20)) refuse('A study takes 3 to 20 folds.', 'Five are usual.');
-  if (plan.seeds.length === 0 || plan.seeds.length > 20) refuse('A study takes 1 to 20 seeds.', 'Five are advised.');
-  if (!(plan.epochs >= 1 && plan.epochs <= 1000)) refuse('A study takes 1 to 1000 epochs.', 'Twenty are usual.');
-  return plan;
-}
-
-function outcomeOf(plan: StudyPlan, slides: readonly ExtractedSlide[], result: StudyResult): StudyOutcome {
-  return {
-    classes: result.classes,
-    featureDim: slides[0]?.featureDim ?? 0,
-    figures: result.figures.map(figureOf),
-    predictions: result.predictions.flatMap(({ caseIndex, fold, probabilities }) => {
-      const [row, slide] = [plan.rows[caseIndex], slides[caseIndex]];
-      return row && slide ? [{ slideId: row.slideId, runId: slide.runId, fold, probabilities }] : [];
-    }),
-    audits: result.audits.map(({ train, validation, test }) => ({
-      train: auditOf(train),
-      validation: auditOf(validation),
-      test: auditOf(test),
-    })),
-    curves: result.models.map(({ fold, seed, bestEpoch, history }) => ({
-      ...{ fold, seed, bestEpoch },
-      trainLoss: history.map(({ trainLoss }) => trainLoss),
-      validationLoss: history.map(({ validationLoss }) => validationLoss),
-    })),
-    versions: versions(),
-    finishedAtMs: Date.now(),
-  };
-}
-
-const known = (value: number): number | null => (Number.isNaN(value) ? null : value);
-
-const figureOf = ({ name, value, byFold, interval, seedSd }: FigureWithInterval): StudyFigure => ({
-  name,
-  value: known(value),
-  byFold: byFold.map(known),
-  low: interval === null ? null : interval.low,
-  high: interval === null ? null : interval.high,
-  seedSd,
-});
-
-const auditOf = ({ cases, groups, labels }: PartAudit): StudyPartAudit => ({ slides: cases, patients: groups, labels });

@@ -3,7 +3,8 @@ import type { Database } from 'better-sqlite3';
 import { AppError } from '../../../src-shared/errors.ts';
 import type { Study } from '../../../src-shared/model/study.ts';
 import { float32Of, parseStored, toBlob } from './codec.ts';
-import type { StudyHeadRecord } from './store.ts';
+import type { StudyHeadRecord, StudyVectors } from './store.ts';
+import { upgradedStudy } from './study-upgrade.ts';
 import type { SyncStore } from './sync-store.ts';
 
 export const STUDY_SQL = {
@@ -17,6 +18,11 @@ export const STUDY_SQL = {
     ON CONFLICT (study_id, fold, seed) DO UPDATE SET spec_json = excluded.spec_json, best_epoch = excluded.best_epoch,
       history_json = excluded.history_json, weights = excluded.weights, weights_crc32 = excluded.weights_crc32`,
   listHeads: 'SELECT * FROM study_head WHERE study_id = ? ORDER BY fold, seed',
+  dropHeads: 'DELETE FROM study_head WHERE study_id = ?',
+  putVectors: `INSERT INTO study_vectors (study_id, dim, vectors, vectors_crc32) VALUES (@studyId, @dim, @vectors, @crc)
+    ON CONFLICT (study_id) DO UPDATE SET dim = excluded.dim, vectors = excluded.vectors,
+      vectors_crc32 = excluded.vectors_crc32`,
+  getVectors: 'SELECT dim, vectors, vectors_crc32 FROM study_vectors WHERE study_id = ?',
 } as const;
 
 interface HeadRow {
@@ -32,7 +38,15 @@ interface HeadRow {
 
 type StudyMethods = Pick<
   SyncStore,
-  'putStudy' | 'getStudy' | 'listStudies' | 'removeStudy' | 'putStudyHead' | 'listStudyHeads'
+  | 'putStudy'
+  | 'getStudy'
+  | 'listStudies'
+  | 'removeStudy'
+  | 'putStudyHead'
+  | 'listStudyHeads'
+  | 'dropStudyHeads'
+  | 'putStudyVectors'
+  | 'getStudyVectors'
 >;
 
 /** Studies and the heads trained in them. */
@@ -43,15 +57,18 @@ export function studyTable(db: Database): StudyMethods {
   const remove = db.prepare<[string]>(STUDY_SQL.remove);
   const putHead = db.prepare(STUDY_SQL.putHead);
   const listHeads = db.prepare<[string], HeadRow>(STUDY_SQL.listHeads);
+  const dropHeads = db.prepare<[string]>(STUDY_SQL.dropHeads);
+  const putVectors = db.prepare(STUDY_SQL.putVectors);
+  const getVectors = db.prepare<[string], VectorRow>(STUDY_SQL.getVectors);
   return {
     putStudy: (study) => {
       put.run(study.id, study.createdAtMs, JSON.stringify(study));
     },
     getStudy: (id) => {
       const row = get.get(id);
-      return row === undefined ? null : parseStored<Study>(row.study_json, 'study');
+      return row === undefined ? null : upgradedStudy(parseStored<Study>(row.study_json, 'study'));
     },
-    listStudies: () => list.all().map((row) => parseStored<Study>(row.study_json, 'study')),
+    listStudies: () => list.all().map((row) => upgradedStudy(parseStored<Study>(row.study_json, 'study'))),
     removeStudy: (id) => {
       remove.run(id);
     },
@@ -60,7 +77,35 @@ export function studyTable(db: Database): StudyMethods {
       putHead.run({ studyId, fold, seed, specJson, bestEpoch, historyJson, weights: blob, crc: crc32(blob) });
     },
     listStudyHeads: (studyId) => listHeads.all(studyId).map((row) => headOf(row, studyId)),
+    dropStudyHeads: (studyId) => {
+      dropHeads.run(studyId);
+    },
+    putStudyVectors: ({ studyId, dim, vectors }) => {
+      if (get.get(studyId) === undefined) throw new AppError('NotFound', 'This study no longer exists.');
+      const blob = toBlob(vectors);
+      putVectors.run({ studyId, dim, vectors: blob, crc: crc32(blob) });
+    },
+    getStudyVectors: (studyId) => {
+      const row = getVectors.get(studyId);
+      return row === undefined ? null : vectorsOf(row, studyId);
+    },
   };
+}
+
+interface VectorRow {
+  readonly dim: number;
+  readonly vectors: Buffer;
+  readonly vectors_crc32: number;
+}
+
+function vectorsOf(row: VectorRow, studyId: StudyVectors['studyId']): StudyVectors {
+  if (crc32(row.vectors) !== row.vectors_crc32) {
+    throw new AppError('StoreDamaged', 'What a study knows of its slides is damaged.', {
+      advice: 'Train the study again.',
+      detail: `study ${studyId}`,
+    });
+  }
+  return { studyId, dim: row.dim, vectors: float32Of(row.vectors) };
 }
 
 function headOf(row: HeadRow, studyId: StudyHeadRecord['studyId']): StudyHeadRecord {

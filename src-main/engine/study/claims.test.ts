@@ -34,6 +34,7 @@ describe('claims', () => {
     low: 0.012,
     high: 0.073,
     standardError: 0.016,
+    resampleMean: 0.041,
     undefinedResamples: 0,
     groups: 40,
     rowsAsGroups: false,

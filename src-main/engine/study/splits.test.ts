@@ -40,7 +40,10 @@ describe('groupedFolds', () => {
       return { id: `${i}`, label: i < 30 ? 'tumour' : 'normal', group: `${Math.floor(i / 2)}` };
     });
     for (const split of groupedFolds(cases, 5, 3)) {
-      expect(auditSplit(cases, split).test).toEqual({ cases: 20, groups: 10, labels: { normal: 14, tumour: 6 } });
+      expect(auditSplit(cases, split).test).toEqual({
+        ...{ cases: 20, groups: 10, sites: 0 },
+        labels: { normal: 14, tumour: 6 },
+      });
     }
   });
 

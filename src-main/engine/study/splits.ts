@@ -6,7 +6,12 @@ export interface StudyCase {
   readonly id: string;
   readonly label: string;
   readonly group: string;
+  /** Where it was scanned or cut, where that is known. */
+  readonly site?: string;
 }
+
+/** What is kept whole, as it is named to the user. */
+export type GroupNoun = 'patient' | 'site';
 
 /** Parts of a study by case number; every case is in exactly one part. */
 export interface Split {
@@ -26,19 +31,24 @@ export interface SplitShares {
  * validation part, the rest is for training. Every case is tested once. Same cases and seed, same folds.
  * @throws AppError InvalidRequest for fewer than two classes, or a class with fewer patients than folds, named.
  */
-export function groupedFolds(cases: readonly StudyCase[], folds: number, seed: number): readonly Split[] {
+export function groupedFolds(
+  cases: readonly StudyCase[],
+  folds: number,
+  seed: number,
+  noun: GroupNoun = 'patient',
+): readonly Split[] {
   if (!Number.isInteger(folds) || folds < 3) {
     throw new AppError('InvalidRequest', 'Cross-validation needs at least three folds.', {
       advice: 'One is for testing, one for validation, the rest for training.',
     });
   }
-  checkClasses(cases, folds);
+  checkClasses(cases, folds, noun);
   const buckets = groupedBuckets(cases, new Array<number>(folds).fill(1 / folds), seed);
   return buckets.map((test, fold) => {
     const next = (fold + 1) % folds;
     const train = buckets.flatMap((bucket, i) => (i === fold || i === next ? [] : bucket));
     const split = { train: ascending(train), validation: buckets[next] ?? [], test };
-    checkNoLeakage(cases, split);
+    checkNoLeakage(cases, split, noun);
     return split;
   });
 }
@@ -56,10 +66,15 @@ export function innerFolds(cases: readonly StudyCase[], folds: number, seed: num
 }
 
 /** One split by shares (they need not sum to 1), patients kept whole and classes spread evenly. Throws as `groupedFolds`. */
-export function groupedSplit(cases: readonly StudyCase[], shares: SplitShares, seed: number): Split {
+export function groupedSplit(
+  cases: readonly StudyCase[],
+  shares: SplitShares,
+  seed: number,
+  noun: GroupNoun = 'patient',
+): Split {
   const wanted = [shares.train, shares.validation, shares.test];
   const parts = wanted.filter((share) => share > 0).length;
-  checkClasses(cases, parts);
+  checkClasses(cases, parts, noun);
   const total = wanted.reduce((sum, share) => sum + share, 0);
   const [train = [], validation = [], test = []] = groupedBuckets(
     cases,
@@ -67,16 +82,22 @@ export function groupedSplit(cases: readonly StudyCase[], shares: SplitShares, s
     seed,
   );
   const split = { train, validation, test };
-  checkNoLeakage(cases, split);
+  checkNoLeakage(cases, split, noun);
   return split;
 }
 
 /**
- * Refuses a split in which a patient is in two parts, or a case is in none, naming them. Run on every split, whoever
- * made it.
+ * Refuses a split in which a patient (or site) is in two parts, or a case is in none, naming them. Run on every split,
+ * whoever made it.
+ * @param coverage `partial`: cases may be in no part, as splits of other tools have it; never in two.
  * @throws AppError InvalidRequest
  */
-export function checkNoLeakage(cases: readonly StudyCase[], split: Split): void {
+export function checkNoLeakage(
+  cases: readonly StudyCase[],
+  split: Split,
+  noun: GroupNoun = 'patient',
+  coverage: 'whole' | 'partial' = 'whole',
+): void {
   const partOf = new Map<string, string>();
   const leaking = new Set<string>();
   const seen = new Uint8Array(cases.length);
@@ -92,12 +113,12 @@ export function checkNoLeakage(cases: readonly StudyCase[], split: Split): void 
   }
   if (leaking.size > 0) {
     const names = [...leaking].sort();
-    throw new AppError('InvalidRequest', `The same patient is in two parts of the split: ${listed(names)}.`, {
-      advice: 'Keep all slides of a patient in one part: otherwise the test only measures memory.',
+    throw new AppError('InvalidRequest', `The same ${noun} is in two parts of the split: ${listed(names)}.`, {
+      advice: `Keep all slides of a ${noun} in one part: otherwise the test only measures memory.`,
       detail: names.join(', '),
     });
   }
-  const wrong = cases.filter((_, i) => seen[i] !== 1).map(({ id }) => id);
+  const wrong = cases.filter((_, i) => seen[i] !== 1 && !(coverage === 'partial' && seen[i] === 0)).map(({ id }) => id);
   if (wrong.length > 0) {
     throw new AppError('InvalidRequest', `These cases are not in exactly one part of the split: ${listed(wrong)}.`, {
       advice: 'Put each of them into one part, or take them out of the study.',
@@ -108,6 +129,8 @@ export function checkNoLeakage(cases: readonly StudyCase[], split: Split): void 
 export interface PartAudit {
   readonly cases: number;
   readonly groups: number;
+  /** Sites named in this part. */
+  readonly sites: number;
   /** Cases per label, labels in alphabetical order. */
   readonly labels: Readonly<Record<string, number>>;
 }
@@ -120,13 +143,14 @@ export function auditSplit(cases: readonly StudyCase[], split: Split): Readonly<
     return {
       cases: members.length,
       groups: new Set(members.map(({ group }) => group)).size,
+      sites: new Set(members.flatMap(({ site }) => site || [])).size,
       labels: Object.fromEntries(names.map((name) => [name, members.filter(({ label }) => label === name).length])),
     };
   };
   return { train: audit(split.train), validation: audit(split.validation), test: audit(split.test) };
 }
 
-function checkClasses(cases: readonly StudyCase[], needed: number): void {
+function checkClasses(cases: readonly StudyCase[], needed: number, noun: GroupNoun = 'patient'): void {
   const groupsOf = new Map<string, Set<string>>();
   for (const { label, group } of cases) groupsOf.set(label, (groupsOf.get(label) ?? new Set()).add(group));
   if (groupsOf.size < 2) {
@@ -139,8 +163,8 @@ function checkClasses(cases: readonly StudyCase[], needed: number): void {
     if (groups.size >= needed) continue;
     throw new AppError(
       'InvalidRequest',
-      `Class ${label} has ${groups.size} patient${groups.size === 1 ? '' : 's'}, fewer than the ${needed} parts asked for.`,
-      { advice: 'Use fewer folds, or add patients of this class.' },
+      `Class ${label} has ${groups.size} ${noun}${groups.size === 1 ? '' : 's'}, fewer than the ${needed} parts asked for.`,
+      { advice: `Use fewer folds, or add ${noun}s of this class.` },
     );
   }
 }
@@ -204,7 +228,7 @@ function ascending(numbers: readonly number[]): number[] {
 }
 
 /** At most five names, then how many more. */
-function listed(names: readonly string[]): string {
+export function listed(names: readonly string[]): string {
   const shown = names.slice(0, 5).join(', ');
   return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
 }

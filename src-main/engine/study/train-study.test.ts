@@ -3,8 +3,9 @@ import { RandomStream } from '../backbone/random-stream.ts';
 import { NO_REGULARISERS } from '../learn/head-spec.ts';
 import { HISTOTRANSFER_TRAINING } from '../learn/train-head.ts';
 import { TrainingWorker } from '../learn/training-worker.ts';
+import { plannedSplits } from './plan-splits.ts';
 import type { StudyCase } from './splits.ts';
-import { type StudyData, type StudyPlan, trainStudy } from './train-study.ts';
+import { type StudyData, type StudyModel, type StudyPlan, trainStudy } from './train-study.ts';
 
 const worker = new TrainingWorker();
 afterAll(() => worker.close());
@@ -15,7 +16,12 @@ const PLAN: StudyPlan = {
   regularisers: NO_REGULARISERS,
   training: { ...HISTOTRANSFER_TRAINING, epochs: 6, keepBestBy: 'loss' },
   balanceClasses: true,
-  folds: 3,
+  splitting: { kind: 'folds', folds: 3, repeats: 1 },
+  groupBy: 'patient',
+  positiveClass: null,
+  operatingRule: { kind: 'youden' },
+  shuffledHeads: 1,
+  resamples: 200,
   splitSeed: 4,
   seeds: [1, 2],
   groupsAreImages: false,
@@ -42,65 +48,153 @@ function cohort(patients: number, signal: number): StudyData {
   };
 }
 
-describe('a cross-validated study', () => {
-  it('judges every case once, by heads that saw neither it nor its patient, and finds the signal', async () => {
-    const data = cohort(18, 4);
-    const seen = new Map<string, Set<number>>();
-    let turn = '';
-    const watched: StudyData = {
+/** The worker, keeping what each training was shown: cases by number, in turn. */
+function spied(data: StudyData): {
+  data: StudyData;
+  worker: Pick<TrainingWorker, 'train' | 'predict'>;
+  seen: number[][];
+} {
+  const seen: number[][] = [];
+  let training = false;
+  return {
+    seen,
+    data: {
       ...data,
       features: (index) => {
-        if (turn !== '') seen.set(turn, (seen.get(turn) ?? new Set()).add(index));
+        if (training) seen.at(-1)?.push(index);
         return data.features(index);
       },
-    };
-    let fold = 0;
-    const spied = {
-      train: async (...args: Parameters<TrainingWorker['train']>) => {
-        turn = `fold ${Math.floor(fold++ / 2)}`;
-        const trained = await worker.train(...args);
-        turn = '';
-        return trained;
+    },
+    worker: {
+      train: async (...args) => {
+        seen.push([]);
+        training = true;
+        try {
+          return await worker.train(...args);
+        } finally {
+          training = false;
+        }
       },
       predict: worker.predict.bind(worker),
-    };
-    const result = await trainStudy(watched, PLAN, spied);
-    expect(result.predictions.map(({ caseIndex }) => caseIndex).sort((a, b) => a - b)).toEqual(
-      data.cases.map((_, i) => i),
-    );
-    for (const { caseIndex, fold: tested } of result.predictions) {
-      const patient = data.cases[caseIndex]?.group;
-      const trainedOn = [...(seen.get(`fold ${tested}`) ?? [])].map((index) => data.cases[index]?.group);
-      expect(trainedOn.length).toBeGreaterThan(0);
-      expect(trainedOn).not.toContain(patient);
+    },
+  };
+}
+
+describe('a cross-validated study', () => {
+  it('judges every case once, by heads that saw neither it nor its patient, and finds the signal', async () => {
+    const spy = spied(cohort(18, 4));
+    const { cases } = spy.data;
+    const result = await trainStudy(spy.data, PLAN, spy.worker);
+    expect(result.predictions.map(({ caseIndex }) => caseIndex).sort((a, b) => a - b)).toEqual(cases.map((_, i) => i));
+    // Two seeds a fold, and one control on shuffled labels in the first.
+    const trainedIn = [
+      [0, 1, 2],
+      [3, 4],
+      [5, 6],
+    ];
+    expect(spy.seen).toHaveLength(7);
+    for (const { caseIndex, fold } of result.predictions) {
+      const patient = cases[caseIndex]?.group;
+      const shown = (trainedIn[fold] ?? []).flatMap((at) => spy.seen[at] ?? []).map((index) => cases[index]?.group);
+      expect(shown.length).toBeGreaterThan(0);
+      expect(shown).not.toContain(patient);
     }
-    const auc = result.figures.find(({ name }) => name === 'AUC');
-    expect(auc?.value).toBeGreaterThan(0.9);
-    expect(auc?.byFold).toHaveLength(3);
-    expect(auc?.interval?.groups).toBe(18);
-    expect(auc?.seedSd).not.toBeNull();
+    const figure = (name: string) => result.figures.find((each) => each.name === name);
+    expect(figure('AUC')?.value).toBeGreaterThan(0.9);
+    expect(figure('AUC')?.byFold).toHaveLength(3);
+    expect(figure('AUC')?.interval?.groups).toBe(18);
+    expect(figure('AUC')?.seedSd).not.toBeNull();
+    expect(figure('sensitivity')?.value).toBeGreaterThan(0.6);
+    for (const { value, interval } of result.figures) {
+      expect(interval?.low).toBeLessThanOrEqual(value + 1e-12);
+      expect(interval?.high).toBeGreaterThanOrEqual(value - 1e-12);
+    }
     expect(result.models).toHaveLength(6);
+    expect(result.thresholds).toHaveLength(3);
+    const { checks } = result;
+    expect(checks?.slides).toBe(36);
+    expect(checks?.shuffled?.heads).toBe(1);
+    // Taking away what is weighed most costs more than taking away any tiles.
+    expect(checks?.deletion.probability[4]).toBeLessThan(checks?.randomDeletion.probability[4] ?? 0);
   }, 120_000);
 
+  it('learns the same whatever the labels of the test slides are', async () => {
+    const data = cohort(12, 3);
+    const plan: StudyPlan = { ...PLAN, seeds: [1], shuffledHeads: 0, training: { ...PLAN.training, epochs: 2 } };
+    const splits = plannedSplits(data.cases, plan).splits.slice(0, 1);
+    const given: StudyPlan = { ...plan, splitting: { kind: 'given', splits } };
+    const tested = new Set(splits[0]?.test);
+    const poisoned = data.cases.map((item, i) =>
+      tested.has(i) ? { ...item, label: item.label === 'tumour' ? 'normal' : 'tumour' } : item,
+    );
+    const honest = await trainStudy(data, given, worker);
+    const wrong = await trainStudy({ ...data, cases: poisoned }, given, worker);
+    expect(wrong.models).toEqual(honest.models);
+    expect(wrong.thresholds).toEqual(honest.thresholds);
+    expect(wrong.predictions).toEqual(honest.predictions);
+    const auc = (result: typeof honest) => result.figures[0]?.value ?? 0;
+    expect(auc(wrong)).toBeCloseTo(1 - auc(honest), 12);
+  }, 60_000);
+
+  it('ends the same when it was interrupted and goes on from the heads that are there', async () => {
+    const plan: StudyPlan = { ...PLAN, training: { ...PLAN.training, epochs: 2 } };
+    const data = cohort(12, 3);
+    const whole = await trainStudy(data, plan, worker);
+    const kept: StudyModel[] = [];
+    const controller = new AbortController();
+    const onModel = (model: StudyModel): void => {
+      kept.push(model);
+      if (kept.length === 3) controller.abort();
+    };
+    await expect(trainStudy(data, plan, worker, { onModel, signal: controller.signal })).rejects.toMatchObject({
+      code: 'Cancelled',
+    });
+    expect(kept).toHaveLength(3);
+    const trained: string[] = [];
+    const resumed = await trainStudy(data, plan, worker, {
+      known: (fold, seed) => kept.find((model) => model.fold === fold && model.seed === seed) ?? null,
+      onEpoch: (fold, seed) => trained.push(`${fold} ${seed}`),
+    });
+    expect(new Set(trained)).toEqual(new Set(['1 2', '2 1', '2 2']));
+    expect(resumed.models).toEqual(whole.models);
+    expect(resumed.predictions).toEqual(whole.predictions);
+    expect(resumed.figures).toEqual(whole.figures);
+    expect(resumed.checks).toEqual(whole.checks);
+  }, 60_000);
+
   it('finds nothing where there is nothing', async () => {
-    const { figures } = await trainStudy(cohort(18, 0), { ...PLAN, seeds: [1] }, worker);
+    const { figures } = await trainStudy(cohort(18, 0), { ...PLAN, seeds: [1], shuffledHeads: 0 }, worker);
     const auc = figures.find(({ name }) => name === 'AUC');
     expect(auc?.interval?.low).toBeLessThan(0.5);
     expect(auc?.seedSd).toBeNull();
   }, 120_000);
 
-  it('refuses one class, a patient in two parts, and features that are not numbers, before or while training', async () => {
-    const one = { ...cohort(6, 1), cases: cohort(6, 1).cases.map((item) => ({ ...item, label: 'same' })) };
-    await expect(trainStudy(one, PLAN, worker)).rejects.toThrow(/same label/);
-    const leaking = [{ train: [0, 2, 4, 6, 8], validation: [1, 3, 5, 7], test: [9, 10, 11] }];
-    await expect(trainStudy(cohort(6, 1), PLAN, worker, {}, leaking)).rejects.toThrow(/patient 0/);
-    const broken = { ...cohort(12, 1), features: async () => new Float32Array(DIM).fill(Number.NaN) };
-    await expect(trainStudy(broken, PLAN, worker)).rejects.toMatchObject({ code: 'InvalidRequest' });
-  });
+  it('takes the positive class the user chose', async () => {
+    const plan: StudyPlan = { ...PLAN, seeds: [1], shuffledHeads: 0, training: { ...PLAN.training, epochs: 2 } };
+    const second = await trainStudy(cohort(12, 4), plan, worker);
+    const first = await trainStudy(cohort(12, 4), { ...plan, positiveClass: 'normal' }, worker);
+    expect([second.positive, first.positive]).toEqual([1, 0]);
+    const auc = (result: typeof first) => result.figures[0]?.value;
+    expect(auc(first)).toBeCloseTo(auc(second) ?? 0, 9);
+    await expect(trainStudy(cohort(12, 4), { ...plan, positiveClass: 'x' }, worker)).rejects.toThrow(/no label/);
+  }, 60_000);
 
-  it('can be cancelled', async () => {
-    const controller = new AbortController();
-    const hooks = { signal: controller.signal, onModel: () => controller.abort() };
-    await expect(trainStudy(cohort(12, 1), PLAN, worker, hooks)).rejects.toMatchObject({ code: 'Cancelled' });
+  it('names what nothing can be learned from before it trains anything', async () => {
+    const untouched = { train: () => Promise.reject(new Error('trained')), predict: worker.predict.bind(worker) };
+    const refuse = async (data: StudyData, plan: StudyPlan, message: RegExp) =>
+      expect(trainStudy(data, plan, untouched)).rejects.toThrow(message);
+    const data = cohort(12, 1);
+    const bag = (index: number, broken: Float32Array): StudyData => ({
+      ...data,
+      features: (i) => (i === index ? Promise.resolve(broken) : data.features(i)),
+    });
+    await refuse({ ...data, cases: data.cases.map((item) => ({ ...item, label: 'same' })) }, PLAN, /same label/);
+    const leaking = [{ train: [0, 2, 4, 6, 8], validation: [1, 3, 5, 7], test: [9, 10, 11] }];
+    await refuse(data, { ...PLAN, splitting: { kind: 'given', splits: leaking } }, /patient 0/);
+    await refuse(bag(3, new Float32Array(DIM).fill(Number.NaN)), PLAN, /not numbers: slide 3/);
+    await refuse(bag(5, new Float32Array(0)), PLAN, /no tiles: slide 5/);
+    await refuse(bag(7, new Float32Array(DIM + 1)), PLAN, /one length/);
+    const rare = data.cases.map((item, i) => (i < 2 ? { ...item, label: 'rare' } : item));
+    await refuse({ ...data, cases: rare }, PLAN, /Class rare has 1 patient/);
   });
 });

@@ -1,10 +1,18 @@
 import { AppError } from '../../../src-shared/errors.ts';
-import type { HeadWeights } from '../learn/evaluate-head.ts';
+import type { OperatingRule, StudyMapChecks } from '../../../src-shared/model/study.ts';
+import { RandomStream } from '../backbone/random-stream.ts';
+import type { BagPrediction, HeadWeights } from '../learn/evaluate-head.ts';
 import type { HeadRegularisers, HeadSpec } from '../learn/head-spec.ts';
-import type { BagSet, EpochRecord, HeadTraining } from '../learn/train-head.ts';
+import { type BagSet, type EpochRecord, type HeadTraining, shuffled } from '../learn/train-head.ts';
 import type { TrainingWorker } from '../learn/training-worker.ts';
-import { auditSplit, checkNoLeakage, groupedFolds, type PartAudit, type Split, type StudyCase } from './splits.ts';
-import { type FigureWithInterval, type OutOfFold, studyFigures } from './study-figures.ts';
+import { surveyBags } from './check-bags.ts';
+import { MapCheckCollector } from './map-checks.ts';
+import { macroAuc, rocAuc } from './metrics.ts';
+import { chooseThreshold } from './operating-point.ts';
+import { plannedSplits, type SplitPlan } from './plan-splits.ts';
+import type { SlideVector } from './slide-typicality.ts';
+import { auditSplit, type PartAudit, type Split, type StudyCase } from './splits.ts';
+import { type FigureWithInterval, type FoldThresholds, type OutOfFold, studyFigures } from './study-figures.ts';
 
 /** Slides with labels and their features; bags are fetched one at a time. */
 export interface StudyData {
@@ -14,7 +22,7 @@ export interface StudyData {
   readonly features: (caseIndex: number) => Promise<Float32Array>;
 }
 
-export interface StudyPlan {
+export interface StudyPlan extends SplitPlan {
   readonly head: Pick<HeadSpec, 'pooling' | 'gated'>;
   readonly regularisers: HeadRegularisers;
   readonly training: Pick<
@@ -23,13 +31,17 @@ export interface StudyPlan {
   >;
   /** Weights each class by the inverse of its share in the training part. */
   readonly balanceClasses: boolean;
-  readonly folds: number;
-  /** Seed of the folds. */
-  readonly splitSeed: number;
   /** One training per fold and seed; at least five are advised, so that seeds can be told from patients. */
   readonly seeds: readonly number[];
   /** True where the labels file names no patients: every image counts as one. */
   readonly groupsAreImages: boolean;
+  /** The class that counts as positive where there are two; null = the second in alphabetical order. */
+  readonly positiveClass: string | null;
+  readonly operatingRule: OperatingRule;
+  /** Heads trained on shuffled labels, one a fold, to check the maps against; 0 = none. */
+  readonly shuffledHeads: number;
+  /** Of the bootstrap; 2000 where left out. */
+  readonly resamples?: number;
 }
 
 /** One trained head of the study. */
@@ -44,73 +56,130 @@ export interface StudyModel {
 
 export interface StudyResult {
   readonly classes: readonly string[];
+  /** Number of the positive class; null with more than two classes. */
+  readonly positive: number | null;
   readonly splits: readonly Split[];
   readonly audits: readonly Readonly<Record<keyof Split, PartAudit>>[];
   readonly models: readonly StudyModel[];
   readonly predictions: readonly OutOfFold[];
   readonly figures: readonly FigureWithInterval[];
+  /** By fold; empty with more than two classes. */
+  readonly thresholds: readonly FoldThresholds[];
+  readonly checks: StudyMapChecks | null;
+  /** Mean feature of each case. */
+  readonly vectors: readonly SlideVector[];
 }
 
 export interface StudyHooks {
+  /** A head that is trained already, from an attempt that was interrupted; null = train it. */
+  readonly known?: (fold: number, seed: number) => StudyModel | null;
+  /** Called when the bags have been looked at and training begins. */
+  readonly onChecked?: () => void;
   readonly onEpoch?: (fold: number, seed: number, record: EpochRecord) => void;
-  readonly onModel?: (model: StudyModel, done: number, total: number) => void;
+  readonly onModel?: (model: StudyModel, done: number, total: number) => Promise<void> | void;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Cross-validates attention pooling on slide labels: patients stay whole, each fold's test part is never trained or
- * selected on (early stopping looks at the validation part), every case is judged by heads that never saw it.
+ * Trains attention pooling on slide labels and judges it: patients stay whole, each fold's test part is never trained
+ * or selected on (early stopping and thresholds look at the validation part), every case is judged by heads that never
+ * saw it. Each head depends on its fold and seed alone, so an interrupted study ends as an uninterrupted one.
  *
- * @param splits folds of the user's own (CLAM, Patho-Bench); null = made here from the plan.
- * @throws AppError InvalidRequest (one class only, leakage, too few patients, bad features: named), Cancelled.
+ * @throws AppError InvalidRequest (one class only, leakage, too few patients, empty bags, features of other length or
+ * not numbers: named before anything is trained), Cancelled.
  */
 export async function trainStudy(
   data: StudyData,
   plan: StudyPlan,
   worker: Pick<TrainingWorker, 'train' | 'predict'>,
   hooks: StudyHooks = {},
-  splits: readonly Split[] | null = null,
 ): Promise<StudyResult> {
-  const classes = [...new Set(data.cases.map(({ label }) => label))].sort();
-  if (classes.length < 2) {
-    throw new AppError('InvalidRequest', 'All slides of this study carry the same label.', {
-      advice: 'A study needs slides of at least two classes.',
-    });
-  }
+  const classes = classesOf(data.cases);
+  const positive = positiveOf(classes, plan.positiveClass);
   if (plan.seeds.length === 0) throw new AppError('InvalidRequest', 'A study needs at least one seed.');
-  const folds = splits ?? groupedFolds(data.cases, plan.folds, plan.splitSeed);
-  for (const split of folds) checkNoLeakage(data.cases, split);
+  const { splits } = plannedSplits(data.cases, plan);
+  const vectors = await surveyBags(data.cases, data.featureDim, data.features);
+  hooks.onChecked?.();
+  const context: Context = { data, plan, worker, hooks, classes, positive };
   const models: StudyModel[] = [];
   const predictions: OutOfFold[] = [];
-  for (const [fold, split] of folds.entries()) {
+  const thresholds: FoldThresholds[] = [];
+  const checks = new MapCheckCollector(plan.head.pooling, plan.splitSeed);
+  const shuffledAucs: number[] = [];
+  for (const [fold, split] of splits.entries()) {
     const ofFold: StudyModel[] = [];
     for (const seed of plan.seeds) {
-      const model = await trainOne(data, plan, worker, hooks, { classes, fold, split, seed });
+      const model = hooks.known?.(fold, seed) ?? (await trainOne(context, { fold, split, seed, shuffle: false }));
       ofFold.push(model);
       models.push(model);
-      hooks.onModel?.(model, models.length, folds.length * plan.seeds.length);
+      await hooks.onModel?.(model, models.length, splits.length * plan.seeds.length);
     }
-    for (const caseIndex of split.test) predictions.push(await judge(data, worker, ofFold, caseIndex));
+    const control = fold < plan.shuffledHeads ? await trainControl(context, fold, split) : null;
+    if (positive !== null) thresholds.push(await foldThresholds(context, ofFold, split, positive));
+    const ofControl: number[][] = [];
+    for (const caseIndex of split.test) {
+      const judged = await judge(context, ofFold, caseIndex);
+      predictions.push(outOfFold(judged, fold, caseIndex));
+      if (checks.isFull && control === null) continue;
+      const [other] = control === null ? [] : await judge(context, [control], caseIndex);
+      if (other !== undefined) ofControl.push([...other.probabilities]);
+      checks.add(judged, other ?? null);
+    }
+    if (control !== null) shuffledAucs.push(aucOf(context, split.test, ofControl));
   }
-  const audits = folds.map((split) => auditSplit(data.cases, split));
-  const figures = studyFigures(data.cases, classes, predictions, plan);
-  return { classes, splits: folds, audits, models, predictions, figures };
+  const { splitSeed, groupsAreImages, resamples = 2000 } = plan;
+  const figurePlan = { splitSeed, groupsAreImages, positive, thresholds, resamples };
+  const known = shuffledAucs.filter((auc) => !Number.isNaN(auc));
+  return {
+    ...{ classes, positive, splits, models, predictions, thresholds, vectors },
+    audits: splits.map((split) => auditSplit(data.cases, split)),
+    figures: await studyFigures(data.cases, classes, predictions, figurePlan),
+    checks: checks.result(
+      shuffledAucs.length,
+      known.length === 0 ? null : known.reduce((sum, auc) => sum + auc, 0) / known.length,
+    ),
+  };
+}
+
+/** The labels in alphabetical order. Throws InvalidRequest where there is only one. */
+export function classesOf(cases: readonly Pick<StudyCase, 'label'>[]): readonly string[] {
+  const classes = [...new Set(cases.map(({ label }) => label))].sort();
+  if (classes.length >= 2) return classes;
+  throw new AppError('InvalidRequest', 'All slides of this study carry the same label.', {
+    advice: 'A study needs slides of at least two classes.',
+  });
+}
+
+/** Number of the positive class; null with more than two. Throws InvalidRequest for a class that is not there. */
+export function positiveOf(classes: readonly string[], wanted: string | null): number | null {
+  if (wanted !== null && !classes.includes(wanted)) {
+    throw new AppError('InvalidRequest', `The positive class ${wanted} is no label of this study.`, {
+      advice: `Its labels are: ${classes.join(', ')}.`,
+    });
+  }
+  if (classes.length !== 2) return null;
+  return wanted === null ? 1 : classes.indexOf(wanted);
+}
+
+interface Context {
+  readonly data: StudyData;
+  readonly plan: StudyPlan;
+  readonly worker: Pick<TrainingWorker, 'train' | 'predict'>;
+  readonly hooks: StudyHooks;
+  readonly classes: readonly string[];
+  readonly positive: number | null;
 }
 
 interface Turn {
-  readonly classes: readonly string[];
   readonly fold: number;
   readonly split: Split;
   readonly seed: number;
+  /** True for a control: the labels of the training and the validation part are shuffled, each within itself. */
+  readonly shuffle: boolean;
 }
 
-async function trainOne(
-  data: StudyData,
-  plan: StudyPlan,
-  worker: Pick<TrainingWorker, 'train'>,
-  hooks: StudyHooks,
-  { classes, fold, split, seed }: Turn,
-): Promise<StudyModel> {
+async function trainOne({ data, plan, worker, hooks, classes }: Context, turn: Turn): Promise<StudyModel> {
+  const { fold, split, seed, shuffle } = turn;
   const spec: HeadSpec = { ...plan.head, featureDim: data.featureDim, classes: classes.length, seed };
   const training: HeadTraining = {
     ...plan.training,
@@ -119,39 +188,78 @@ async function trainOne(
     classWeights: plan.balanceClasses ? inverseShares(data.cases, classes, split.train) : classes.map(() => 1),
     seed,
   };
-  const part = (indices: readonly number[]): BagSet => ({
-    count: indices.length,
-    get: async (i) => {
-      const index = indices[i] ?? 0;
-      const label = classes.indexOf(data.cases[index]?.label ?? '');
-      return { features: await data.features(index), label };
-    },
-  });
-  const trained = await worker.train(training, part(split.train), part(split.validation), {
-    onEpoch: (record) => hooks.onEpoch?.(fold, seed, record),
+  const part = (indices: readonly number[], name: string): BagSet => {
+    const labels = indices.map((index) => classes.indexOf(data.cases[index]?.label ?? ''));
+    const order = shuffle ? shuffled(indices.length, new RandomStream(seed, `labels of ${name} ${fold}`)) : null;
+    return {
+      count: indices.length,
+      get: async (i) => ({
+        features: await data.features(indices[i] ?? 0),
+        label: labels[order === null ? i : (order[i] ?? i)] ?? -1,
+      }),
+    };
+  };
+  const trained = await worker.train(training, part(split.train, 'train'), part(split.validation, 'validation'), {
+    ...(shuffle ? {} : { onEpoch: (record: EpochRecord) => hooks.onEpoch?.(fold, seed, record) }),
     ...(hooks.signal === undefined ? {} : { signal: hooks.signal }),
   });
   const { weights, bestEpoch, history } = trained;
   return { fold, seed, spec, weights, bestEpoch, history };
 }
 
+const trainControl = (context: Context, fold: number, split: Split): Promise<StudyModel> =>
+  trainOne(context, { fold, split, seed: context.plan.seeds[0] ?? 1, shuffle: true });
+
+/** What each of the heads says of one case; stops where the study is cancelled. */
 async function judge(
-  data: StudyData,
-  worker: Pick<TrainingWorker, 'predict'>,
+  { data, worker, hooks }: Context,
   models: readonly StudyModel[],
   caseIndex: number,
-): Promise<OutOfFold> {
+): Promise<BagPrediction[]> {
+  if (hooks.signal?.aborted) throw new AppError('Cancelled', 'The study was cancelled.');
   const features = await data.features(caseIndex);
-  const bySeed: number[][] = [];
-  for (const { spec, weights } of models) {
-    bySeed.push([...(await worker.predict(spec, weights, features)).probabilities]);
+  const predictions: BagPrediction[] = [];
+  for (const { spec, weights } of models) predictions.push(await worker.predict(spec, weights, features));
+  return predictions;
+}
+
+function outOfFold(judged: readonly BagPrediction[], fold: number, caseIndex: number): OutOfFold {
+  const bySeed = judged.map(({ probabilities }) => [...probabilities]);
+  return { caseIndex, fold, probabilities: meanRows(bySeed), bySeed };
+}
+
+async function foldThresholds(
+  context: Context,
+  models: readonly StudyModel[],
+  split: Split,
+  positive: number,
+): Promise<FoldThresholds> {
+  const { data, plan, classes } = context;
+  const truth = split.validation.map((i) => Number(classes.indexOf(data.cases[i]?.label ?? '') === positive));
+  const bySeed: number[][] = models.map(() => []);
+  for (const caseIndex of split.validation) {
+    const judged = await judge(context, models, caseIndex);
+    judged.forEach(({ probabilities }, seed) => {
+      bySeed[seed]?.push(probabilities[positive] ?? 0);
+    });
   }
-  const classes = bySeed[0]?.length ?? 0;
-  const probabilities = Array.from(
-    { length: classes },
-    (_, c) => bySeed.reduce((sum, row) => sum + (row[c] ?? 0), 0) / bySeed.length,
+  return {
+    ofMean: chooseThreshold(truth, meanRows(bySeed), plan.operatingRule),
+    bySeed: bySeed.map((scores) => chooseThreshold(truth, scores, plan.operatingRule)),
+  };
+}
+
+function aucOf({ data, classes, positive }: Context, cases: readonly number[], rows: readonly number[][]): number {
+  const truth = cases.map((i) => classes.indexOf(data.cases[i]?.label ?? ''));
+  if (positive === null) return macroAuc(truth, Float64Array.from(rows.flat()), classes.length);
+  return rocAuc(
+    truth.map((label) => Number(label === positive)),
+    rows.map((row) => row[positive] ?? 0),
   );
-  return { caseIndex, fold: models[0]?.fold ?? 0, probabilities, bySeed };
+}
+
+function meanRows(rows: readonly (readonly number[])[]): number[] {
+  return Array.from(rows[0] ?? [], (_, c) => rows.reduce((sum, row) => sum + (row[c] ?? 0), 0) / rows.length);
 }
 
 /** n / (classes x n_c) over the training part (scikit-learn's `balanced`). */

@@ -2,14 +2,23 @@ import { AppError } from '../../../src-shared/errors.ts';
 import { sortedQuantile } from '../../../src-shared/numeric/quantile.ts';
 import type { Samples } from './linear-model.ts';
 
-/** The training slides as one Gaussian: what an unseen slide is compared with. */
+/**
+ * The training slides as one Gaussian: what an unseen slide is compared with. With fewer slides than features the
+ * covariance is kept as the slides themselves, and inverted by Woodbury's identity: the same distances, count x count
+ * numbers instead of dim x dim.
+ */
 export interface TypicalityModel {
   readonly mean: Float64Array;
-  /** Lower Cholesky factor of the shrunk covariance, dim x dim, row-major. */
-  readonly factor: Float64Array;
   /** Share of the spherical target in the covariance, 0..1. */
   readonly shrinkage: number;
+  /** Lower Cholesky factor: of the shrunk covariance (dim x dim), or of Woodbury's inner matrix (count x count). */
+  readonly factor: Float64Array;
+  /** The centred slides (count x dim) and the spherical part of the covariance; null where `factor` is the covariance's. */
+  readonly dual: { readonly centred: Float64Array; readonly sphere: number } | null;
 }
+
+/** A covariance shrunk to less than this share of its sphere cannot be inverted through its slides. */
+const LEAST_SPHERE = 1e-4;
 
 /**
  * Mean and covariance of training slides, shrunk towards a sphere so that it can be inverted however few slides there
@@ -21,35 +30,66 @@ export function fitTypicality(samples: Samples): TypicalityModel {
   const mean = columnMean(samples);
   const centred = new Float64Array(samples.data.length);
   for (let at = 0; at < centred.length; at++) centred[at] = (samples.data[at] as number) - (mean[at % dim] as number);
-  const covariance = scatter(centred, count, dim).map((sum) => sum / count);
-  let trace = 0;
-  for (let j = 0; j < dim; j++) trace += covariance[j * dim + j] as number;
+  const trace = centred.reduce((sum, value) => sum + value * value, 0) / count;
   if (count < 2 || !(trace > 0)) {
     throw new AppError('InvalidRequest', 'Too few different training slides to say what is typical.');
   }
   const sphere = trace / dim;
-  const shrinkage = ledoitWolfShrinkage(centred, covariance, count, dim, sphere);
-  const shrunk = covariance.map((value, at) => {
-    const diagonal = Math.floor(at / dim) === at % dim ? shrinkage * sphere : 0;
-    return (1 - shrinkage) * value + diagonal;
+  const small = count < dim;
+  // X'X and XX' have the same Frobenius norm: the smaller one will do.
+  const gram = small ? products(centred, count, dim) : scatter(centred, count, dim);
+  const shrinkage = ledoitWolfShrinkage(centred, gram, count, dim, sphere);
+  if (small && shrinkage >= LEAST_SPHERE) {
+    const alpha = (1 - shrinkage) / count;
+    const beta = shrinkage * sphere;
+    if (alpha === 0) return { mean, shrinkage, factor: new Float64Array(0), dual: { centred, sphere: beta } };
+    const inner = gram.map((value, at) => value + (Math.floor(at / count) === at % count ? beta / alpha : 0));
+    return { mean, shrinkage, factor: cholesky(inner, count), dual: { centred, sphere: beta } };
+  }
+  const weight = Math.max(shrinkage, LEAST_SPHERE * Number(small));
+  const covariance = (small ? scatter(centred, count, dim) : gram).map((sum, at) => {
+    const diagonal = Math.floor(at / dim) === at % dim ? weight * sphere : 0;
+    return ((1 - weight) * sum) / count + diagonal;
   });
-  return { mean, factor: cholesky(shrunk, dim), shrinkage };
+  return { mean, shrinkage, factor: cholesky(covariance, dim), dual: null };
 }
 
 /** Mahalanobis distance of each row from the training slides. */
-export function mahalanobis({ mean, factor }: TypicalityModel, { data, count, dim }: Samples): Float64Array {
-  const solved = new Float64Array(dim);
+export function mahalanobis(model: TypicalityModel, { data, count, dim }: Samples): Float64Array {
   return Float64Array.from({ length: count }, (_, i) => {
-    let squares = 0;
-    for (let r = 0; r < dim; r++) {
-      let value = (data[i * dim + r] as number) - (mean[r] as number);
-      for (let c = 0; c < r; c++) value -= (factor[r * dim + c] as number) * (solved[c] as number);
-      value /= factor[r * dim + r] as number;
-      solved[r] = value;
-      squares += value * value;
-    }
-    return Math.sqrt(squares);
+    const row = Float64Array.from({ length: dim }, (_, j) => (data[i * dim + j] as number) - (model.mean[j] as number));
+    return Math.sqrt(Math.max(0, model.dual === null ? squaredLength(model.factor, row) : dualSquare(model, row)));
   });
+}
+
+/** (|y|^2 - z' M^-1 z) / sphere with z = Xy: Woodbury's identity. */
+function dualSquare({ factor, dual }: TypicalityModel, row: Float64Array): number {
+  if (dual === null) return Number.NaN;
+  const { centred, sphere } = dual;
+  const squares = row.reduce((sum, value) => sum + value * value, 0);
+  if (factor.length === 0) return squares / sphere;
+  const count = centred.length / row.length;
+  const along = Float64Array.from({ length: count }, (_, i) => {
+    let sum = 0;
+    for (let j = 0, at = i * row.length; j < row.length; j++, at++) sum += (centred[at] as number) * (row[j] as number);
+    return sum;
+  });
+  return (squares - squaredLength(factor, along)) / sphere;
+}
+
+/** |L^-1 y|^2 for a lower Cholesky factor. */
+function squaredLength(factor: Float64Array, y: Float64Array): number {
+  const n = y.length;
+  const solved = new Float64Array(n);
+  let squares = 0;
+  for (let r = 0; r < n; r++) {
+    let value = y[r] as number;
+    for (let c = 0; c < r; c++) value -= (factor[r * n + c] as number) * (solved[c] as number);
+    value /= factor[r * n + r] as number;
+    solved[r] = value;
+    squares += value * value;
+  }
+  return squares;
 }
 
 /** The distance beyond which a slide counts as unlike the training data: the 95th percentile of held-out slides. */
@@ -76,15 +116,29 @@ function scatter(x: Float64Array, count: number, dim: number): Float64Array {
   return out;
 }
 
+/** XX', count x count. */
+function products(x: Float64Array, count: number, dim: number): Float64Array {
+  const out = new Float64Array(count * count);
+  for (let a = 0; a < count; a++) {
+    for (let b = 0; b <= a; b++) {
+      let sum = 0;
+      for (let j = 0; j < dim; j++) sum += (x[a * dim + j] as number) * (x[b * dim + j] as number);
+      out[a * count + b] = sum;
+      out[b * count + a] = sum;
+    }
+  }
+  return out;
+}
+
 /** min(beta, delta) / delta: noise of the sample covariance over its distance from the sphere. */
 function ledoitWolfShrinkage(
   centred: Float64Array,
-  covariance: Float64Array,
+  gram: Float64Array,
   count: number,
   dim: number,
   sphere: number,
 ): number {
-  const norm = covariance.reduce((sum, value) => sum + value * value, 0);
+  const norm = gram.reduce((sum, value) => sum + value * value, 0) / (count * count);
   const distance = (norm - dim * sphere * sphere) / dim;
   let fourth = 0;
   for (let i = 0; i < count; i++) {

@@ -46,6 +46,8 @@ export type TrainAnswer =
 const port = parentPort;
 const waiting = new Map<string, { resolve: (bag: Bag) => void; reject: (error: unknown) => void }>();
 let cancel = new AbortController();
+/** The head asked last: heads of one study differ in weights and seed only, and opening a session takes longer than a bag. */
+let open: { readonly graph: string; readonly evaluator: HeadEvaluator } | null = null;
 
 const answer = (message: TrainAnswer): void => port?.postMessage(message);
 
@@ -93,11 +95,23 @@ async function train(command: Extract<TrainCommand, { type: 'train' }>): Promise
 
 async function predict(command: Extract<TrainCommand, { type: 'predict' }>): Promise<void> {
   try {
-    const evaluator = await HeadEvaluator.open(command.spec, command.weights);
+    const evaluator = await evaluatorOf(command.spec, command.weights);
     const prediction = await evaluator.predict(command.features);
-    await evaluator.close();
     answer({ type: 'predicted', id: command.id, prediction });
   } catch (error) {
     answer({ type: 'failed', id: command.id, error: toErrorPayload(error) });
   }
+}
+
+/** Commands come one at a time: the evaluator is never replaced under a prediction. */
+async function evaluatorOf(spec: HeadSpec, weights: HeadWeights): Promise<HeadEvaluator> {
+  const graph = JSON.stringify({ ...spec, seed: 0 });
+  if (open?.graph !== graph) {
+    const closing = open?.evaluator.close();
+    open = null;
+    await closing;
+    open = { graph, evaluator: await HeadEvaluator.open(spec, weights) };
+  }
+  open.evaluator.weights = weights;
+  return open.evaluator;
 }

@@ -1,0 +1,114 @@
+import { basename, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { AppError, hasCode, toErrorPayload } from '../../../../src-shared/errors.ts';
+import type { SlidePrediction, Study } from '../../../../src-shared/model/study.ts';
+import type { Engine } from '../../../engine/engine.ts';
+import { abortOnSignal } from '../../abort-on-signal.ts';
+import { awaitJob } from '../../await-job.ts';
+import { EXIT } from '../../exit-codes.ts';
+import { formatError, type Terminal } from '../../terminal.ts';
+import { type Finish, newCommand, numberWithin, runs, STORE_OPTION } from '../command.ts';
+import { findStudy } from './find-study.ts';
+import { withEngine } from './show.ts';
+
+interface PredictOptions {
+  readonly store?: string;
+  readonly slideMpp?: number;
+  readonly threads: number;
+}
+
+type Answer = { readonly slide: string } & (
+  | { readonly prediction: SlidePrediction }
+  | { readonly error: ReturnType<typeof toErrorPayload> }
+);
+
+export function predictCommand(finish: Finish): Command {
+  const command = newCommand('predict', "what a study's heads say of slides, and how sure they are")
+    .argument('<study>', 'identifier of the study, or its beginning, or its name')
+    .argument('<slides...>', 'slide files')
+    .option(...STORE_OPTION)
+    .option('--slide-mpp <µm>', 'pixel size of slides that do not state it', numberWithin(0.01, 100))
+    .option('--threads <number>', 'threads for the model; 0 = all cores', numberWithin(0, 1024, 'integer'), 0);
+  return runs<PredictOptions>(command, finish, predict);
+}
+
+async function predict(
+  options: PredictOptions,
+  terminal: Terminal,
+  [named = '', ...paths]: readonly string[],
+): Promise<number> {
+  return await withEngine(
+    options.store,
+    (engine) =>
+      abortOnSignal(async (signal) => {
+        const study = await findStudy(engine, named);
+        if (study.outcome === null) {
+          throw new AppError('InvalidRequest', `${study.plan.name} is not trained yet.`, {
+            advice: `hyaline study train ${study.id.slice(0, 8)}`,
+          });
+        }
+        const answers: Answer[] = [];
+        for (const path of paths) {
+          try {
+            const prediction = await predictOne(engine, study, path, options, terminal, signal);
+            answers.push({ slide: path, prediction });
+            terminal.print(describePrediction(basename(path), prediction));
+          } catch (error) {
+            // The store and Ctrl-C concern all slides; anything else only this one.
+            if (hasCode(error, 'Cancelled') || hasCode(error, 'StoreLocked') || paths.length === 1) throw error;
+            answers.push({ slide: path, error: toErrorPayload(error) });
+            terminal.note(`${basename(path)}: ${formatError(error)}`);
+          }
+        }
+        terminal.printJson({ studyId: study.id, study: study.plan.name, slides: answers });
+        const failed = answers.filter((answer) => 'error' in answer).length;
+        if (failed === 0) return EXIT.ok;
+        return failed === answers.length ? EXIT.failed : EXIT.partlyFailed;
+      }),
+    options.threads,
+  );
+}
+
+async function predictOne(
+  engine: Engine,
+  { id, plan }: Study,
+  path: string,
+  { slideMpp }: PredictOptions,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<SlidePrediction> {
+  const slide = await engine.api.openSlide(engine.grant(resolve(path)));
+  if (slide.mpp === null && slideMpp !== undefined) await engine.api.setSlideMpp(slide.id, slideMpp);
+  const { backboneId, cut, grid, tissue } = plan;
+  const { runId, jobId } = await engine.api.startAnalysis({ slideId: slide.id, backboneId, cut, grid, tissue });
+  if (jobId !== null) {
+    const bar = terminal.progress(slide.name);
+    await awaitJob(engine, jobId, ({ progress }) => bar.update(progress), signal).finally(() => bar.stop());
+  }
+  return await engine.api.predictSlide(id, runId);
+}
+
+const SEEN = {
+  unseen: 'not of the study',
+  tested: 'of the study, judged by the heads that never saw it',
+  trained: 'of the study, and every head was trained on it: no honest prediction',
+} as const;
+
+/** Two or three lines on one slide. */
+export function describePrediction(name: string, prediction: SlidePrediction): string {
+  const { classes, probabilities, spread, lowest, highest, heads, seen, agreement, typicality } = prediction;
+  const digits = (value: number | undefined): string => (value ?? Number.NaN).toFixed(3);
+  const called = probabilities.indexOf(Math.max(...probabilities));
+  const each = classes.map(
+    (label, c) =>
+      `${label} ${digits(probabilities[c])} ±${digits(spread[c])} (${digits(lowest[c])} to ${digits(highest[c])})`,
+  );
+  const agree = agreement === null ? '' : `; their attention agrees with a rank correlation of ${agreement.toFixed(2)}`;
+  return [
+    `${name}: ${classes[called] ?? ''}. ${each.join(', ')}`,
+    `  ${heads} heads, ${SEEN[seen]}${agree}`,
+    typicality === null
+      ? '  Too few training slides to say whether it is like them.'
+      : `  ${typicality.unlike ? 'WARNING: outside the training data' : 'Like the training data'}: distance ${typicality.distance.toFixed(1)}, threshold ${typicality.threshold.toFixed(1)}`,
+  ].join('\n');
+}

@@ -1,0 +1,28 @@
+import type { Command } from 'commander';
+import { type Finish, newCommand, runs, STORE_OPTION } from '../command.ts';
+import { externalCommand } from './external.ts';
+import { newStudyCommand, trainCommand } from './new-and-train.ts';
+import { predictCommand } from './predict.ts';
+import { reportCommand } from './report.ts';
+import { listStudies, showStudy } from './show.ts';
+
+/** `hyaline study new | train | predict | report | external | list | show`: learning from slide labels alone. */
+export function studyCommand(finish: Finish): Command {
+  const study = newCommand('study', 'learn from slide labels alone, judged on slides the heads never saw');
+  study.addCommand(newStudyCommand(finish));
+  study.addCommand(trainCommand(finish));
+  study.addCommand(predictCommand(finish));
+  study.addCommand(externalCommand(finish));
+  study.addCommand(reportCommand(finish));
+  const list = newCommand('list', 'studies in the store').option(...STORE_OPTION);
+  study.addCommand(runs<{ store?: string }>(list, finish, listStudies));
+  const show = newCommand('show', 'figures and predictions of a study')
+    .argument('<study>', 'identifier of the study, or its beginning, or its name')
+    .option(...STORE_OPTION);
+  study.addCommand(runs<{ store?: string }>(show, finish, showStudy));
+  study.addHelpText(
+    'after',
+    '\nA study tells classes apart. Regression (a number for each slide) and survival analysis are out of its scope.',
+  );
+  return study;
+}
