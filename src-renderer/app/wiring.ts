@@ -86,6 +86,8 @@ function announce(job: Job): void {
   if (job.kind === 'demo-slide') void demoSlideEnded(job);
   if (job.kind === 'analyse' && job.state === 'done') void analysisEnded(job);
   if (job.kind === 'study' && job.state === 'done') void studyEnded(job);
+  if (job.kind === 'download' && job.state === 'done')
+    toasts.ok(`${job.title.replace(/^Download /, '')} is ready to use.`);
   if (job.kind === 'compare' && job.state === 'done') void comparisonEnded(job);
 }
 

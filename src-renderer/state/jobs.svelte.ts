@@ -18,9 +18,18 @@ class Jobs {
       .sort((a, b) => b.createdAtMs - a.createdAtMs),
   );
   readonly active = $derived(this.list.filter(isActive));
+  /** Jobs of archives, in the order in which they are done. */
+  readonly archive = $derived(
+    [...this.#byId.values()]
+      .filter(({ kind }) => kind === 'extract')
+      .sort((a, b) => (a.order ?? a.createdAtMs) - (b.order ?? b.createdAtMs)),
+  );
+  /** No archive job may start. */
+  paused = $state(false);
 
   async load(): Promise<void> {
-    const jobs = await engine.listJobs();
+    const [jobs, queue] = await Promise.all([engine.listJobs(), engine.queueState()]);
+    this.paused = queue.paused;
     this.#byId.clear();
     for (const job of jobs) this.#byId.set(job.id, job);
   }
@@ -32,6 +41,11 @@ class Jobs {
     if (isActive(job)) this.#dismissed.delete(job.id);
     const ended = !isActive(job) && (before === undefined || isActive(before));
     if (ended) for (const listener of this.#onFinished) listener(job);
+  }
+
+  /** Takes jobs off the list that the engine no longer knows. */
+  drop(ids: readonly JobId[]): void {
+    for (const id of ids) this.#byId.delete(id);
   }
 
   onFinished(listener: (job: Job) => void): void {

@@ -1,4 +1,5 @@
 import type { FolderEntry } from '../../../src-shared/api/engine.ts';
+import type { OpenKind } from '../../../src-shared/api/shell.ts';
 
 /** A name inside a folder of the engine's machine, in that machine's own spelling. */
 export function joinPath(folder: string, name: string): string {
@@ -7,10 +8,12 @@ export function joinPath(folder: string, name: string): string {
 }
 
 /** Folders always; files only of the kind that is looked for; nothing whose name begins with a dot. */
-export function isShown(entry: FolderEntry, kind: 'slide' | 'model' | 'any'): boolean {
+export function isShown(entry: FolderEntry, kind: OpenKind): boolean {
   if (entry.name.startsWith('.')) return false;
   if (entry.kind === 'folder') return true;
-  return kind === 'any' ? entry.kind !== 'other' : entry.kind === kind;
+  if (kind === 'any') return entry.kind === 'slide' || entry.kind === 'model';
+  if (kind === 'folder') return entry.kind === 'slide';
+  return kind === 'image' ? /\.(png|jpe?g)$/i.test(entry.name) : entry.kind === kind;
 }
 
 let last: string | null = null;

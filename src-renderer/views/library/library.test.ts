@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { FolderEntry } from '../../../src-shared/api/engine.ts';
 import { asId } from '../../../src-shared/model/ids.ts';
 import { isShown, joinPath } from './browse.ts';
 import { neighbour } from './grid-keys.ts';
 
-const entry = (name: string, kind: 'folder' | 'slide' | 'model' | 'other') => ({
+const entry = (name: string, kind: FolderEntry['kind']) => ({
   name,
   kind,
   sizeBytes: 1,
@@ -25,6 +26,10 @@ describe('the open dialog', () => {
     expect(isShown(entry('a.txt', 'other'), 'any')).toBe(false);
     expect(isShown(entry('deeper', 'folder'), 'model')).toBe(true);
     expect(isShown(entry('.git', 'folder'), 'any')).toBe(false);
+    expect(isShown(entry('list.csv', 'table'), 'table')).toBe(true);
+    expect(isShown(entry('list.csv', 'table'), 'slide')).toBe(false);
+    expect(isShown(entry('a.PNG', 'slide'), 'image')).toBe(true);
+    expect(isShown(entry('a.svs', 'slide'), 'image')).toBe(false);
   });
 });
 
