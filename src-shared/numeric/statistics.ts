@@ -129,3 +129,21 @@ export function holm(pValues: readonly number[]): readonly number[] {
   });
   return corrected;
 }
+
+/**
+ * The z below which a standard normal deviate lies with probability p, to 1e-9: Newton's method on the tail, from
+ * Hastings' approximation (Abramowitz and Stegun 1964, 26.2.23). Infinite at 0 and 1, NaN beyond.
+ */
+export function normalQuantile(p: number): number {
+  if (p === 0.5) return 0;
+  if (p > 0.5) return -normalQuantile(1 - p);
+  if (!(p >= 0)) return Number.NaN;
+  if (p === 0) return Number.NEGATIVE_INFINITY;
+  const t = Math.sqrt(-2 * Math.log(p));
+  let z = t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308)));
+  for (let step = 0; step < 4; step++) {
+    const density = Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
+    z += (normalTwoSided(z) / 2 - p) / density;
+  }
+  return -z;
+}

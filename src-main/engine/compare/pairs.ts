@@ -3,6 +3,7 @@ import { holm, normalTwoSided } from '../../../src-shared/numeric/statistics.ts'
 import type { BootstrapInterval, BootstrapOptions } from '../study/bootstrap.ts';
 import { type Contender, claimSentence, pairedDifference } from '../study/claims.ts';
 import { delong, mcnemar, twiceSdRule } from '../study/significance.ts';
+import { effectSizeOf } from './effect-size.ts';
 import type { PatchTask } from './patch-task.ts';
 import { predictedFrom } from './probe-part.ts';
 import { metricOf, resampledScore, type TaskScore } from './score-task.ts';
@@ -60,6 +61,7 @@ export function correctPairs(pairs: readonly UncorrectedPair[]): readonly PairVe
       low: difference.low,
       high: difference.high,
       ...test,
+      ...effectSizeOf(metricOf(task), a.score.score, b.score.score),
       correctedP,
       twiceSd: seeded ? twiceSdRule(sd(a), sd(b)) : null,
       sentence: claimSentence({

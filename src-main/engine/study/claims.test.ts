@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { nextGaussian, seededRandom } from '../../../src-shared/numeric/random.ts';
 import type { BootstrapInterval } from './bootstrap.ts';
 import { taken } from './bootstrap.ts';
-import { type Contender, claimSentence, pairedDifference } from './claims.ts';
+import { type Contender, claimSentence, pairedDifference, whatMayBeClaimed } from './claims.ts';
 import type { Samples } from './linear-model.ts';
 import { rocAuc } from './metrics.ts';
 import { nearestNeighbourShares } from './nearest-neighbours.ts';
@@ -58,6 +58,25 @@ describe('claims', () => {
     const claim = { a: resnet, b: shuffle, figure: 'AUC', difference: clear, correctedP: null };
     expect(claimSentence(claim)).toContain('cannot be put down to either');
     expect(claimSentence({ ...claim, difference: { ...clear, rowsAsGroups: true } })).toContain('optimistic');
+  });
+
+  it('takes two graphs of unstated architecture for different ones', () => {
+    const [a, b] = [resnet, shuffle].map((it) => ({ ...it, architecture: 'ONNX graph' })) as [Contender, Contender];
+    const claim = { a, b, figure: 'AUC', difference: clear, correctedP: null };
+    expect(claimSentence(claim)).toContain('cannot be put down to either');
+    expect(whatMayBeClaimed([a, b])).toEqual([expect.stringContaining('cannot be said that histology beats ImageNet')]);
+  });
+
+  it('says what a set of backbones can tell of training at all', () => {
+    const twin: Contender = { name: 'twin', architecture: 'resnet18', origin: 'random' };
+    expect(whatMayBeClaimed([resnet, ciga])).toEqual([
+      'ImageNet ResNet18 and Ciga ResNet18 have the same architecture (resnet18): a difference between them is one of ' +
+        'training (imagenet, histology).',
+    ]);
+    const [worth, none] = whatMayBeClaimed([resnet, shuffle, twin]);
+    expect(worth).toContain('what training is worth, not which');
+    expect(none).toContain('cannot be said');
+    expect(whatMayBeClaimed([resnet, twin])).toHaveLength(1);
   });
 
   it('pairing narrows the interval: what is hard for both cancels', () => {

@@ -47,12 +47,43 @@ export function claimSentence({ a, b, figure, difference, correctedP }: Claim): 
     : `No difference between ${a.name} and ${b.name} can be claimed: ${signed(estimate)} ${figure} points, ${interval}.`;
   const corrected = correctedP === null ? '' : ` After correction for all comparisons p ${pText(correctedP)}.`;
   const confounded =
-    sure && a.origin !== b.origin && a.architecture !== b.architecture
+    sure && a.origin !== b.origin && !sameArchitecture(a, b)
       ? ` They differ in what they were trained on (${a.origin}, ${b.origin}) and in architecture (${a.architecture}, ` +
         `${b.architecture}): the difference cannot be put down to either.`
       : '';
   const optimistic = rowsAsGroups ? ' The interval is optimistic: images are treated as independent.' : '';
   return verdict + corrected + confounded + optimistic;
+}
+
+/** What a card says that only holds a graph: two of them may be anything. */
+const UNSTATED_ARCHITECTURES: ReadonlySet<string> = new Set(['', 'unknown', 'ONNX graph']);
+
+function sameArchitecture(a: Contender, b: Contender): boolean {
+  return a.architecture === b.architecture && !UNSTATED_ARCHITECTURES.has(a.architecture);
+}
+
+/**
+ * What a comparison of these backbones can say of training, whatever its figures: a sentence for every two of the same
+ * architecture that were trained on different things, and one that says so where there are none. Random weights of the
+ * same architecture are named apart: they tell what training is worth, not on what.
+ */
+export function whatMayBeClaimed(contenders: readonly Contender[]): readonly string[] {
+  const pairs = contenders.flatMap((a, i) => contenders.slice(i + 1).map((b) => [a, b] as const));
+  const matched = pairs.filter(([a, b]) => sameArchitecture(a, b) && a.origin !== b.origin);
+  const isTrained = ({ origin }: Contender): boolean => origin === 'imagenet' || origin === 'histology';
+  const sentences = matched.map(([a, b]) => {
+    const both = `${a.name} and ${b.name} have the same architecture (${a.architecture})`;
+    return isTrained(a) && isTrained(b)
+      ? `${both}: a difference between them is one of training (${a.origin}, ${b.origin}).`
+      : `${both}: a difference between them tells what training is worth, not which training is better.`;
+  });
+  const fair = matched.some(([a, b]) => isTrained(a) && isTrained(b));
+  const origins = new Set(contenders.filter(isTrained).map(({ origin }) => origin));
+  if (fair || origins.size < 2) return sentences;
+  const none =
+    'No two backbones here have the same architecture and different training: from this comparison it cannot be said ' +
+    'that histology beats ImageNet or the reverse, as every such pair differs in both.';
+  return [...sentences, none];
 }
 
 function points(value: number): string {

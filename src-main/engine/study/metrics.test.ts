@@ -7,6 +7,7 @@ import {
   logGamma,
   mean,
   midranks,
+  normalQuantile,
   normalTwoSided,
   sampleSd,
   spearman,
@@ -119,6 +120,20 @@ describe('distributions agree with scipy', () => {
       expect(Math.abs(binomialHalfCdf(k, n) - expected)).toBeLessThanOrEqual(1e-10 * expected);
     }
     expect(logGamma(0.25)).toBeCloseTo(1.2880225246980774, 12);
+  });
+
+  it('normal quantiles', () => {
+    // scipy.stats.norm.ppf
+    const known = [
+      [1e-6, -4.753424308822899],
+      [0.02, -2.053748910631823],
+      [0.3, -0.5244005127080409],
+      [0.5, 0],
+      [0.9, 1.2815515655446004],
+      [0.999, 3.090232306167813],
+    ] as const;
+    for (const [p, z] of known) expect(normalQuantile(p)).toBeCloseTo(z, 9);
+    expect([normalQuantile(0), normalQuantile(1), normalQuantile(2)]).toEqual([-Infinity, Infinity, Number.NaN]);
   });
 
   it('ranks and moments', () => {
