@@ -33,12 +33,12 @@ describe('a region as PNG', () => {
   it('is native at a level, resampled at a pixel size, refused without one', async () => {
     const path = scratch.write('region.tif', await jpegPyramid({ description: 'Hyaline synthetic|MPP = 0.5' }));
     const slide = await openSlideSource(path);
-    const level1 = await sharp(await regionPng(path, { x0Px: 20, y0Px: 40, widthPx: 30, heightPx: 10, level: 1 }))
+    const level1 = await sharp((await regionPng(path, { x0Px: 20, y0Px: 40, widthPx: 30, heightPx: 10, level: 1 })).png)
       .raw()
       .toBuffer();
     expect(Buffer.compare(level1, (await slide.readLevelRegion(1, 10, 20, 30, 10)).data)).toBe(0);
     const coarse = await sharp(
-      await regionPng(path, { x0Px: 0, y0Px: 0, widthPx: 50, heightPx: 50, mppUm: 2 }),
+      (await regionPng(path, { x0Px: 0, y0Px: 0, widthPx: 50, heightPx: 50, mppUm: 2 })).png,
     ).metadata();
     expect([coarse.width, coarse.height]).toEqual([50, 50]);
     await slide.close();

@@ -82,11 +82,12 @@ export async function readSlideRegion(slide: SlideSource, spec: RegionSpec): Pro
   });
 }
 
-/** `readSlideRegion` of a file, as PNG. */
-export async function regionPng(path: string, spec: RegionSpec): Promise<Uint8Array> {
+/** `readSlideRegion` of a file, as PNG; `missing` where a part of it has no pixels in the file and is hatched. */
+export async function regionPng(path: string, spec: RegionSpec): Promise<{ png: Uint8Array; missing: boolean }> {
   const slide = await openSlideSource(path);
   try {
-    return await encodePng(await readSlideRegion(slide, spec));
+    const image = await readSlideRegion(slide, spec);
+    return { png: await encodePng(image), missing: image.missing === true };
   } finally {
     await slide.close();
   }

@@ -8,6 +8,7 @@ import { realSlide } from '../testing/real-data.ts';
 import { createDecodePool } from './decode-pool.ts';
 import { fingerprintSlide } from './fingerprint.ts';
 import { openSlideSource } from './open-slide.ts';
+import { readRegionBatch } from './region-batch.ts';
 import { jpegPyramid, scratchFolder, testPixels, testTiles } from './test-files.ts';
 import { buildTiff, pageTags } from './tiff/test-tiff.ts';
 
@@ -124,13 +125,39 @@ describe('containers', () => {
     },
   );
 
-  it('outside the slide is white, a missing tile too, and a tile that does not exist is refused', async () => {
+  it('a missing tile is hatched and said to be missing, on opening, in the viewer and before any analysis', async () => {
     const chunks = [...(await testTiles(128, 128, 64, (data) => data))];
     chunks[3] = new Uint8Array(0);
+    const tags = pageTags({ width: 128, height: 128, tile: 64, description: 'Aperio test|MPP = 0.5' });
+    const slide = await openSlideSource(scratch.write('missing.tif', buildTiff([{ tags, chunks }])));
+    expect(slide.info.warnings).toEqual([expect.stringContaining('Tiles are missing in the file (1 of level 0)')]);
+    const tile = await slide.readTile(0, 1, 1);
+    expect(tile.missing).toBe(true);
+    // Grey, so that it has no colour of tissue, and neither the white of glass nor of one tone.
+    const greys = new Set(tile.data);
+    expect(greys.size).toBe(2);
+    expect(greys.has(255)).toBe(false);
+    expect(await slide.encodedTile(0, 1, 1)).toBeNull();
+    const region = { x0Px: 40, y0Px: 40, widthLevel0Px: 32, heightLevel0Px: 32 };
+    const reduced = await slide.readRegion({ ...region, outWidthPx: 16, outHeightPx: 16 });
+    expect(reduced.missing).toBe(true);
+    expect((await slide.readLevelRegion(0, 0, 0, 128, 64)).missing).toBeUndefined();
+    const output = new SharedArrayBuffer(16 * 16 * 3);
+    const batch = { regions: [region], outWidthPx: 16, outHeightPx: 16, output, offset: 0 };
+    await expect(readRegionBatch(slide, batch)).rejects.toMatchObject({
+      code: 'SlideDamaged',
+      message: expect.stringContaining('no pixels in the file'),
+    });
+    await slide.close();
+  });
+
+  it('outside the slide is white, and a tile that does not exist is refused', async () => {
+    const chunks = await testTiles(128, 128, 64, (data) => data);
     const tags = pageTags({ width: 128, height: 128, tile: 64 });
-    const slide = await openSlideSource(scratch.write('sparse.tif', buildTiff([{ tags, chunks }])));
+    const slide = await openSlideSource(scratch.write('whole.tif', buildTiff([{ tags, chunks }])));
+    expect(slide.info.warnings).toEqual([]);
     const corner = await slide.readLevelRegion(0, 120, 120, 20, 20);
-    expect(corner.data.every((value) => value === 255)).toBe(true);
+    expect(corner.data.subarray(8 * 3, 20 * 3).every((value) => value === 255)).toBe(true);
     const outside = await slide.readRegion({
       x0Px: -500.5,
       y0Px: 0,

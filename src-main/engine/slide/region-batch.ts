@@ -1,5 +1,6 @@
 import { AppError, type ErrorPayload, toErrorPayload } from '../../../src-shared/errors.ts';
 import { givePixels } from '../codec/pixel-pool.ts';
+import { pixelsMissing } from './slide-errors.ts';
 import type { SlideSource } from './slide-source.ts';
 
 /** A rectangle of the slide in level-0 pixels (float). */
@@ -57,6 +58,8 @@ export async function readRegionBatch(
       const region = regions[index];
       if (region === undefined) return;
       const image = await source.readRegion({ ...region, outWidthPx, outHeightPx });
+      // Hatching is no tissue: features of it would be an invention.
+      if (image.missing === true) throw pixelsMissing(region);
       repaint?.(image.data);
       bytes.set(image.data, (slots[index] ?? index) * regionBytes);
       givePixels(image.data);

@@ -17,6 +17,18 @@ export function slideDamaged(detail: string, cause?: unknown): AppError {
   });
 }
 
+/** A region that is to be analysed has no pixels in the file. */
+export function pixelsMissing({ x0Px, y0Px }: { readonly x0Px: number; readonly y0Px: number }): AppError {
+  return new AppError(
+    'SlideDamaged',
+    'Part of the slide has no pixels in the file, and that part cannot be analysed.',
+    {
+      advice: 'Copy or scan the slide again, or leave the hatched part out of the analysis.',
+      detail: `missing tile at level-0 pixel ${Math.round(x0Px)}, ${Math.round(y0Px)}`,
+    },
+  );
+}
+
 /** A slide, but stored in a way no reader here understands. `what` completes "it uses …". */
 export function formatUnsupported(what: string): AppError {
   return new AppError('SlideFormatUnsupported', `Hyaline cannot read this slide: it uses ${what}.`, {

@@ -5,6 +5,8 @@ export interface RgbImage {
   readonly widthPx: number;
   readonly heightPx: number;
   readonly data: Uint8Array;
+  /** Set where a part of it has no pixels in the file although it should: that part is hatched. */
+  readonly missing?: true;
 }
 
 /** Bytes a browser can show as they are. */

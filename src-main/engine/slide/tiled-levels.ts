@@ -1,5 +1,6 @@
 import type { SlideLevel } from '../../../src-shared/model/slide.ts';
 import { givePixels, takePixels } from '../codec/pixel-pool.ts';
+import { missingMark } from './missing-tile.ts';
 import { axisTaps, type OutputBlock, resampleBlock, sourceSpan } from './resample.ts';
 import { formatUnsupported, invalidRequest, slideDamaged, throwIfCancelled } from './slide-errors.ts';
 import type { RegionRequest, RgbImage } from './slide-source.ts';
@@ -72,8 +73,8 @@ export class TiledLevels {
     if (![xPx, yPx].every(Number.isSafeInteger)) throw invalidRequest(`region origin ${xPx}, ${yPx}`);
     checkOutput(widthPx, heightPx);
     const data = takePixels(widthPx * heightPx * 3);
-    await this.#copy(level, xPx, yPx, { widthPx, heightPx, data }, signal);
-    return { widthPx, heightPx, data };
+    const missing = await this.#copy(level, xPx, yPx, { widthPx, heightPx, data }, signal);
+    return { widthPx, heightPx, data, ...missingMark(missing) };
   }
 
   /** Any rectangle at any size, see SlideSource.readRegion. */
@@ -106,18 +107,20 @@ export class TiledLevels {
     const xTaps = axisTaps(outWidthPx, from.x, from.xScale);
     const yTaps = axisTaps(outHeightPx, from.y, from.yScale);
     const data = takePixels(outWidthPx * outHeightPx * 3);
+    let missing = false;
     for (const block of blocksOf(outWidthPx, outHeightPx, from.xScale, from.yScale)) {
       const xSpan = sourceSpan(xTaps, block.x, block.x + block.width);
       const ySpan = sourceSpan(yTaps, block.y, block.y + block.height);
       const widthPx = xSpan.end - xSpan.first;
       const heightPx = ySpan.end - ySpan.first;
       const source = takePixels(widthPx * heightPx * 3);
-      await this.#copy(level, xSpan.first, ySpan.first, { widthPx, heightPx, data: source }, signal);
+      const hole = await this.#copy(level, xSpan.first, ySpan.first, { widthPx, heightPx, data: source }, signal);
+      missing ||= hole;
       const window = { xPx: xSpan.first, yPx: ySpan.first, widthPx, heightPx, data: source };
       resampleBlock(window, xTaps, yTaps, block, data, outWidthPx);
       givePixels(source);
     }
-    return { widthPx: outWidthPx, heightPx: outHeightPx, data };
+    return { widthPx: outWidthPx, heightPx: outHeightPx, data, ...missingMark(missing) };
   }
 
   /** A strong reduction of a slide without coarse levels: a finer image first, which is then reduced in memory. */
@@ -144,7 +147,7 @@ export class TiledLevels {
     }
     const window = { xPx: xSpan.first, yPx: ySpan.first, widthPx, heightPx, data: padded };
     resampleBlock(window, xTaps, yTaps, { x: 0, y: 0, width: outWidthPx, height: outHeightPx }, data, outWidthPx);
-    return { widthPx: outWidthPx, heightPx: outHeightPx, data };
+    return { widthPx: outWidthPx, heightPx: outHeightPx, data, ...missingMark(finer.missing === true) };
   }
 
   /** The coarsest level that is still at least as fine as `downsample`. */
@@ -172,15 +175,22 @@ export class TiledLevels {
     throw slideDamaged(`tile ${column}, ${row} of level ${level} is ${tile.widthPx} x ${tile.heightPx} px`);
   }
 
-  /** Fills `out` with the pixels whose top left is (xPx, yPx) of the level. */
-  async #copy(level: number, xPx: number, yPx: number, out: RgbImage, signal: AbortSignal | undefined): Promise<void> {
+  /** Fills `out` with the pixels whose top left is (xPx, yPx) of the level; true where some of them are missing. */
+  async #copy(
+    level: number,
+    xPx: number,
+    yPx: number,
+    out: RgbImage,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
     const { widthPx, heightPx, tileWidthPx, tileHeightPx } = this.level(level);
     const left = Math.max(xPx, 0);
     const top = Math.max(yPx, 0);
     const right = Math.min(xPx + out.widthPx, widthPx);
     const bottom = Math.min(yPx + out.heightPx, heightPx);
     if (right - left < out.widthPx || bottom - top < out.heightPx) out.data.fill(WHITE);
-    if (right <= left || bottom <= top) return;
+    if (right <= left || bottom <= top) return false;
+    let missing = false;
     const wanted: { column: number; row: number }[] = [];
     for (let row = Math.floor(top / tileHeightPx); row * tileHeightPx < bottom; row++) {
       for (let column = Math.floor(left / tileWidthPx); column * tileWidthPx < right; column++) {
@@ -188,6 +198,7 @@ export class TiledLevels {
       }
     }
     const place = ({ column, row }: { column: number; row: number }, tile: RgbImage): void => {
+      missing ||= tile.missing === true;
       const x = column * tileWidthPx;
       const y = row * tileHeightPx;
       const fromX = Math.max(left, x);
@@ -213,6 +224,7 @@ export class TiledLevels {
       }
     };
     await Promise.all(Array.from({ length: Math.min(DECODES_AT_ONCE, wanted.length) }, work));
+    return missing;
   }
 }
 

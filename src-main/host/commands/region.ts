@@ -44,15 +44,16 @@ export function regionCommand(finish: Finish): Command {
 async function writeRegion(options: Options, terminal: Terminal, [slide = '']: readonly string[]): Promise<number> {
   const { x, y, width, height, level, mpp, out, force } = options;
   const path = outputPath(out, ['.png'], force);
-  const png = await regionPng(resolve(slide), {
+  const { png, missing } = await regionPng(resolve(slide), {
     ...{ x0Px: x, y0Px: y, widthPx: width, heightPx: height },
     ...(level === undefined ? {} : { level }),
     ...(mpp === undefined ? {} : { mppUm: mpp }),
   });
   await writeOutput(path, png);
   const scale = mpp === undefined ? { level: level ?? 0 } : { mppUm: mpp };
-  terminal.printJson({ file: path, widthPx: width, heightPx: height, ...scale, sizeBytes: png.byteLength });
+  terminal.printJson({ file: path, widthPx: width, heightPx: height, ...scale, sizeBytes: png.byteLength, missing });
   const at = mpp === undefined ? `level ${level ?? 0}` : `${mpp} µm per pixel`;
   terminal.print(`${basename(path)}: ${width} x ${height} px at ${at}, ${formatBytes(png.byteLength)}`);
+  if (missing) terminal.print('Part of it has no pixels in the file: that part is hatched.');
   return EXIT.ok;
 }

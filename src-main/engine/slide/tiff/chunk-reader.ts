@@ -29,20 +29,21 @@ export class ChunkReader {
     this.page = page;
   }
 
-  /** The stored bytes of a chunk; null where the file has none for it (a sparse tile). Throws SlideDamaged. */
+  /** The stored bytes of a chunk; null where the file has none for it. Throws SlideDamaged. */
   async stored(index: number): Promise<Uint8Array | null> {
     this.#table ??= readChunkTable(this.page);
     const { offsets, byteCounts } = await this.#table;
     const offset = offsets.at(index);
     const byteCount = byteCounts.at(index);
-    if (byteCount === 0 || offset === 0) return null;
+    if (byteCount === 0) return null;
+    if (offset === 0) throw slideDamaged(`tile ${index} at offset 0`);
     const { chunkWidthPx, chunkHeightPx, samplesPerPixel } = this.page;
     const limit = chunkWidthPx * chunkHeightPx * samplesPerPixel * MAX_BYTES_PER_SAMPLE + (1 << 16);
     if (byteCount > limit) throw slideDamaged(`tile ${index} of ${byteCount} bytes`);
     return this.#source.read(offset, byteCount);
   }
 
-  /** A self-contained JPEG of a chunk stored as JPEG; null for a sparse chunk. Throws SlideDamaged. */
+  /** A self-contained JPEG of a chunk stored as JPEG; null for a chunk without bytes. Throws SlideDamaged. */
   async storedJpeg(index: number): Promise<Uint8Array | null> {
     const stored = await this.stored(index);
     if (stored === null) return null;
@@ -59,7 +60,7 @@ export class ChunkReader {
     }
   }
 
-  /** A chunk as RGB at full chunk size (a last strip: at its own height); null for a sparse chunk. Throws SlideDamaged. */
+  /** A chunk as RGB at full chunk size (a last strip: at its own height); null for a chunk without bytes. Throws SlideDamaged. */
   async rgb(index: number): Promise<RgbImage | null> {
     const stored = this.page.compression === COMPRESSION.jpeg ? await this.storedJpeg(index) : await this.stored(index);
     if (stored === null) return null;
@@ -70,7 +71,7 @@ export class ChunkReader {
     }
   }
 
-  /** A chunk stored as plain samples, decompressed; null for a sparse chunk. Throws SlideDamaged. */
+  /** A chunk stored as plain samples, decompressed; null for a chunk without bytes. Throws SlideDamaged. */
   async samples(index: number): Promise<Uint8Array | null> {
     const stored = await this.stored(index);
     if (stored === null) return null;

@@ -103,13 +103,14 @@ class CompositeLevel implements TiffLevel {
     return Math.ceil(this.heightPx / this.tileHeightPx);
   }
 
-  async rgb(column: number, row: number): Promise<RgbImage> {
+  async rgb(column: number, row: number): Promise<RgbImage | null> {
     const whitePoints = await this.#scale();
     const sums = new Float32Array(this.tileWidthPx * this.tileHeightPx * 3);
     for (const [index, plane] of this.#planes.entries()) {
       const values = await plane.tile(column, row);
       const colour = this.#channels[index]?.rgb;
-      if (values !== null && colour !== undefined) addChannel(sums, values, whitePoints[index] ?? 1, colour);
+      if (values === null) return null;
+      if (colour !== undefined) addChannel(sums, values, whitePoints[index] ?? 1, colour);
     }
     const data = new Uint8Array(sums.length);
     for (let at = 0; at < sums.length; at++) data[at] = Math.min(255, Math.round(sums[at] as number));

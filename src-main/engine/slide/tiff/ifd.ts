@@ -33,6 +33,7 @@ export class Ifd {
   readonly entries: ReadonlyMap<number, IfdEntry>;
   readonly #source: ByteSource;
   readonly #layout: TiffLayout;
+  readonly #tables = new Map<number, Promise<NumberTable | null>>();
 
   constructor(source: ByteSource, layout: TiffLayout, offset: number, entries: ReadonlyMap<number, IfdEntry>) {
     this.#source = source;
@@ -74,7 +75,12 @@ export class Ifd {
 
   /** A long integer array (tile offsets, byte counts) kept as the file's bytes. */
   async table(tag: number): Promise<NumberTable | null> {
-    return this.#table(tag, this.entries.get(tag)?.count ?? 0);
+    const known = this.#tables.get(tag);
+    if (known !== undefined) return known;
+    const table = this.#table(tag, this.entries.get(tag)?.count ?? 0);
+    this.#tables.set(tag, table);
+    table.catch(() => this.#tables.delete(tag));
+    return table;
   }
 
   /** Text up to the first NUL, UTF-8 with Latin-1 as the way out; null where the tag is absent. */

@@ -1,4 +1,5 @@
 import type { ByteSource } from '../byte-source.ts';
+import { missingMark } from '../missing-tile.ts';
 import { formatUnsupported } from '../slide-errors.ts';
 import type { RgbImage } from '../slide-source.ts';
 import { ChunkReader } from './chunk-reader.ts';
@@ -135,5 +136,5 @@ export function cutTile(image: RgbImage, column: number, row: number, sidePx = C
     const start = ((row * sidePx + line) * image.widthPx + x) * 3;
     data.set(image.data.subarray(start, start + length), line * sidePx * 3);
   }
-  return { widthPx: sidePx, heightPx: sidePx, data };
+  return { widthPx: sidePx, heightPx: sidePx, data, ...missingMark(image.missing === true) };
 }

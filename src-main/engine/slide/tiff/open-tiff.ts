@@ -10,7 +10,7 @@ import { isPhilips, readPhilips } from './philips.ts';
 import { isQptiff, readQptiff } from './qptiff.ts';
 import { TAG } from './tags.ts';
 import { readTiffFile, type TiffFile } from './tiff-file.ts';
-import { isCutShort } from './tiff-page.ts';
+import { isCutShort, missingChunks } from './tiff-page.ts';
 import { type TiffSlideLayout, TiffSource } from './tiff-source.ts';
 
 /**
@@ -25,7 +25,7 @@ export async function openTiff(path: string, source: ByteSource): Promise<SlideS
   if (layout === null) return openFlatImage(path, source);
   return new TiffSource(path, file, {
     ...layout,
-    warnings: [...layout.warnings, ...(await cutShortWarning(file, layout))],
+    warnings: [...layout.warnings, ...(await cutShortWarning(file, layout)), ...(await missingWarning(layout))],
   });
 }
 
@@ -35,6 +35,14 @@ async function cutShortWarning(file: TiffFile, layout: TiffSlideLayout): Promise
       return ['The file is cut short: parts of the slide cannot be read.'];
   }
   return [];
+}
+
+async function missingWarning(layout: TiffSlideLayout): Promise<readonly string[]> {
+  if (layout.sparse === true) return [];
+  const counts = await Promise.all(layout.levels.map(({ page }) => missingChunks(page)));
+  const named = counts.flatMap((count, level) => (count === 0 ? [] : [`${count} of level ${level}`]));
+  if (named.length === 0) return [];
+  return [`Tiles are missing in the file (${named.join(', ')}): they are shown hatched and cannot be analysed.`];
 }
 
 /** Null where no vendor's reader applies and the first directory is not tiled: then the file is a flat image. */

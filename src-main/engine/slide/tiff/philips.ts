@@ -49,6 +49,7 @@ export async function readPhilips(file: TiffFile, description: string): Promise<
     mpp: first === undefined ? null : { xUm: first.xMm * 1000, yUm: first.yMm * 1000 },
     objective: null,
     warnings: [],
+    sparse: true,
   };
 }
 

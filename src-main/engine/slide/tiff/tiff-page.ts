@@ -120,6 +120,15 @@ export async function isCutShort(page: TiffPage, sizeBytes: number): Promise<boo
   return false;
 }
 
+/** How many tiles or strips of a page have no bytes in the file. */
+export async function missingChunks(page: TiffPage): Promise<number> {
+  const { byteCounts } = await readChunkTable(page);
+  const chunks = Math.min(byteCounts.length, page.columns * page.rows);
+  let missing = 0;
+  for (let index = 0; index < chunks; index++) if (byteCounts.at(index) === 0) missing++;
+  return missing;
+}
+
 /** The table must name every tile: checked on the counts alone, before anything is read or allocated. */
 function checkChunkTables(page: TiffPage): void {
   const wanted = page.columns * page.rows * (page.planar ? page.samplesPerPixel : 1);

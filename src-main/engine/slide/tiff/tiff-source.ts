@@ -1,6 +1,7 @@
 import { AppError } from '../../../../src-shared/errors.ts';
 import type { SlideInfo, SlideLevel } from '../../../../src-shared/model/slide.ts';
 import { encodePng } from '../../codec/png.ts';
+import { missingTile } from '../missing-tile.ts';
 import type { EncodedImage, RegionRequest, RgbImage, SlideSource } from '../slide-source.ts';
 import { TiledLevels } from '../tiled-levels.ts';
 import { ChunkReader } from './chunk-reader.ts';
@@ -21,6 +22,8 @@ export interface TiffSlideLayout {
   readonly mpp: { readonly xUm: number; readonly yUm: number } | null;
   readonly objective: number | null;
   readonly warnings: readonly string[];
+  /** True where the vendor leaves out tiles of plain glass: then they are white, else they are missing. */
+  readonly sparse?: true;
 }
 
 /** A JPEG inside another tag. */
@@ -91,6 +94,7 @@ export class TiffSource implements SlideSource {
     const tile = await this.#level(level).rgb(column, row);
     if (tile !== null) return tile;
     const { tileWidthPx: widthPx, tileHeightPx: heightPx } = this.#level(level);
+    if (this.#layout.sparse !== true) return missingTile(widthPx, heightPx);
     return { widthPx, heightPx, data: new Uint8Array(widthPx * heightPx * 3).fill(255) };
   }
 }
