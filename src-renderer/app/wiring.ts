@@ -74,6 +74,7 @@ function takeEvent(event: EngineEvent): void {
   else if (event.type === 'library-changed') void library.load();
   else if (event.type === 'backbones-changed') void backbones.load();
   else if (event.type === 'studies-changed') void studies.load();
+  else if (event.type === 'study-progress') studyMoved(event.studyId);
   else if (event.type === 'comparisons-changed') void comparisons.load();
   else if (event.type === 'runs-changed' && event.slideId === workspace.slide?.id)
     void shown(() => workspace.refreshRuns());
@@ -104,6 +105,12 @@ async function demoSlideEnded(job: Job): Promise<void> {
   if (library.demoJob !== job.id) return;
   library.demoJob = null;
   if (job.state === 'done') await openDemo();
+}
+
+/** Curves are fetched for the study that is looked at, no other. */
+function studyMoved(studyId: string): void {
+  const { study } = navigation;
+  if (navigation.destination === 'study' && study !== null && study !== 'new' && study === studyId) void studies.follow(study);
 }
 
 async function studyEnded(job: Job): Promise<void> {
