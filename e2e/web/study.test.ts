@@ -125,7 +125,7 @@ describe('a study', () => {
       paths.length,
     );
     expect(await page.getByRole('table', { name: 'Split audit' }).locator('tbody tr').count()).toBe(3);
-    expect(await page.getByRole('img', { name: /^Fold \d, 2 seeds: weights kept/ }).count()).toBe(3);
+    expect(await page.getByRole('img', { name: /^Split \d, 2 seeds: weights kept/ }).count()).toBe(3);
     await workstation.expectSentence('Weights the model used, not where disease is.');
     await opened.shot('study-4-page');
     await page.getByRole('heading', { name: 'How it was made' }).scrollIntoViewIfNeeded();

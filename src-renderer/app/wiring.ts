@@ -110,7 +110,8 @@ async function demoSlideEnded(job: Job): Promise<void> {
 /** Curves are fetched for the study that is looked at, no other. */
 function studyMoved(studyId: string): void {
   const { study } = navigation;
-  if (navigation.destination === 'study' && study !== null && study !== 'new' && study === studyId) void studies.follow(study);
+  if (navigation.destination === 'study' && study !== null && study !== 'new' && study === studyId)
+    void studies.follow(study);
 }
 
 async function studyEnded(job: Job): Promise<void> {

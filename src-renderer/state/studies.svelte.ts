@@ -1,7 +1,7 @@
 import type { AppError } from '../../src-shared/errors.ts';
 import type { StudyId } from '../../src-shared/model/ids.ts';
 import type { Run } from '../../src-shared/model/run.ts';
-import type { Study, StudyOutcome, StudyPlan } from '../../src-shared/model/study.ts';
+import type { Study, StudyOutcome, StudyPlan, StudyProgress } from '../../src-shared/model/study.ts';
 import { backbones } from './backbones.svelte.ts';
 import { engine } from './session.svelte.ts';
 import { asAppError } from './toasts.svelte.ts';
@@ -13,7 +13,11 @@ class Studies {
   list = $state.raw<readonly Study[]>([]);
   status = $state<'loading' | 'ready' | 'failed'>('loading');
   error = $state.raw<AppError | null>(null);
+  /** Of the study that was followed last. */
+  progress = $state.raw<(StudyProgress & { readonly id: StudyId }) | null>(null);
   #request = 0;
+  #following: StudyId | null = null;
+  #again = false;
 
   async load(): Promise<void> {
     const request = ++this.#request;
@@ -38,6 +42,42 @@ class Studies {
     const { studyId } = await engine.startStudy(plan);
     await this.load();
     return studyId;
+  }
+
+  /** Keeps a study without training it. */
+  async create(plan: StudyPlan): Promise<StudyId> {
+    const { id } = await engine.createStudy(plan);
+    await this.load();
+    return id;
+  }
+
+  /** Throws InvalidRequest where the two studies share slides or patients. */
+  async validate(id: StudyId, otherId: StudyId): Promise<void> {
+    await engine.validateStudy(id, otherId);
+  }
+
+  async train(id: StudyId): Promise<void> {
+    await engine.trainStudy(id);
+    await this.load();
+  }
+
+  /** The learning curves of a study under way, as often as the engine says that there is more. */
+  async follow(id: StudyId): Promise<void> {
+    if (this.#following === id) {
+      this.#again = true;
+      return;
+    }
+    this.#following = id;
+    try {
+      const progress = await engine.studyProgress(id);
+      this.progress = { id, ...progress };
+    } catch {
+      // The study was removed, or the connection is gone: its page says so.
+    }
+    this.#following = null;
+    if (!this.#again) return;
+    this.#again = false;
+    await this.follow(id);
   }
 
   async remove(id: StudyId): Promise<void> {

@@ -38,7 +38,7 @@ describe('learning curves', () => {
 
   it('are told in words', () => {
     expect(describeCurves(2, [curve(), curve({ seed: 2, bestEpoch: 3 })])).toBe(
-      'Fold 3, 2 seeds: weights kept from epochs 2 to 3, mean validation loss 0.550.',
+      'Split 3, 2 seeds: weights kept from epochs 2 to 3, mean validation loss 0.550.',
     );
   });
 });

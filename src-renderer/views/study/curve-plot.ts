@@ -78,5 +78,5 @@ export function describeCurves(fold: number, curves: readonly LearningCurve[]): 
   const [first, last] = [Math.min(...best), Math.max(...best)];
   const epochs = first === last ? `epoch ${first}` : `epochs ${first} to ${last}`;
   const heads = `${curves.length} seed${curves.length === 1 ? '' : 's'}`;
-  return `Fold ${fold + 1}, ${heads}: weights kept from ${epochs}, mean validation loss ${loss.toFixed(3)}.`;
+  return `Split ${fold + 1}, ${heads}: weights kept from ${epochs}, mean validation loss ${loss.toFixed(3)}.`;
 }

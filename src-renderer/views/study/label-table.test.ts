@@ -36,11 +36,17 @@ describe('reading a pasted table', () => {
 
 describe('guessing columns', () => {
   it('knows the common names', () => {
-    expect(guessColumns(['Label', 'Slide_ID', 'Case_ID'])).toEqual({ slide: 1, patient: 2, label: 0 });
+    expect(guessColumns(['Label', 'Slide_ID', 'Case_ID'])).toEqual({ slide: 1, patient: 2, label: 0, site: -1 });
   });
 
   it('takes the first free column as label, and never the row numbers of pandas', () => {
-    expect(guessColumns(['Unnamed: 0', 'filename', 'msi', 'site'])).toEqual({ slide: 1, patient: -1, label: 2 });
+    expect(guessColumns(['Unnamed: 0', 'filename', 'msi', 'site'])).toEqual({
+      slide: 1,
+      patient: -1,
+      label: 2,
+      site: 3,
+    });
+    expect(guessColumns(['slide', 'site'])).toEqual({ slide: 0, patient: -1, label: 1, site: -1 });
   });
 });
 

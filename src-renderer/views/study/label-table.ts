@@ -11,6 +11,7 @@ export interface LabelColumns {
   readonly slide: number;
   readonly patient: number;
   readonly label: number;
+  readonly site: number;
 }
 
 export interface LabelledSlide {
@@ -20,6 +21,8 @@ export interface LabelledSlide {
   readonly patient: string;
   /** Empty = left out of the study. */
   readonly label: string;
+  /** Empty where the table names none. */
+  readonly site: string;
 }
 
 export interface MatchedLabels {
@@ -35,6 +38,7 @@ export interface MatchedLabels {
 /** What CLAM, TRIDENT, Patho-Bench, STAMP and plain tables call their columns; the first found is taken. */
 const SLIDE_COLUMNS = ['slide_id', 'wsi', 'filename', 'slide', 'file', 'path', 'image'];
 const PATIENT_COLUMNS = ['case_id', 'patient', 'patient_id', 'case', 'submitter_id'];
+const SITE_COLUMNS = ['site', 'site_id', 'centre', 'center', 'hospital', 'institution', 'tissue_source_site'];
 const LABEL_COLUMNS = ['label', 'class', 'diagnosis', 'target', 'y'];
 const DELIMITERS = ['\t', ';', ','] as const;
 
@@ -80,8 +84,13 @@ export function guessColumns(header: readonly string[]): LabelColumns {
   const lower = header.map((name) => name.toLowerCase());
   const find = (names: readonly string[]): number => lower.indexOf(names.find((name) => lower.includes(name)) ?? '\0');
   const [slide, patient, named] = [find(SLIDE_COLUMNS), find(PATIENT_COLUMNS), find(LABEL_COLUMNS)];
-  const free = header.findIndex((name, i) => i !== slide && i !== patient && name !== '' && !/^unnamed:/i.test(name));
-  return { slide, patient, label: named >= 0 ? named : free };
+  const sited = find(SITE_COLUMNS);
+  const free = header.findIndex(
+    (name, i) => i !== slide && i !== patient && i !== sited && name !== '' && !/^unnamed:/i.test(name),
+  );
+  // A table whose only other column is called site is about sites.
+  const label = named >= 0 ? named : free >= 0 ? free : sited;
+  return { slide, patient, label, site: label === sited ? -1 : sited };
 }
 
 /**
@@ -120,9 +129,10 @@ export function matchLabels(
   };
 }
 
-const valuesOf = (cells: readonly string[], { patient, label }: LabelColumns) => ({
+const valuesOf = (cells: readonly string[], { patient, label, site }: LabelColumns) => ({
   patient: cells[patient] ?? '',
   label: cells[label] ?? '',
+  site: cells[site] ?? '',
 });
 
 type NamedSlide = { readonly id: SlideId; readonly name: string };
@@ -153,6 +163,11 @@ function candidatesFor(
 
 /** A table of slides without labels, to be filled in. */
 export function emptyTable(names: readonly string[]): string {
-  const quoted = names.map((name) => (/[",;\t]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name));
-  return ['case_id,slide_id,label', ...quoted.map((name) => `,${name},`)].join('\n');
+  return tableText([['case_id', 'slide_id', 'label'], ...names.map((name) => ['', name, ''])]);
+}
+
+/** Rows of cells as CSV that `parseTable` reads. */
+export function tableText(rows: readonly (readonly string[])[]): string {
+  const quoted = (cell: string): string => (/[",;\t\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+  return rows.map((cells) => cells.map(quoted).join(',')).join('\n');
 }

@@ -1,4 +1,11 @@
-import type { Study, StudyFigure, StudyPartAudit, StudyPrediction, StudyRow } from '../../../src-shared/model/study.ts';
+import type {
+  Study,
+  StudyFigure,
+  StudyPartAudit,
+  StudyPlan,
+  StudyPrediction,
+  StudyRow,
+} from '../../../src-shared/model/study.ts';
 
 export const CAUTION = 'Weights the model used, not where disease is.';
 
@@ -42,8 +49,18 @@ export function aucText({ outcome }: Study): string | null {
 }
 
 /** `24 slides, 20 patients: normal 12, tumour 12`. */
-export function auditText({ slides, patients, labels }: StudyPartAudit, patientsUnknown: boolean): string {
+export function auditText({ slides, patients, sites, labels }: StudyPartAudit, patientsUnknown: boolean): string {
   const counts = Object.entries(labels).map(([label, count]) => `${label} ${count}`);
   const who = patientsUnknown ? '' : `, ${patients} patient${patients === 1 ? '' : 's'}`;
-  return `${slides} slide${slides === 1 ? '' : 's'}${who}: ${counts.join(', ')}`;
+  const where = sites === 0 ? '' : `, ${sites} site${sites === 1 ? '' : 's'}`;
+  return `${slides} slide${slides === 1 ? '' : 's'}${who}${where}: ${counts.join(', ')}`;
+}
+
+/** `5 folds, 3 times`, `70 / 10 / 20 %`, `10 splits of splits_0.csv and 9 more`. */
+export function splittingText({ splitting }: Pick<StudyPlan, 'splitting'>): string {
+  const times = splitting.kind !== 'given' && splitting.repeats > 1 ? `, ${splitting.repeats} times` : '';
+  if (splitting.kind === 'folds') return `${splitting.folds} folds${times}`;
+  if (splitting.kind === 'given') return `${splitting.splits.length} splits of ${splitting.from}`;
+  const percent = [splitting.train, splitting.validation, splitting.test].map((share) => Math.round(100 * share));
+  return `${percent.join(' / ')} % for training, validation and test${times}`;
 }

@@ -4,7 +4,13 @@ import type { LabelledSlide } from './label-table.ts';
 import { checkStudy } from './study-check.ts';
 
 const rows = (...list: readonly [label: string, patient: string][]): LabelledSlide[] =>
-  list.map(([label, patient], i) => ({ slideId: asId<SlideId>(`${i}`), slideName: `${i}.svs`, label, patient }));
+  list.map(([label, patient], i) => ({
+    slideId: asId<SlideId>(`${i}`),
+    slideName: `${i}.svs`,
+    label,
+    patient,
+    site: '',
+  }));
 
 describe('checking a study before it starts', () => {
   it('counts slides and patients of each class', () => {

@@ -18,7 +18,7 @@ export interface StudyCheck {
   readonly warnings: readonly string[];
 }
 
-/** Counts classes and patients of the labelled slides and says what stands in the way of `folds` folds. */
+/** Counts classes and patients of the labelled slides and says what stands in the way of `folds` folds (or parts). */
 export function checkStudy(rows: readonly LabelledSlide[], folds: number): StudyCheck {
   const labelled = rows.filter(({ label }) => label !== '');
   const patientsUnknown = labelled.every(({ patient }) => patient === '');

@@ -1,6 +1,12 @@
 import type { SlideId } from '../../../src-shared/model/ids.ts';
 import type { TissueParams } from '../../../src-shared/model/run.ts';
-import { DEFAULT_STUDY_TRAINING, type PoolingName, type StudyPlan } from '../../../src-shared/model/study.ts';
+import {
+  DEFAULT_STUDY_TRAINING,
+  type PoolingName,
+  type Study,
+  type StudyPlan,
+  type StudySplitting,
+} from '../../../src-shared/model/study.ts';
 import { analysisForm } from '../../state/analysis-form.svelte.ts';
 import { displayName, library } from '../../state/library.svelte.ts';
 import {
@@ -10,9 +16,13 @@ import {
   type LabelledSlide,
   matchLabels,
   parseTable,
+  tableText,
 } from './label-table.ts';
 import { canBeGated } from './pooling-text.ts';
 import { checkStudy, patientOf } from './study-check.ts';
+
+/** What may be changed by hand of a row. */
+export type RowEdit = Partial<Pick<LabelledSlide, 'label' | 'patient' | 'site'>>;
 
 /** What the next study will be made from. Backbone, cut and tiles are those of the analysis form. */
 class StudyForm {
@@ -20,7 +30,18 @@ class StudyForm {
   text = $state('');
   pooling = $state<PoolingName>(DEFAULT_STUDY_TRAINING.pooling);
   gated = $state(DEFAULT_STUDY_TRAINING.gated);
-  folds = $state(DEFAULT_STUDY_TRAINING.folds);
+  splitKind = $state<StudySplitting['kind']>('folds');
+  folds = $state(5);
+  repeats = $state(1);
+  /** Training, validation and test, in percent. */
+  shares = $state.raw<readonly [number, number, number]>([70, 10, 20]);
+  /** Files of splits as they were chosen; matched to the slides when the plan is made. */
+  splitFiles = $state.raw<readonly { readonly name: string; readonly text: string }[]>([]);
+  groupBy = $state(DEFAULT_STUDY_TRAINING.groupBy);
+  /** Empty = the second in alphabetical order. */
+  positiveClass = $state('');
+  /** Null = the largest sum of sensitivity and specificity (Youden); else the sensitivity wanted. */
+  sensitivity = $state<number | null>(null);
   seedCount = $state(DEFAULT_STUDY_TRAINING.seeds.length);
   epochs = $state(DEFAULT_STUDY_TRAINING.epochs);
   splitSeed = $state(DEFAULT_STUDY_TRAINING.splitSeed);
@@ -34,7 +55,7 @@ class StudyForm {
   /** Columns the user chose; null = as guessed. */
   #columns = $state.raw<LabelColumns | null>(null);
   /** Labels and patients changed by hand. */
-  #edits = $state.raw<ReadonlyMap<SlideId, Partial<Pick<LabelledSlide, 'label' | 'patient'>>>>(new Map());
+  #edits = $state.raw<ReadonlyMap<SlideId, RowEdit>>(new Map());
 
   readonly table = $derived(parseTable(this.text));
   readonly columns: LabelColumns = $derived(this.#columns ?? guessColumns(this.table.header));
@@ -42,7 +63,9 @@ class StudyForm {
   readonly rows: readonly LabelledSlide[] = $derived(
     this.matched.rows.map((row) => ({ ...row, ...this.#edits.get(row.slideId) })),
   );
-  readonly check = $derived(checkStudy(this.rows, this.folds));
+  readonly check = $derived(checkStudy(this.rows, this.#parts()));
+  /** Imported or chosen features of slides, from a study this one was made from. */
+  #runs = $state.raw<ReadonlyMap<SlideId, StudyPlan['rows'][number]['runId']>>(new Map());
 
   /** Why the study cannot start, a sentence each. */
   readonly problems: readonly string[] = $derived([
@@ -50,6 +73,7 @@ class StudyForm {
     ...this.#tableProblems(),
     ...(this.table.rows.length === 0 ? [] : this.check.problems),
     ...this.#slideProblems(),
+    ...this.#splitProblems(),
     ...(analysisForm.card === null ? ['Choose a backbone.'] : []),
   ]);
 
@@ -57,6 +81,7 @@ class StudyForm {
     this.text = text;
     this.#columns = null;
     this.#edits = new Map();
+    this.#runs = new Map();
   }
 
   /** A table of every slide of the library, its labels to be filled in below. */
@@ -69,7 +94,7 @@ class StudyForm {
     this.#edits = new Map();
   }
 
-  edit(id: SlideId, change: Partial<Pick<LabelledSlide, 'label' | 'patient'>>): void {
+  edit(id: SlideId, change: RowEdit): void {
     this.#edits = new Map([...this.#edits, [id, { ...this.#edits.get(id), ...change }]]);
   }
 
@@ -80,7 +105,11 @@ class StudyForm {
     const labelled = this.rows.filter(({ label }) => label !== '');
     return {
       name: this.name.trim(),
-      rows: labelled.map((row) => ({ ...row, patient: patientOf(row) })),
+      rows: labelled.map((row) => ({
+        ...row,
+        patient: patientOf(row),
+        runId: this.#runs.get(row.slideId) ?? null,
+      })),
       patientsUnknown,
       backboneId: card.id,
       cut: analysisForm.cut,
@@ -89,19 +118,85 @@ class StudyForm {
       ...{
         pooling: this.pooling,
         gated: this.gated && canBeGated(this.pooling),
-        folds: this.folds,
         splitSeed: this.splitSeed,
       },
+      splitting: this.#splitting(),
+      ...{ groupBy: this.groupBy, positiveClass: this.#positive() },
+      operatingRule:
+        this.sensitivity === null ? { kind: 'youden' } : { kind: 'sensitivity', atLeast: this.sensitivity },
       seeds: Array.from({ length: this.seedCount }, (_, i) => i + 1),
       ...{ epochs: this.epochs, rate: this.rate, keepBestBy: this.keepBestBy, balanceClasses: this.balanceClasses },
       ...{ featureDropout: this.featureDropout, tileDropout: this.tileDropout, entropyWeight: this.entropyWeight },
     };
   }
 
+  /** Slides, labels and settings of a study, to be changed and trained as another: results stay with their labels. */
+  copy({ plan }: Study): void {
+    const { rows, splitting, operatingRule } = plan;
+    const patient = (row: StudyPlan['rows'][number]): string => (row.patient === row.slideId ? '' : row.patient);
+    const cells = rows.map((row) => [patient(row), row.slideName, row.label, row.site]);
+    this.take(tableText([['case_id', 'slide_id', 'label', 'site'], ...cells]));
+    this.#runs = new Map(rows.flatMap(({ slideId, runId }) => (runId === null ? [] : [[slideId, runId] as const])));
+    this.name = `${plan.name}, again`;
+    this.splitKind = splitting.kind === 'given' ? 'folds' : splitting.kind;
+    if (splitting.kind === 'folds') this.folds = splitting.folds;
+    if (splitting.kind !== 'given') this.repeats = splitting.repeats;
+    if (splitting.kind === 'shares') {
+      const total = splitting.train + splitting.validation + splitting.test;
+      const percent = (share: number): number => Math.round((100 * share) / total);
+      this.shares = [percent(splitting.train), percent(splitting.validation), percent(splitting.test)];
+    }
+    this.pooling = plan.pooling;
+    this.gated = plan.gated;
+    this.seedCount = plan.seeds.length;
+    this.epochs = plan.epochs;
+    this.splitSeed = plan.splitSeed;
+    this.rate = plan.rate;
+    this.keepBestBy = plan.keepBestBy;
+    this.balanceClasses = plan.balanceClasses;
+    this.featureDropout = plan.featureDropout;
+    this.tileDropout = plan.tileDropout;
+    this.entropyWeight = plan.entropyWeight;
+    this.groupBy = plan.groupBy;
+    this.positiveClass = plan.positiveClass ?? '';
+    this.sensitivity = operatingRule.kind === 'sensitivity' ? operatingRule.atLeast : null;
+  }
+
   /** Ready for the next study, with the same settings. */
   clear(): void {
     this.name = '';
+    this.splitFiles = [];
     this.take('');
+  }
+
+  /** Parts every class must reach; given splits are looked at by the engine. */
+  #parts(): number {
+    return this.splitKind === 'folds' ? this.folds : this.splitKind === 'shares' ? 3 : 1;
+  }
+
+  #positive(): string | null {
+    return this.check.classes.length === 2 && this.check.classes.some(({ label }) => label === this.positiveClass)
+      ? this.positiveClass
+      : null;
+  }
+
+  #splitting(): StudySplitting {
+    const { repeats } = this;
+    if (this.splitKind === 'folds') return { kind: 'folds', folds: this.folds, repeats };
+    const [train, validation, test] = this.shares;
+    const total = train + validation + test;
+    if (this.splitKind === 'shares') {
+      return { kind: 'shares', train: train / total, validation: validation / total, test: test / total, repeats };
+    }
+    return { kind: 'given', from: '', splits: [] };
+  }
+
+  #splitProblems(): readonly string[] {
+    if (this.splitKind === 'given' && this.splitFiles.length === 0) return ['Choose the files that hold the splits.'];
+    if (this.splitKind === 'shares' && this.shares.some((share) => !(share > 0))) {
+      return ['Training, validation and test parts must each get a share.'];
+    }
+    return [];
   }
 
   #tableProblems(): readonly string[] {

@@ -9,6 +9,7 @@ export interface ReportMap {
 const ATTENTION_LABELS = {
   attention: 'Attention of the study on screen',
   percentile: 'Attention of the study on screen, percentile',
+  agreement: 'Disagreement of the heads of the study on screen',
   contribution: 'What tiles add for the class on screen, by the study on screen',
 } as const;
 
