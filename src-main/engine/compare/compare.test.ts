@@ -35,6 +35,11 @@ async function run(...below: string[]): Promise<Comparison> {
   });
 }
 
+/** Random weights whose card does not say so: they get random twins as any trained network does. */
+const withoutOrigin = ({ card, ...rest }: CompareBackbone): CompareBackbone => {
+  return { ...rest, card: { ...card, origin: 'unknown' } };
+};
+
 function task(name: string): TaskComparison {
   const found = comparison.tasks.find((it) => it.task === name);
   if (found === undefined) throw new Error(`no task ${name}`);
@@ -55,6 +60,7 @@ beforeAll(async () => {
   backbones = [
     await writeLittleNetwork(join(folder, 'models'), 'planted', 'histology', 11),
     await writeLittleNetwork(join(folder, 'models'), 'drawn', 'random', 12),
+    withoutOrigin(await writeLittleNetwork(join(folder, 'models'), 'unlearnt', 'random', 13)),
   ];
   comparison = await run();
 }, 120_000);
@@ -73,6 +79,17 @@ describe('a comparison of backbones', () => {
     expect(early?.random).toHaveLength(3);
     expect(task('texture').backbones[0]?.sweetSpot).toBe('early');
     expect(task('texture').confounds[0]?.alarm).toBe(false);
+  });
+
+  it('finds no gain of random weights over random weights', () => {
+    const [, , unlearnt] = task('nothing').backbones;
+    expect(unlearnt?.backbone).toBe('unlearnt');
+    for (const { gain, noBetterThanRandom, random } of unlearnt?.cuts ?? []) {
+      expect(random).toHaveLength(3);
+      expect(Math.abs(gain ?? 1)).toBeLessThan(0.12);
+      expect(noBetterThanRandom).toBe(true);
+    }
+    for (const { gain } of task('texture').backbones[2]?.cuts ?? []) expect(Math.abs(gain ?? 1)).toBeLessThan(0.2);
   });
 
   it('chooses the cut inside the training part', () => {
@@ -123,7 +140,14 @@ describe('a comparison of backbones', () => {
 
   it('computes CKA between all cuts on the same images', () => {
     const { cka } = comparison;
-    expect(cka?.layers).toEqual(['planted@early', 'planted@late', 'drawn@early', 'drawn@late']);
+    expect(cka?.layers).toEqual([
+      'planted@early',
+      'planted@late',
+      'drawn@early',
+      'drawn@late',
+      'unlearnt@early',
+      'unlearnt@late',
+    ]);
     cka?.biased.forEach((row, i) => {
       expect(row[i]).toBeCloseTo(1, 10);
     });
@@ -140,7 +164,15 @@ describe('a comparison of backbones', () => {
     expect(markdown).toContain('lonely: It has one class only');
     const csv = (await read('scores.csv')).trim().split('\r\n');
     expect(new Set(csv.map((line) => line.split(',').length)).size).toBe(1);
-    expect(csv).toHaveLength(1 + 3 * 2 * 3);
+    expect(csv).toHaveLength(1 + 3 * 3 * 3);
+    // Every figure says how it was made, and whose formula it is.
+    for (const name of ['layers-texture.svg', 'robustness-texture.svg', 'moves-texture.svg']) {
+      const figure = (await read(name)).replaceAll(/<[^>]*>\s*/g, ' ').replaceAll(/\s+/g, ' ');
+      expect(figure).toContain('our operationalisation of Li and Plataniotis');
+      expect(figure).toContain('KG(l) = S_pretrained(l)');
+      expect(figure).toMatch(/5-fold cross-validation, by image, seeds 1, 2/);
+    }
+    expect(files).toEqual(expect.arrayContaining(['cka-rbf.svg', 'cka-rbf-biased.png', 'moves-texture.png']));
     const svg = await read('cka.svg');
     expect(svg).toContain('planted@early');
     expect(svg).toContain('>1.00<');

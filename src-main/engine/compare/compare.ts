@@ -9,6 +9,7 @@ import type {
 } from '../../../src-shared/model/comparison.ts';
 import { seededRandom, shuffledIndices } from '../../../src-shared/numeric/random.ts';
 import { mean } from '../../../src-shared/numeric/statistics.ts';
+import { whatMayBeClaimed } from '../study/claims.ts';
 import { KNOWLEDGE_GAIN_FORMULA } from '../study/knowledge-gain.ts';
 import { compareByRanks } from '../study/significance.ts';
 import { type BackboneOnTask, backboneScore } from './backbone-score.ts';
@@ -123,6 +124,7 @@ async function compareWith(request: Ready): Promise<Comparison> {
     tasks: compared,
     skipped: request.skipped,
     ranks: ranksOf(compared),
+    claims: whatMayBeClaimed(request.backbones.map(({ card }) => card)),
     ...(await similarities(request, judged, sample)),
     seconds: (performance.now() - startedMs) / 1000,
   };

@@ -51,10 +51,11 @@ export function pairsCsv({ tasks }: Comparison): string {
   const rows = tasks.flatMap(({ task, pairs }) =>
     pairs.map((it) => [
       ...[task, it.a, it.b, it.difference, it.low, it.high, it.test, it.pValue, it.correctedP, it.effect],
-      ...[it.effectName, it.twiceSd === null ? '' : it.twiceSd, it.sentence],
+      ...[it.effectName, blank(it.effectSize ?? null), it.effectSizeName ?? ''],
+      ...[it.twiceSd === null ? '' : it.twiceSd, it.sentence],
     ]),
   );
-  return lines([[...header, 'twice_sd_rule', 'sentence'], ...rows]);
+  return lines([[...header, 'effect_size', 'effect_size_name', 'twice_sd_rule', 'sentence'], ...rows]);
 }
 
 /** One row per control and task, then per pair of classes. */
@@ -94,12 +95,35 @@ export function robustnessCsv({ tasks }: Comparison): string | null {
   return rows.length === 0 ? null : lines([[...header, 'rank_correlation'], ...rows]);
 }
 
+/** One row per slide, backbone, shift and level; null where no slide was given. */
+export function mapsCsv({ mapRobustness = [] }: Comparison): string | null {
+  const rows = mapRobustness.flatMap((map) =>
+    map.shifts.map((it) => [
+      ...[map.slide, map.backbone, map.cut, map.tiles, it.shift, it.unit, it.level, blank(it.rankCorrelation)],
+    ]),
+  );
+  const header = ['slide', 'backbone', 'cut', 'tiles', 'shift', 'unit', 'level', 'rank_correlation'];
+  return rows.length === 0 ? null : lines([header, ...rows]);
+}
+
+/** One row per cut before and after fine-tuning; null where nothing was fine-tuned from anything here. */
+export function fineTunedCsv({ fineTuned = [] }: Comparison): string | null {
+  const rows = fineTuned.flatMap(({ before, after, cuts }) =>
+    cuts.map((it) => [before, after, it.cut, blank(it.biased), blank(it.unbiased), blank(it.rbf)]),
+  );
+  const header = ['before', 'after', 'cut', 'linear_cka_biased', 'linear_cka_unbiased', 'rbf_cka_unbiased'];
+  return rows.length === 0 ? null : lines([header, ...rows]);
+}
+
 export function ckaCsv({ cka }: Comparison): string | null {
   if (cka === null) return null;
+  const { rbf } = cka;
+  const kinds = [cka.biased, cka.unbiased, ...(rbf === undefined ? [] : [rbf.biased, rbf.unbiased])];
   const rows = cka.layers.flatMap((a, i) =>
-    cka.layers.map((b, j) => [a, b, cka.biased[i]?.[j] ?? '', cka.unbiased[i]?.[j] ?? '']),
+    cka.layers.map((b, j) => [a, b, ...kinds.map((matrix) => blank(matrix[i]?.[j] ?? null))]),
   );
-  return lines([['layer_a', 'layer_b', 'linear_cka_biased', 'linear_cka_unbiased'], ...rows]);
+  const gaussian = rbf === undefined ? [] : ['rbf_cka_biased', 'rbf_cka_unbiased'];
+  return lines([['layer_a', 'layer_b', 'linear_cka_biased', 'linear_cka_unbiased', ...gaussian], ...rows]);
 }
 
 function blank(value: number | null): number | string {

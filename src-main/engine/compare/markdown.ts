@@ -14,6 +14,7 @@ export function comparisonMarkdown(comparison: Comparison): string {
     '# Comparison of backbones',
     comparison.formulas.map((line) => `- ${line}`).join('\n'),
     backboneTable(comparison),
+    claimsBlock(comparison),
     overview(comparison),
     ...comparison.tasks.map(taskBlock),
     skippedBlock(comparison),
@@ -164,6 +165,10 @@ function robustnessTable({ robustness, metric }: TaskComparison): string {
   });
   const title = `${metric} in % on ${first.images} changed test images (rank correlation of decisions with the unchanged ones)`;
   return `${title}:\n\n${table(header, rows)}`;
+}
+
+function claimsBlock({ claims = [] }: Comparison): string {
+  return claims.length === 0 ? '' : `## What may be claimed\n\n${claims.map((line) => `- ${line}`).join('\n')}`;
 }
 
 function skippedBlock({ skipped }: Comparison): string {
