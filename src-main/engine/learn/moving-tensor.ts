@@ -27,6 +27,10 @@ export class MovingTensor {
     return Float32Array.from(this.current.data as Float32Array);
   }
 
+  set(values: Float32Array): void {
+    (this.current.data as Float32Array).set(values);
+  }
+
   clear(): void {
     (this.current.data as Float32Array).fill(0);
   }

@@ -124,6 +124,17 @@ export class StepRunner {
     return new Map(moving.map(({ input }) => [input, this.#pairs.get(input)?.values() ?? new Float32Array()]));
   }
 
+  /** Everything that training has changed so far, to go on with later. */
+  snapshot(): RunnerSnapshot {
+    return { steps: this.#steps, tensors: new Map([...this.#pairs].map(([name, pair]) => [name, pair.values()])) };
+  }
+
+  /** Goes on where a snapshot of the same step was taken. */
+  restore({ steps, tensors }: RunnerSnapshot): void {
+    this.#steps = steps;
+    for (const [name, values] of tensors) this.#pairs.get(name)?.set(values);
+  }
+
   /** A copy of any tensor that moves, by the name of its input. */
   values(input: string): Float32Array {
     return this.#pairs.get(input)?.values() ?? new Float32Array();
@@ -189,6 +200,11 @@ export class StepRunner {
     });
     return Object.fromEntries(drawn);
   }
+}
+
+export interface RunnerSnapshot {
+  readonly steps: number;
+  readonly tensors: ReadonlyMap<string, Float32Array>;
 }
 
 export interface StepResult {

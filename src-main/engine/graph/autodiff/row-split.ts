@@ -1,5 +1,5 @@
 import { ancestorNodes, namesRead } from '../cut.ts';
-import { ELEMENT, type GraphNode, intAttribute, type OnnxModel } from '../model.ts';
+import { ELEMENT, type GraphNode, intAttribute, intsAttribute, type OnnxModel } from '../model.ts';
 import type { Dims } from './shapes.ts';
 import { Tape } from './tape.ts';
 
@@ -9,6 +9,11 @@ const ELEMENTWISE = new Set(
     'Identity Cast Relu LeakyRelu Tanh Sigmoid Softplus Gelu Erf Exp Log Neg Sqrt Reciprocal Abs Clip Not ' +
     'Add Sub Mul Div Pow Max Min Where Greater Less Equal'
   ).split(' '),
+);
+
+/** Operators that treat every image of a batch alone, whatever their attributes. */
+const PER_IMAGE = new Set(
+  'Conv MaxPool AveragePool GlobalAveragePool BatchNormalization InstanceNormalization'.split(' '),
 );
 
 export interface RowSplit {
@@ -99,11 +104,31 @@ function isRowWise(node: GraphNode, byRow: ReadonlySet<string>, fromRows: Readon
   const result = shapes.dimsOf(node.outputs[0] ?? '');
   const leads = (name: string): boolean => shapes.dimsOf(name)?.length === result?.length;
   if (ELEMENTWISE.has(node.op)) return node.inputs.every((name) => !byRow.has(name) || leads(name));
-  if (node.op === 'MatMul') return only && rank === 2 && shapes.dimsOf(node.inputs[1] ?? '')?.length === 2;
+  if (node.op === 'MatMul') return only && rank >= 2 && shapes.dimsOf(node.inputs[1] ?? '')?.length === 2;
   if (node.op === 'Gemm') return only && intAttribute(node, 'transA', 0) === 0;
-  if (node.op === 'Softmax' || node.op === 'LogSoftmax') {
-    const axis = intAttribute(node, 'axis', -1);
-    return only && (axis < 0 ? axis + rank : axis) > 0;
+  // Images of a batch: everything else of a network that leaves the first axis alone.
+  const same =
+    result?.[0] === shapes.dimsOf(first)?.[0] &&
+    (only || (node.op === 'Concat' && node.inputs.every((n) => byRow.has(n))));
+  if (!same) return false;
+  if (PER_IMAGE.has(node.op)) return true;
+  const axisOf = (fallback: number): number => {
+    const axis = intAttribute(node, 'axis', fallback);
+    return axis < 0 ? axis + rank : axis;
+  };
+  switch (node.op) {
+    case 'Softmax':
+    case 'LogSoftmax':
+    case 'LayerNormalization':
+      return axisOf(-1) > 0;
+    case 'Flatten':
+      return axisOf(1) === 1;
+    case 'Concat':
+    case 'Split':
+      return axisOf(0) > 0;
+    case 'Transpose':
+      return (intsAttribute(node, 'perm') ?? [])[0] === 0;
+    default:
+      return false;
   }
-  return false;
 }
