@@ -1,14 +1,13 @@
 import { rename, rm, stat } from 'node:fs/promises';
 import { AppError } from '../../../src-shared/errors.ts';
 import { openByteSource } from './byte-source.ts';
-import { formatUnsupported } from './slide-errors.ts';
 import { aperioProperties, isAperio } from './tiff/aperio.ts';
 import { foreignDialect } from './tiff/foreign.ts';
 import { isTiledTiff } from './tiff/generic.ts';
 import { type PageCopy, writeTiffCopy } from './tiff/rewrite.ts';
 import { TAG } from './tiff/tags.ts';
-import { readTiffFile, type TiffFile } from './tiff/tiff-file.ts';
-import { readPage } from './tiff/tiff-page.ts';
+import { looksLikeTiff, readTiffFile, type TiffFile } from './tiff/tiff-file.ts';
+import { readPage, type TiffPage } from './tiff/tiff-page.ts';
 import { verifyDeidentified } from './verify-deidentified.ts';
 
 /**
@@ -53,6 +52,9 @@ export const KEPT_APERIO_FIELDS: ReadonlySet<string> = new Set([
   'ICC Profile',
 ]);
 
+const REDUCED_IMAGE = 1;
+const TILE_COMMENTS = 'comments inside tiles';
+
 /** What left the file. */
 export interface Deidentified {
   /** Names of the images that were left out: `label`, `macro`, … */
@@ -64,8 +66,9 @@ export interface Deidentified {
 
 /**
  * Writes a copy of an SVS or generic tiled TIFF without label, macro and identifying header fields, and verifies it:
- * every byte of the copy is a kept tile or a kept header value, and none of the removed texts occurs in it. The
- * original is only read; a copy that fails verification is removed. Level tiles are copied byte for byte.
+ * every byte of the copy is a kept tile or a kept header value, and none of the removed texts occurs in it. Coded
+ * pixels are copied byte for byte, without comments and application segments between them. The original is only read; a
+ * copy that fails verification is removed.
  * Throws NotAllowed where the copy would replace a file, SlideFormatUnsupported for other formats, DiskFull.
  */
 export async function deidentify(inPath: string, outPath: string): Promise<Deidentified> {
@@ -77,14 +80,19 @@ export async function deidentify(inPath: string, outPath: string): Promise<Deide
         advice: 'Choose another name for the copy.',
       });
     }
+    const head = await source.readCached(0, Math.min(16, source.sizeBytes));
+    if (!looksLikeTiff(head))
+      throw cannotDeidentify('This file', 'it is no TIFF, and only SVS and tiled TIFF are rewritten');
     const file = await readTiffFile(source);
     const plan = await planCopy(file);
     await rm(partial, { force: true });
-    const ranges = await writeTiffCopy(partial, source, file.layout, plan.pages);
-    await verifyDeidentified(partial, source, { ranges, pages: plan.pages, removedTexts: plan.removedTexts });
+    const { ranges, comments } = await writeTiffCopy(partial, source, file.layout, plan.pages);
+    const removedTexts = new Set([...plan.removedTexts, ...comments]);
+    await verifyDeidentified(partial, source, { ranges, pages: plan.pages, removedTexts });
     await rename(partial, outPath);
     const { size } = await stat(outPath);
-    return { removedImages: plan.removedImages, removedFields: [...plan.removedFields].sort(), sizeBytes: size };
+    const fields = comments.size > 0 ? [...plan.removedFields, TILE_COMMENTS] : [...plan.removedFields];
+    return { removedImages: plan.removedImages, removedFields: fields.sort(), sizeBytes: size };
   } catch (error) {
     await rm(partial, { force: true });
     throw error;
@@ -102,12 +110,8 @@ interface CopyPlan {
 
 async function planCopy(file: TiffFile): Promise<CopyPlan> {
   const description = (await file.ifds[0]?.text(TAG.imageDescription, 1 << 28)) ?? null;
-  const foreign = await foreignDialect(file);
   const aperio = isAperio(description);
-  const plain = description === null || !/<OME|<PerkinElmer|DPUfsImport/.test(description);
-  if (foreign !== null || !isTiledTiff(file) || (!aperio && !plain)) {
-    throw formatUnsupported('a format that can only be read here, not rewritten without its labels');
-  }
+  await refuseOthers(file, aperio ? null : description);
   const pages: PageCopy[] = [];
   const removedImages: string[] = [];
   const removedFields = new Set<string>();
@@ -116,9 +120,8 @@ async function planCopy(file: TiffFile): Promise<CopyPlan> {
     const page = await readPage(ifd, file.layout.littleEndian);
     const text = (await ifd.text(TAG.imageDescription, 1 << 28)) ?? '';
     await collectRemovedTags(file, index, removedFields, removedTexts);
-    // Aperio's second directory is a thumbnail of the tissue; every other stripped one may show the label.
-    if (!page.tiled && !(aperio && index === 1)) {
-      removedImages.push(/^[A-Za-z]+/.exec((text.split('\n')[1] ?? '').trim())?.[0] ?? `image ${index}`);
+    if (!(await isKept(page, index, text, aperio))) {
+      removedImages.push(imageName(text) ?? `image ${index}`);
       continue;
     }
     const kept = keptDescription(text, aperio);
@@ -129,6 +132,43 @@ async function planCopy(file: TiffFile): Promise<CopyPlan> {
     pages.push({ page, keepTags: KEPT_TAGS, description: kept === '' ? null : kept });
   }
   return { pages, removedImages, removedFields, removedTexts };
+}
+
+/** Formats whose levels cannot be told from their identifying headers by dropping fields. */
+async function refuseOthers(file: TiffFile, description: string | null): Promise<void> {
+  const foreign = await foreignDialect(file);
+  if (foreign !== null) throw cannotDeidentify(`A ${foreign} slide`, 'Hyaline does not write that format');
+  const [format, why] = REFUSED.find(([, , pattern]) => description !== null && pattern.test(description)) ?? [];
+  if (format !== undefined && why !== undefined) throw cannotDeidentify(format, why);
+  if (!isTiledTiff(file)) throw cannotDeidentify('This image', 'it is not tiled, and so no slide');
+}
+
+const REFUSED: readonly (readonly [format: string, why: string, pattern: RegExp])[] = [
+  ['An OME-TIFF', 'its levels depend on an XML header in which any field may name the patient', /<OME/],
+  ['A QPTIFF', 'each of its pages depends on an XML header that holds names, dates and the slide ID', /<PerkinElmer/],
+  ['A Philips TIFF', 'its label, macro image and levels all stand in one XML header', /DPUfsImport/],
+];
+
+function cannotDeidentify(what: string, why: string): AppError {
+  return new AppError('SlideFormatUnsupported', `${what} cannot be de-identified here: ${why}.`, {
+    advice: 'Export it as an SVS or a pyramidal TIFF with the software of its scanner, and de-identify that.',
+    detail: why,
+  });
+}
+
+/**
+ * Levels, and of an Aperio slide its second directory, a thumbnail of the tissue. Every other image may show the label:
+ * what is in strips, what names itself label or macro, and what is tiled but no reduced copy of the first directory.
+ */
+async function isKept(page: TiffPage, index: number, text: string, aperio: boolean): Promise<boolean> {
+  if (aperio) return !/^(label|macro)\b/i.test(imageName(text) ?? '') && (page.tiled || index === 1);
+  const reduced = (((await page.ifd.number(TAG.newSubfileType)) ?? 0) & REDUCED_IMAGE) !== 0;
+  return page.tiled && (index === 0 || reduced);
+}
+
+/** Aperio names an image in the second line of its description. */
+function imageName(text: string): string | null {
+  return /^[A-Za-z]+/.exec((text.split('\n')[1] ?? '').trim())?.[0] ?? null;
 }
 
 /** Names and texts of the tags that are not copied, for the report and the verification. */

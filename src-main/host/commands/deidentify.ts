@@ -2,7 +2,7 @@ import { realpath, rm } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { AppError } from '../../../src-shared/errors.ts';
-import { type Deidentified, deidentify } from '../../engine/slide/deidentify.ts';
+import { type Deidentified, deidentify, KEPT_APERIO_FIELDS } from '../../engine/slide/deidentify.ts';
 import { EXIT } from '../exit-codes.ts';
 import { outputPath, writeWhole } from '../output-file.ts';
 import { formatBytes, formatTable, type Terminal } from '../terminal.ts';
@@ -17,8 +17,13 @@ export function deidentifyCommand(finish: Finish): Command {
     .option('--force', 'replace a file of this name', false)
     .addHelpText(
       'after',
-      '\nThe copy is verified before it gets its name: it holds the original tiles byte for byte, the kept header\n' +
-        'fields, and nothing else. What is written into the tissue pixels themselves is not looked for.',
+      '\nOut go: label, macro and every image that is no level; all header fields but those that describe pixels (sizes,\n' +
+        'coding, resolution, JPEG tables, ICC profile); of an Aperio description all but ' +
+        `${[...KEPT_APERIO_FIELDS].join(', ')};\n` +
+        'comments, EXIF, XMP and other application segments inside tiles. The copy is verified before it gets its name:\n' +
+        'it holds the coded pixels of the original byte for byte, the kept fields, and nothing else. What is written into\n' +
+        'the tissue pixels themselves, or into the ICC profile, is not looked for. OME-TIFF, QPTIFF, Philips and formats\n' +
+        'that are no TIFF are refused with the reason.',
     );
   return runs<{ force: boolean }>(command, finish, writeCopy);
 }

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { AppError } from '../../../../src-shared/errors.ts';
 import type { ByteSource } from '../byte-source.ts';
+import { scrubChunk } from '../scrub-chunk.ts';
 import { slideDamaged } from '../slide-errors.ts';
 import { type Ifd, type TiffLayout, typeBytes } from './ifd.ts';
 import { TAG } from './tags.ts';
@@ -9,6 +10,8 @@ import { readChunkTable, type TiffPage } from './tiff-page.ts';
 const TYPE_LONG = 4;
 const TYPE_LONG8 = 16;
 const TYPE_ASCII = 2;
+/** Enough to name and search for: that none is left follows from the tiles themselves. */
+const MAX_COMMENTS = 500;
 const CLASSIC_LIMIT = 2 ** 32 - 1;
 
 /** One directory of the file to be written. */
@@ -26,17 +29,24 @@ export interface WrittenRange {
   readonly end: number;
 }
 
+/** What became of a copy. */
+export interface TiffCopy {
+  readonly ranges: readonly WrittenRange[];
+  /** Comments that stood in tiles and were left out. */
+  readonly comments: ReadonlySet<string>;
+}
+
 /**
- * Writes a TIFF that holds the given directories and nothing else, in the layout of the original: pixel data is copied
- * byte for byte, tile by tile, in constant memory. Returns what was written where, so that the caller can prove that
- * there are no other bytes. Throws NotAllowed, DiskFull, FileUnreadable, SlideDamaged.
+ * Writes a TIFF that holds the given directories and nothing else, in the layout of the original: coded pixels are
+ * copied byte for byte, tile by tile, in constant memory, without comments between them (`scrubChunk`). Returns what
+ * was written where, so that the caller can prove that there are no other bytes. Throws NotAllowed, DiskFull, FileUnreadable, SlideDamaged.
  */
 export async function writeTiffCopy(
   outPath: string,
   source: ByteSource,
   layout: TiffLayout,
   pages: readonly PageCopy[],
-): Promise<readonly WrittenRange[]> {
+): Promise<TiffCopy> {
   const handle = await open(outPath, 'wx').catch((error: unknown) => {
     throw new AppError('NotAllowed', 'The copy could not be written there.', {
       advice: 'Choose a folder that exists and that you may write to.',
@@ -47,7 +57,7 @@ export async function writeTiffCopy(
     const writer = new CopyWriter(handle, source, layout);
     await writer.write(pages);
     await handle.sync();
-    return writer.ranges;
+    return { ranges: writer.ranges, comments: writer.comments };
   } catch (error) {
     throw error instanceof Error && 'code' in error && error.code === 'ENOSPC'
       ? new AppError('DiskFull', 'The disk is full; the copy was not written.', { cause: error })
@@ -59,6 +69,7 @@ export async function writeTiffCopy(
 
 class CopyWriter {
   readonly ranges: WrittenRange[] = [];
+  readonly comments = new Set<string>();
   readonly #handle: FileHandle;
   readonly #source: ByteSource;
   readonly #layout: TiffLayout;
@@ -96,7 +107,9 @@ class CopyWriter {
     const values = new Map<number, { type: number; bytes: Uint8Array }>();
     for (const tag of copy.keepTags) {
       const value = await rawValue(copy.page.ifd, tag);
-      if (value !== null) values.set(tag, value);
+      if (value === null) continue;
+      const isTables = tag === TAG.jpegTables;
+      values.set(tag, isTables ? { ...value, bytes: this.#scrub(copy.page, value.bytes) } : value);
     }
     values.set(offsetTag, { type: pointerType, bytes: this.#numbers(offsets) });
     values.set(countTag, { type: pointerType, bytes: this.#numbers(byteCounts) });
@@ -137,10 +150,17 @@ class CopyWriter {
       const length = table.byteCounts.at(index);
       const from = table.offsets.at(index);
       const empty = length === 0 || from === 0;
-      offsets.push(empty ? 0 : await this.#append(await this.#source.read(from, length)));
-      byteCounts.push(empty ? 0 : length);
+      const chunk = empty ? new Uint8Array(0) : this.#scrub(page, await this.#source.read(from, length));
+      offsets.push(empty ? 0 : await this.#append(chunk));
+      byteCounts.push(chunk.length);
     }
     return { offsets, byteCounts };
+  }
+
+  #scrub(page: TiffPage, chunk: Uint8Array): Uint8Array {
+    const { bytes, comments } = scrubChunk(page, chunk);
+    for (const comment of comments) if (this.comments.size < MAX_COMMENTS) this.comments.add(comment);
+    return bytes;
   }
 
   #numbers(numbers: readonly number[]): Uint8Array {
