@@ -32,6 +32,7 @@ export function chooseCuts(card: BackboneCard, named: string | null): readonly C
   const before = learnt.filter(
     ({ name, cumulativeFlops }) => name !== last.name && cumulativeFlops <= last.cumulativeFlops,
   );
+  if (before.length < CUTS_BY_DEFAULT) return [...before, last];
   const spread = Array.from({ length: Math.min(CUTS_BY_DEFAULT - 1, before.length) }, (_, i, all = before.length) => {
     return before[Math.round(((i + 1) * all) / CUTS_BY_DEFAULT) - 1] ?? last;
   });
