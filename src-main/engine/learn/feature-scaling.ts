@@ -34,8 +34,12 @@ export function scaledBags(bags: BagSet, { mean, scale }: FeatureScaling): BagSe
     count: bags.count,
     get: async (index) => {
       const { features, label } = await bags.get(index);
-      const dim = mean.length;
-      const scaled = features.map((value, at) => (value - (mean[at % dim] as number)) / (scale[at % dim] as number));
+      const scaled = new Float32Array(features.length);
+      for (let at = 0; at < features.length; at += mean.length) {
+        for (let d = 0; d < mean.length; d++) {
+          scaled[at + d] = ((features[at + d] as number) - (mean[d] as number)) / (scale[d] as number);
+        }
+      }
       return { features: scaled, label };
     },
   };

@@ -5,6 +5,7 @@ export type WorkerName =
   | 'decode'
   | 'infer'
   | 'map'
+  | 'mil-trial'
   | 'patch-probe'
   | 'probe'
   | 'store'
