@@ -44,7 +44,7 @@ export async function bench(): Promise<void> {
       associated: missing,
       region: missing,
     },
-    ...{ tissue: missing, mapValues: missing, patch: missing, download: missing },
+    ...{ tissue: missing, mapValues: missing, patch: missing, mapDifference: missing, download: missing },
   };
   const handle = createHandler(table);
   const { columns, rows } = source.info.levels[0] ?? { columns: 0, rows: 0 };

@@ -14,11 +14,13 @@ import { DemoService } from './service/demo-service.ts';
 import { DeviceService } from './service/device-service.ts';
 import { engineApi } from './service/engine-api.ts';
 import { Exports } from './service/exports.ts';
+import { FineTuneService } from './service/fine-tune-service.ts';
 import { FolderService } from './service/folder-service.ts';
 import { Grants } from './service/grants.ts';
 import { MapService } from './service/map-service.ts';
 import { ReportService } from './service/report-service.ts';
 import { routeTable } from './service/route-table.ts';
+import { SideBySideService } from './service/side-by-side-service.ts';
 import { SlideLibrary } from './service/slide-library.ts';
 import { StudyReportService } from './service/study-report-service.ts';
 import { StudyService } from './service/study-service.ts';
@@ -73,6 +75,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     onChanged: (studyId) => emit({ type: 'studies-changed', studyId }),
     onProgress: (studyId) => emit({ type: 'study-progress', studyId }),
   });
+  const fineTuning = new FineTuneService({
+    ...{ store, studies, analysis, backbones, library, storeFolder: options.storeFolder, threads: options.threads },
+    onBackbone: () => emit({ type: 'backbones-changed' }),
+    onStudy: (studyId) => emit({ type: 'studies-changed', studyId }),
+  });
+  const sideBySide = new SideBySideService(maps, store);
   const comparisons = new ComparisonService({
     ...{ storeFolder: options.storeFolder, store, grants, backbones, device, exportsKept },
     onChanged: (comparisonId) => emit({ type: 'comparisons-changed', comparisonId }),
@@ -89,6 +97,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     'demo-slide': demo.runner,
     download: catalogue.runner,
     extract: extraction.runner,
+    'fine-tune': fineTuning.runner,
     study: studies.runner,
   };
   // A command of the command line does what it was told, and no more.
@@ -111,14 +120,16 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     reports,
     exportsKept,
     studies,
+    fineTuning,
     studyReports: new StudyReportService({ store, exportsKept }),
     comparisons,
+    sideBySide,
     queue,
   };
   const api = engineApi({ ...services, emit, forgetImages: (id) => images.forget(id) });
   return {
     api,
-    handle: createHandler(routeTable({ library, folders, tissue, maps, images, exportsKept, comparisons })),
+    handle: createHandler(routeTable({ library, folders, tissue, maps, images, exportsKept, comparisons, sideBySide })),
     subscribe: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -8,6 +8,7 @@ import { analysisForm } from './analysis-form.svelte.ts';
 import { mapDisplay } from './map-display.svelte.ts';
 import { navigation } from './navigation.svelte.ts';
 import { engine } from './session.svelte.ts';
+import { sideBySide } from './side-by-side.svelte.ts';
 import { asAppError, toasts } from './toasts.svelte.ts';
 
 export type PanelTab = 'analyse' | 'maps' | 'slide';
@@ -36,6 +37,7 @@ class Workspace {
     if (this.slide?.id !== slide.id) {
       for (const warning of slide.info.warnings) toasts.info(warning);
       mapDisplay.clear();
+      sideBySide.close();
       analysisForm.clearPreview();
       this.runs = [];
       this.panelTab = 'analyse';
@@ -100,6 +102,7 @@ class Workspace {
     this.error = null;
     this.status = 'none';
     mapDisplay.clear();
+    sideBySide.close();
     analysisForm.clearPreview();
   }
 }

@@ -8,6 +8,7 @@ import type {
   TaskSelection,
 } from '../model/comparison-record.ts';
 import type { ExtractionForecast, ExtractionRequest, StartedExtraction, StoreUsage } from '../model/extraction.ts';
+import type { FineTuneRequest } from '../model/fine-tune.ts';
 import type { AddedSlides, FolderPart, OpenedFolder, SlideFile, SlideList } from '../model/folder.ts';
 import type {
   BackboneId,
@@ -23,6 +24,7 @@ import type {
 import type { Job, QueueMove, QueueState } from '../model/job.ts';
 import type { MapDescription, MapSpec, ScoredTile, TileRef } from '../model/map.ts';
 import type { AnalysisRequest, GridSpec, Run, TissueParams, TissueSummary } from '../model/run.ts';
+import type { MapAgreement, MapSide } from '../model/side-by-side.ts';
 import type { Slide } from '../model/slide.ts';
 import type { FormatList } from '../model/slide-format.ts';
 import type { StainFit } from '../model/stain.ts';
@@ -285,6 +287,12 @@ export interface EngineApi {
   predictSlide(id: StudyId, runId: RunId): Promise<SlidePrediction>;
   /** Queues the judging of another study's slides by this one's heads, locked. Throws InvalidRequest where they overlap. */
   validateStudy(id: StudyId, otherId: StudyId): Promise<{ readonly jobId: JobId }>;
+  /**
+   * Queues the fine-tuning of a study's backbone and one of its heads together on the most attended tiles. It ends as a
+   * new backbone and as a study of its own (`studyId`), judged on the same split's test part with all tiles.
+   * Throws NotFound, InvalidRequest.
+   */
+  fineTuneStudy(request: FineTuneRequest): Promise<{ readonly studyId: StudyId; readonly jobId: JobId }>;
   /** A trained study as PDF report, CSV of predictions, or JSON of everything but the weights. */
   exportStudy(id: StudyId, format: 'pdf' | 'csv' | 'json'): Promise<ExportedFile>;
   /** Newest first. */
@@ -292,6 +300,9 @@ export interface EngineApi {
   getStudy(id: StudyId): Promise<Study>;
   /** Removes the study and its heads; the features stay. */
   removeStudy(id: StudyId): Promise<void>;
+
+  /** How far two maps of one slide agree, by place and rank. Throws NotFound; InvalidRequest for maps without an order. */
+  compareMaps(a: MapSide, b: MapSide): Promise<MapAgreement>;
 
   /** The patch tasks in folders (or tables) and what is wrong with them. Throws NotAllowed, NotFound, InvalidRequest. */
   checkTasks(selection: TaskSelection): Promise<readonly TaskCheck[]>;
@@ -378,10 +389,12 @@ const METHOD_TABLE: Readonly<Record<keyof EngineApi, true>> = {
   studyProgress: true,
   predictSlide: true,
   validateStudy: true,
+  fineTuneStudy: true,
   exportStudy: true,
   listStudies: true,
   getStudy: true,
   removeStudy: true,
+  compareMaps: true,
   checkTasks: true,
   startComparison: true,
   listComparisons: true,

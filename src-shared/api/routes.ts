@@ -9,6 +9,7 @@ import {
 } from '../model/ids.ts';
 import type { MapSpec } from '../model/map.ts';
 import type { TissueParams } from '../model/run.ts';
+import type { MapSide } from '../model/side-by-side.ts';
 import { parseTissueExtras } from '../model/tissue-extras.ts';
 
 /** The only place that spells a URL: paths of the one Request -> Response handler, the same on app:// and http. */
@@ -34,6 +35,9 @@ export const routes = {
     `/tissue/${id}?params=${encodeURIComponent(JSON.stringify(params))}`,
   /** Float32 values of a map, see MapDescription. */
   mapValues: (runId: RunId, spec: MapSpec): string => `/map/${runId}?spec=${encodeURIComponent(JSON.stringify(spec))}`,
+  /** Float32 values of the difference of two maps, see MapAgreement. */
+  mapDifference: (a: MapSide, b: MapSide): string =>
+    `/map-difference/${a.runId}?a=${encodeURIComponent(JSON.stringify(a.spec))}&run=${b.runId}&b=${encodeURIComponent(JSON.stringify(b.spec))}`,
   /** An image of a comparison's tasks as a small PNG, its longer side `maxPx`. */
   patch: (id: ComparisonId, sha256: string, maxPx: number): string => `/patch/${id}?image=${sha256}&max=${maxPx}`,
   download: (id: ExportId): string => `/download/${id}`,
@@ -68,6 +72,7 @@ export type RouteMatch =
     }
   | { readonly route: 'tissue'; readonly slideId: SlideId; readonly params: TissueParams }
   | { readonly route: 'mapValues'; readonly runId: RunId; readonly spec: MapSpec }
+  | { readonly route: 'mapDifference'; readonly a: MapSide; readonly b: MapSide }
   | {
       readonly route: 'patch';
       readonly comparisonId: ComparisonId;
@@ -155,6 +160,13 @@ export function parseRoute(path: string): RouteMatch | null {
   if (name === 'map') {
     const spec = parseMapSpec(jsonIn(query.get('spec')));
     return spec === null ? null : { route: 'mapValues', runId: asId<RunId>(id), spec };
+  }
+  if (name === 'map-difference') {
+    const [specA, specB] = [parseMapSpec(jsonIn(query.get('a'))), parseMapSpec(jsonIn(query.get('b')))];
+    const other = query.get('run') ?? '';
+    if (specA === null || specB === null || !/^[\w-]{1,128}$/.test(other)) return null;
+    const [a, b] = [asId<RunId>(id), asId<RunId>(other)];
+    return { route: 'mapDifference', a: { runId: a, spec: specA }, b: { runId: b, spec: specB } };
   }
   if (name === 'patch') {
     const sha256 = query.get('image') ?? '';

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import type { EngineApi, GridPreview } from '../../../src-shared/api/engine.ts';
 import type { EngineEvent } from '../../../src-shared/api/events.ts';
 import { AppError } from '../../../src-shared/errors.ts';
+import type { MapSide } from '../../../src-shared/model/side-by-side.ts';
 import type { StudyPlan } from '../../../src-shared/model/study.ts';
 import type { EngineOptions } from '../engine.ts';
 import { checkedExtraction } from '../extract/checked-extraction.ts';
@@ -22,10 +23,12 @@ import type { ComparisonService } from './comparison-service.ts';
 import type { DemoService } from './demo-service.ts';
 import { DEVICE_SETTING, type DeviceService } from './device-service.ts';
 import type { Exports } from './exports.ts';
+import type { FineTuneService } from './fine-tune-service.ts';
 import type { FolderService } from './folder-service.ts';
 import type { Grants } from './grants.ts';
 import type { MapService } from './map-service.ts';
 import type { ReportService } from './report-service.ts';
+import type { SideBySideService } from './side-by-side-service.ts';
 import type { SlideLibrary } from './slide-library.ts';
 import type { StudyReportService } from './study-report-service.ts';
 import type { StudyService } from './study-service.ts';
@@ -50,8 +53,10 @@ export interface Services {
   readonly reports: ReportService;
   readonly exportsKept: Exports;
   readonly studies: StudyService;
+  readonly fineTuning: FineTuneService;
   readonly studyReports: StudyReportService;
   readonly comparisons: ComparisonService;
+  readonly sideBySide: SideBySideService;
   readonly queue: JobQueue;
   readonly emit: (event: EngineEvent) => void;
   /** Lets go of what is kept in memory of a slide. */
@@ -235,7 +240,7 @@ function backboneApi({ backbones, catalogue, queue, grants, exportsKept, emit }:
   >;
 }
 
-function studyApi({ studies, studyReports, queue, store, emit }: Services) {
+function studyApi({ studies, studyReports, fineTuning, queue, store, emit }: Services) {
   const checked = (plan: StudyPlan): StudyPlan => ({
     ...plan,
     grid: checkedGrid(plan.grid),
@@ -250,6 +255,7 @@ function studyApi({ studies, studyReports, queue, store, emit }: Services) {
     studyProgress: (id) => studies.progress(id),
     predictSlide: (id, runId) => studies.predict(id, runId),
     validateStudy: (id, otherId) => studies.startExternal(id, otherId, queue),
+    fineTuneStudy: (request) => fineTuning.start(request, queue),
     exportStudy: (id, format) => studyReports.export(id, format),
     listStudies: () => store.listStudies(),
     getStudy: (id) => studies.get(id),
@@ -270,6 +276,7 @@ function studyApi({ studies, studyReports, queue, store, emit }: Services) {
     | 'studyProgress'
     | 'predictSlide'
     | 'validateStudy'
+    | 'fineTuneStudy'
     | 'exportStudy'
     | 'listStudies'
     | 'getStudy'
@@ -318,8 +325,10 @@ function runApi({ analysis, queue, store, maps, reports, emit }: Services) {
   >;
 }
 
-function comparisonApi({ comparisons, queue }: Services) {
+function comparisonApi({ comparisons, sideBySide, queue }: Services) {
+  const side = ({ runId, spec }: MapSide): MapSide => ({ runId, spec: checkedSpec(spec) });
   return {
+    compareMaps: (a, b) => sideBySide.compare(side(a), side(b)),
     checkTasks: (selection) => comparisons.check(selection),
     startComparison: (request) => comparisons.start(request, queue),
     listComparisons: () => comparisons.list(),
@@ -329,6 +338,7 @@ function comparisonApi({ comparisons, queue }: Services) {
     listComparisonFiles: (id) => comparisons.files(id),
     exportComparison: (id, fileName) => comparisons.export(id, fileName),
   } satisfies Part<
+    | 'compareMaps'
     | 'checkTasks'
     | 'startComparison'
     | 'listComparisons'

@@ -6,6 +6,7 @@ import type { ComparisonService } from './comparison-service.ts';
 import type { Exports } from './exports.ts';
 import type { FolderService } from './folder-service.ts';
 import type { MapService } from './map-service.ts';
+import type { SideBySideService } from './side-by-side-service.ts';
 import type { SlideLibrary } from './slide-library.ts';
 import type { TissueService } from './tissue-service.ts';
 
@@ -17,6 +18,7 @@ export interface RouteServices {
   readonly images: SlideImages;
   readonly exportsKept: Exports;
   readonly comparisons: ComparisonService;
+  readonly sideBySide: SideBySideService;
 }
 
 /** An image that a slide's content hash makes unchangeable. */
@@ -31,6 +33,7 @@ export function routeTable({
   images,
   exportsKept,
   comparisons,
+  sideBySide,
 }: RouteServices): RouteTable {
   return {
     tile: async ({ slideId, level, column, row }) =>
@@ -61,6 +64,11 @@ export function routeTable({
     }),
     mapValues: async ({ runId, spec }) => {
       const { values } = await maps.get(runId, spec);
+      const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+      return { bytes, mediaType: 'application/octet-stream', immutable: false };
+    },
+    mapDifference: async ({ a, b }) => {
+      const values = await sideBySide.difference(a, b);
       const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
       return { bytes, mediaType: 'application/octet-stream', immutable: false };
     },

@@ -25,6 +25,7 @@ const table: RouteTable = {
   tissue: refuse,
   mapValues: refuse,
   patch: refuse,
+  mapDifference: refuse,
   download: async () => ({
     bytes: new Uint8Array(1),
     mediaType: 'application/pdf',
