@@ -43,6 +43,8 @@ class ArchiveForm {
   targets = $state.raw<readonly ExtractionTarget[]>([]);
   mpp = $state(DEFAULT_GRID.mpp);
   tileUm = $state(DEFAULT_GRID.tileUm);
+  /** µm per level-0 pixel of slides that do not state it; null = they are left out. */
+  slideMppUm = $state<number | null>(null);
   minTissueFraction = $state(DEFAULT_GRID.minTissueFraction);
   precision = $state<Precision>('float32');
   stain = $state<'none' | StainFit['method']>('none');
@@ -115,7 +117,7 @@ class ArchiveForm {
       for (let from = 0; from < items.length; from += AT_A_TIME) {
         if (version !== this.#version) return;
         this.progress = { what: 'forecast', done: from, total: items.length };
-        const part = await openItems(items.slice(from, from + AT_A_TIME));
+        const part = await openItems(items.slice(from, from + AT_A_TIME), this.slideMppUm);
         leftOut.push(...part.leftOut);
         const asked = part.opened.filter(({ slideId }) => !slides.some((known) => known.slideId === slideId));
         if (asked.length === 0) continue;
@@ -184,6 +186,7 @@ interface OpenedItem {
 /** The items as slides of the library, in their order; files that do not open are named with the reason. */
 async function openItems(
   items: readonly ArchiveItem[],
+  slideMppUm: number | null,
 ): Promise<{ readonly opened: readonly OpenedItem[]; readonly leftOut: readonly LeftOut[] }> {
   const files = items.flatMap(({ slideId, grant, mppUm }) => (slideId === null && grant ? [{ grant, mppUm }] : []));
   const added = files.length === 0 ? { slides: [], refused: [] } : await engine.addSlides(files);
@@ -192,8 +195,10 @@ async function openItems(
   for (const { name, slideId, grant } of items) {
     const id = slideId ?? added.slides.find((slide) => slide.grant === grant)?.id;
     const refused = added.refused.find((file) => file.grant === grant);
-    if (id !== undefined) opened.push({ name, slideId: id });
-    else leftOut.push({ name, error: refused?.error ?? toErrorPayload(null) });
+    if (id !== undefined) {
+      if (slideMppUm !== null && (await engine.getSlide(id)).mpp === null) await engine.setSlideMpp(id, slideMppUm);
+      opened.push({ name, slideId: id });
+    } else leftOut.push({ name, error: refused?.error ?? toErrorPayload(null) });
   }
   return { opened, leftOut };
 }

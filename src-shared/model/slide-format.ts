@@ -9,6 +9,8 @@ export interface SlideFormat {
   readonly reader: FormatReader;
   /** Which of it has been tested on files that tests wrote only, for want of a real one; empty = real files. */
   readonly syntheticOnly: string;
+  /** What else to know, a few words; mostly empty. */
+  readonly note: string;
   /** Whether this installation can read it now. */
   readonly available: boolean;
 }

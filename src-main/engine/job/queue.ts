@@ -3,7 +3,7 @@ import type { EngineEvent } from '../../../src-shared/api/events.ts';
 import { AppError, toErrorPayload } from '../../../src-shared/errors.ts';
 import type { JobId, RunId, SlideId } from '../../../src-shared/model/ids.ts';
 import { asId } from '../../../src-shared/model/ids.ts';
-import type { Job, JobKind, JobState, QueueMove, QueueState } from '../../../src-shared/model/job.ts';
+import type { Job, JobKind, JobProgress, JobState, QueueMove, QueueState } from '../../../src-shared/model/job.ts';
 import type { JobRecord, Store } from '../store/store.ts';
 import { byOrder, orderOf, placesAfterMove } from './order.ts';
 import { NO_PROGRESS, ProgressMeter, type ProgressReport } from './progress.ts';
@@ -331,6 +331,7 @@ export class JobQueue {
       events.request();
       writes.request();
     };
+    const [startedMs, doneBefore] = [performance.now(), entry.job.progress.done];
     let state: JobState = 'done';
     let failure: unknown = null;
     try {
@@ -342,6 +343,7 @@ export class JobQueue {
     events.stop();
     writes.stop();
     entry.controller = null;
+    if (state === 'done') entry.job = { ...entry.job, progress: withSpeed(entry.job.progress, doneBefore, startedMs) };
     await this.end(entry, state, state === 'failed' ? failure : null);
   }
 
@@ -374,6 +376,13 @@ export class JobQueue {
       process.stderr.write(`job ${job.id}: its state could not be stored: ${toErrorPayload(error).message}\n`);
     }
   }
+}
+
+/** The progress of a job that is done; one too short to be measured on the way gets its average speed. */
+function withSpeed(progress: JobProgress, doneBefore: number, startedMs: number): JobProgress {
+  const done = progress.total - doneBefore;
+  if (progress.perSecond !== null || done <= 0) return progress;
+  return { ...progress, perSecond: (1000 * done) / Math.max(1, performance.now() - startedMs) };
 }
 
 function entryOf(job: Job, payloadJson: string): Entry {

@@ -26,7 +26,7 @@ async function readAll(folders: FolderService, id: FolderId): Promise<readonly F
   const found: FoundSlide[] = [];
   for (;;) {
     const part = await folders.read(id, found.length);
-    expect(part.slides.length).toBeLessThanOrEqual(200);
+    expect(part.slides.length).toBeLessThanOrEqual(60);
     found.push(...part.slides);
     expect(part.next).toBe(found.length);
     if (part.complete) return found;

@@ -13,8 +13,8 @@ import type { Grants } from './grants.ts';
 
 /** Folders kept at a time: a window each, and some that were left without a word. */
 const MAX_FOLDERS = 8;
-/** Slides handed over at a time. */
-const MAX_PART = 200;
+/** Slides handed over at a time: few enough for a page to draw them without a stall. */
+const MAX_PART = 60;
 /** How long a reader waits for the next find, and, once there is one, for a few more to come with it. */
 const WAIT_MS = 2000;
 const GATHER_MS = 60;

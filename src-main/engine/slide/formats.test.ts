@@ -20,7 +20,7 @@ describe('the list of formats', () => {
     for (const [index, { name, reader, syntheticOnly }] of formats.entries()) {
       const cell = rows[index]?.reader ?? '';
       expect(cell.startsWith(READERS[reader]), `${name} is read by ${reader}`).toBe(true);
-      const marked = /synthetic|tests write only|others are routed/.test(cell);
+      const marked = /synthetic|tests write only/.test(cell);
       expect(marked, `${name}: synthetic only`).toBe(syntheticOnly !== '');
     }
   });

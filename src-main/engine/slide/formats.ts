@@ -3,8 +3,8 @@ import { openSlideLibrary } from './openslide/library.ts';
 
 type Format = Omit<SlideFormat, 'available'>;
 
-const format = (reader: FormatReader, name: string, extensions: string, syntheticOnly = ''): Format => ({
-  ...{ reader, name, syntheticOnly },
+const format = (reader: FormatReader, name: string, extensions: string, syntheticOnly = '', note = ''): Format => ({
+  ...{ reader, name, syntheticOnly, note },
   extensions: extensions === '' ? [] : extensions.split(' '),
 });
 
@@ -38,7 +38,8 @@ const FORMATS: readonly Format[] = [
     'openslide',
     'NDPI, MRXS, VMS, SCN, BIF and what else it opens',
     '.ndpi .mrxs .vms .vmu .scn .bif',
-    'MRXS, VMS, SCN and BIF are routed there untested',
+    '',
+    'NDPI is tested, the others are handed to OpenSlide untested',
   ),
 ];
 

@@ -148,9 +148,12 @@ const READERS = { hyaline: 'Hyaline', sharp: 'sharp', openslide: 'OpenSlide' } a
 function formatRows({ formats, openSlide, advice }: FormatList): readonly [string, string][] {
   return [
     ['OpenSlide', openSlide === null ? `not found. ${advice}` : `${openSlide.version} (${openSlide.file})`],
-    ...formats.map(({ name, reader, available, syntheticOnly }): [string, string] => {
+    ...formats.map(({ name, reader, available, syntheticOnly, note }): [string, string] => {
       const untried = syntheticOnly === '' ? '' : `; synthetic only: ${syntheticOnly}`;
-      return [`  ${READERS[reader]}${available ? '' : ', missing'}`, `${name}${untried}`];
+      return [
+        `  ${READERS[reader]}${available ? '' : ', missing'}`,
+        `${name}${untried}${note === '' ? '' : `; ${note}`}`,
+      ];
     }),
   ];
 }

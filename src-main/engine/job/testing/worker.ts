@@ -8,7 +8,14 @@ const store = await openStore({ folder, onThread: false });
 const forever = { lane: 'inference', resumable: true, run: () => new Promise<void>(() => setInterval(() => {}, 1000)) };
 const queue = await openJobQueue({
   store,
-  runners: { analyse: forever, compare: forever, 'demo-slide': forever, download: forever, extract: forever, study: forever },
+  runners: {
+    analyse: forever,
+    compare: forever,
+    'demo-slide': forever,
+    download: forever,
+    extract: forever,
+    study: forever,
+  },
   emit: () => undefined,
 });
 const payload = { of: 'a killed process' };
