@@ -6,6 +6,9 @@ export function shareDone({ progress }: Job): number | null {
   return progress.total > 0 ? progress.done / progress.total : null;
 }
 
+/** Jobs that count tiles, then epochs or fits. */
+const COUNTS_SEVERAL: ReadonlySet<Job['kind']> = new Set(['study', 'compare', 'fine-tune']);
+
 /** One line under the bar of a running job: stage, count, speed, time left; what is unknown is left out. */
 export function describeProgress({ kind, state, progress }: Job): string {
   if (state === 'queued') return 'Waiting for its turn';
@@ -14,7 +17,7 @@ export function describeProgress({ kind, state, progress }: Job): string {
   if (progress.total > 0) parts.push(`${amount(progress.done)} of ${amount(progress.total)}`);
   else if (kind === 'download' && progress.done > 0) parts.push(amount(progress.done));
   // A study counts tiles, then epochs: a speed without its unit says nothing.
-  if (progress.perSecond !== null && kind !== 'study' && kind !== 'compare') {
+  if (progress.perSecond !== null && !COUNTS_SEVERAL.has(kind)) {
     parts.push(
       kind === 'download' ? `${formatBytes(progress.perSecond)}/s` : `${formatRate(progress.perSecond)} tiles/s`,
     );
@@ -27,7 +30,7 @@ export function describeProgress({ kind, state, progress }: Job): string {
 export function describeJob(job: Job): string {
   const { done, total } = job.progress;
   const loading = job.kind === 'download';
-  const unit = loading || job.kind === 'study' || job.kind === 'compare' ? '' : ' tiles';
+  const unit = loading || COUNTS_SEVERAL.has(job.kind) ? '' : ' tiles';
   const amount = loading ? formatBytes : formatCount;
   const reached = total > 0 && done < total ? ` at ${amount(done)} of ${amount(total)}${unit}` : '';
   const kept = loading ? 'what has arrived is kept' : 'what was computed is kept';

@@ -50,7 +50,14 @@ describe('background jobs', () => {
     runner = new HeldRunner();
     events = [];
     const front = runner.as(false);
-    const others = { analyse: front, compare: front, download: front, study: front, 'demo-slide': front };
+    const others = {
+      analyse: front,
+      compare: front,
+      'fine-tune': front,
+      download: front,
+      study: front,
+      'demo-slide': front,
+    };
     const runners = { extract: runner.as(true), ...others };
     queue = await openJobQueue({ store, runners, goesOn, emit: (event) => events.push(event) });
   };

@@ -60,6 +60,7 @@ describe('the job queue', () => {
     const runners = {
       analyse: runner,
       compare: runner,
+      'fine-tune': runner,
       extract: runner,
       study: runner,
       'demo-slide': { ...lanes(demo), lane: 'demo', resumable: false },
@@ -219,7 +220,15 @@ describe('the job queue', () => {
         ...{ putJob, listJobs: () => store.listJobs(), removeJob: (id) => store.removeJob(id) },
         ...{ getSetting: (key) => store.getSetting(key), setSetting: (key, value) => store.setSetting(key, value) },
       },
-      runners: { analyse: runner, compare: runner, extract: runner, study: runner, 'demo-slide': demo, download: demo },
+      runners: {
+        analyse: runner,
+        compare: runner,
+        'fine-tune': runner,
+        extract: runner,
+        study: runner,
+        'demo-slide': demo,
+        download: demo,
+      },
       emit: () => undefined,
     });
     await expect(unkept.enqueue(request('a'))).rejects.toBe(full);

@@ -3,14 +3,18 @@ import { AppError, fromErrorPayload, toErrorPayload } from '../../../src-shared/
 import type { TrainAnswer, TrainCommand } from '../worker/train.ts';
 import { workerUrl } from '../worker/worker-url.ts';
 import type { BagPrediction, HeadWeights } from './evaluate-head.ts';
+import type { FineTuneFile, TunedFile } from './fine-tune/fine-tune-file.ts';
+import type { FineTuningHooks, PixelBagSet } from './fine-tune/fine-tuning.ts';
 import type { HeadSpec } from './head-spec.ts';
 import type { BagSet, HeadTraining, TrainedHead, TrainingHooks } from './train-head.ts';
+
+type AnyBagSet = BagSet | PixelBagSet;
 
 interface Running {
   readonly settle: (answer: TrainAnswer) => void;
   readonly fail: (error: unknown) => void;
-  readonly bags: { readonly train: BagSet; readonly validation: BagSet } | null;
-  readonly hooks: TrainingHooks;
+  readonly bags: { readonly train: AnyBagSet; readonly validation: AnyBagSet } | null;
+  readonly hooks: TrainingHooks & Pick<FineTuningHooks, 'onStep'>;
 }
 
 /** The training thread as its clients see it: long-lived, one job at a time, bags fetched when they are needed. */
@@ -56,6 +60,30 @@ export class TrainingWorker {
     });
   }
 
+  /** `fineTuneFile` on the training thread. Throws what it throws, and Cancelled after the signal. */
+  async fineTune(
+    request: FineTuneFile,
+    train: PixelBagSet,
+    validation: PixelBagSet,
+    hooks: Pick<FineTuningHooks, 'onStep' | 'signal'> = {},
+  ): Promise<TunedFile> {
+    return await this.#inTurn(async () => {
+      if (hooks.signal?.aborted) throw new AppError('Cancelled', 'Fine-tuning was cancelled.');
+      const stop = (): void => this.#post({ type: 'cancel' });
+      hooks.signal?.addEventListener('abort', stop, { once: true });
+      const id = this.#nextId++;
+      const counts = { trainCount: train.count, validationCount: validation.count };
+      try {
+        const command = { type: 'fine-tune', id, request, ...counts } as const;
+        const answer = await this.#ask(id, command, { train, validation }, hooks);
+        if (answer.type !== 'tuned') throw new AppError('Internal', 'The training thread gave another answer.');
+        return answer.tuned;
+      } finally {
+        hooks.signal?.removeEventListener('abort', stop);
+      }
+    });
+  }
+
   /** `HeadEvaluator.predict` on the training thread. @param features tiles x featureDim; shared or copied. */
   async predict(spec: HeadSpec, weights: HeadWeights, features: Float32Array): Promise<BagPrediction> {
     return await this.#inTurn(async () => {
@@ -79,7 +107,7 @@ export class TrainingWorker {
     return result;
   }
 
-  #ask(id: number, command: TrainCommand, bags: Running['bags'], hooks: TrainingHooks): Promise<TrainAnswer> {
+  #ask(id: number, command: TrainCommand, bags: Running['bags'], hooks: Running['hooks']): Promise<TrainAnswer> {
     return new Promise((settle, fail) => {
       this.#running.set(id, { settle, fail, bags, hooks });
       this.#worker.ref();
@@ -89,6 +117,7 @@ export class TrainingWorker {
 
   #receive(answer: TrainAnswer): void {
     if (answer.type === 'need') void this.#deliver(answer);
+    else if (answer.type === 'step') for (const { hooks } of this.#running.values()) hooks.onStep?.(answer.done);
     else if (answer.type === 'epoch') for (const { hooks } of this.#running.values()) hooks.onEpoch?.(answer.record);
     else {
       const running = this.#running.get(answer.id);

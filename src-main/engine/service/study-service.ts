@@ -85,6 +85,7 @@ export class StudyService {
         advice: 'Make a new one from it to train it otherwise: results stay with the labels they come from.',
       });
     }
+    trainingPlan(study.plan);
     const earlier = study.jobId === null ? null : queue.get(study.jobId);
     if (earlier !== null && (earlier.state === 'queued' || earlier.state === 'running')) {
       return { studyId: id, jobId: earlier.id };
@@ -151,6 +152,16 @@ export class StudyService {
       throw new AppError('InvalidRequest', 'This analysis is not finished yet.', { advice: 'Let it finish first.' });
     }
     return await this.#heads.predict(await this.get(id), run, await store.readFeatures(runId));
+  }
+
+  /** Trains and judges a study within another job: heads that are stored are not trained again. */
+  async finish(id: StudyId, context: JobContext): Promise<void> {
+    await this.#run(id, context);
+  }
+
+  /** The training thread, shared so that trainings run one at a time. */
+  get trainer(): TrainingWorker {
+    return this.#trainer();
   }
 
   /** Lets go of what is kept in memory of a study. */

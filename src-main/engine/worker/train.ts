@@ -1,15 +1,10 @@
 import { parentPort } from 'node:worker_threads';
 import { type ErrorPayload, toErrorPayload } from '../../../src-shared/errors.ts';
 import { type BagPrediction, HeadEvaluator, type HeadWeights } from '../learn/evaluate-head.ts';
+import { type FineTuneFile, fineTuneFile, type TunedFile } from '../learn/fine-tune/fine-tune-file.ts';
+import type { PixelBag } from '../learn/fine-tune/fine-tuning.ts';
 import type { HeadSpec } from '../learn/head-spec.ts';
-import {
-  type Bag,
-  type BagSet,
-  type EpochRecord,
-  type HeadTraining,
-  type TrainedHead,
-  trainHead,
-} from '../learn/train-head.ts';
+import { type Bag, type EpochRecord, type HeadTraining, type TrainedHead, trainHead } from '../learn/train-head.ts';
 
 /** What the training thread is asked; one job at a time. */
 export type TrainCommand =
@@ -27,7 +22,19 @@ export type TrainCommand =
       readonly weights: HeadWeights;
       readonly features: Float32Array;
     }
-  | { readonly type: 'bag'; readonly part: 'train' | 'validation'; readonly index: number; readonly bag: Bag }
+  | {
+      readonly type: 'fine-tune';
+      readonly id: number;
+      readonly request: FineTuneFile;
+      readonly trainCount: number;
+      readonly validationCount: number;
+    }
+  | {
+      readonly type: 'bag';
+      readonly part: 'train' | 'validation';
+      readonly index: number;
+      readonly bag: Bag | PixelBag;
+    }
   | {
       readonly type: 'no-bag';
       readonly part: 'train' | 'validation';
@@ -40,11 +47,13 @@ export type TrainAnswer =
   | { readonly type: 'need'; readonly part: 'train' | 'validation'; readonly index: number }
   | { readonly type: 'epoch'; readonly record: EpochRecord }
   | { readonly type: 'trained'; readonly id: number; readonly head: TrainedHead }
+  | { readonly type: 'step'; readonly done: number }
+  | { readonly type: 'tuned'; readonly id: number; readonly tuned: TunedFile }
   | { readonly type: 'predicted'; readonly id: number; readonly prediction: BagPrediction }
   | { readonly type: 'failed'; readonly id: number; readonly error: ErrorPayload };
 
 const port = parentPort;
-const waiting = new Map<string, { resolve: (bag: Bag) => void; reject: (error: unknown) => void }>();
+const waiting = new Map<string, { resolve: (bag: Bag | PixelBag) => void; reject: (error: unknown) => void }>();
 let cancel = new AbortController();
 /** The head asked last: heads of one study differ in weights and seed only, and opening a session takes longer than a bag. */
 let open: { readonly graph: string; readonly evaluator: HeadEvaluator } | null = null;
@@ -53,6 +62,7 @@ const answer = (message: TrainAnswer): void => port?.postMessage(message);
 
 port?.on('message', (command: TrainCommand) => {
   if (command.type === 'train') void train(command);
+  else if (command.type === 'fine-tune') void fineTune(command);
   else if (command.type === 'predict') void predict(command);
   else if (command.type === 'cancel') cancel.abort();
   else deliver(command);
@@ -67,12 +77,13 @@ function deliver(command: Extract<TrainCommand, { type: 'bag' | 'no-bag' }>): vo
 }
 
 /** Bags come from the thread that holds the store, one at a time. */
-function remoteBags(part: 'train' | 'validation', count: number): BagSet {
+function remoteBags<T extends Bag | PixelBag>(part: 'train' | 'validation', count: number) {
   return {
     count,
-    get: (index) =>
+    get: (index: number): Promise<T> =>
       new Promise((resolve, reject) => {
-        waiting.set(`${part}${index}`, { resolve, reject });
+        // The asker and the giver of a job agree on the kind of bag.
+        waiting.set(`${part}${index}`, { resolve: (bag) => resolve(bag as T), reject });
         answer({ type: 'need', part, index });
       }),
   };
@@ -83,11 +94,26 @@ async function train(command: Extract<TrainCommand, { type: 'train' }>): Promise
   try {
     const head = await trainHead(
       command.training,
-      remoteBags('train', command.trainCount),
-      remoteBags('validation', command.validationCount),
+      remoteBags<Bag>('train', command.trainCount),
+      remoteBags<Bag>('validation', command.validationCount),
       { onEpoch: (record) => answer({ type: 'epoch', record }), signal: cancel.signal },
     );
     answer({ type: 'trained', id: command.id, head });
+  } catch (error) {
+    answer({ type: 'failed', id: command.id, error: toErrorPayload(error) });
+  }
+}
+
+async function fineTune(command: Extract<TrainCommand, { type: 'fine-tune' }>): Promise<void> {
+  cancel = new AbortController();
+  try {
+    const tuned = await fineTuneFile(
+      command.request,
+      remoteBags<PixelBag>('train', command.trainCount),
+      remoteBags<PixelBag>('validation', command.validationCount),
+      { onStep: (done) => answer({ type: 'step', done }), signal: cancel.signal },
+    );
+    answer({ type: 'tuned', id: command.id, tuned });
   } catch (error) {
     answer({ type: 'failed', id: command.id, error: toErrorPayload(error) });
   }

@@ -60,7 +60,15 @@ export async function openSmallEngine(folder: string, options: SmallEngineOption
   const { runner } = extraction;
   const queue = await openJobQueue({
     store,
-    runners: { extract: runner, compare: runner, analyse: runner, study: runner, 'demo-slide': runner, download: runner },
+    runners: {
+      extract: runner,
+      compare: runner,
+      'fine-tune': runner,
+      analyse: runner,
+      study: runner,
+      'demo-slide': runner,
+      download: runner,
+    },
     emit: (event) => {
       if (event.type === 'job') options.onTiles?.(event.job.progress.done);
     },

@@ -11,6 +11,7 @@ const queue = await openJobQueue({
   runners: {
     analyse: forever,
     compare: forever,
+    'fine-tune': forever,
     'demo-slide': forever,
     download: forever,
     extract: forever,
