@@ -24,22 +24,29 @@ export function looksLikePlainImage(head: Uint8Array): boolean {
  */
 export async function openFlatImage(path: string, source: ByteSource): Promise<SlideSource> {
   if (source.sizeBytes > MAX_FILE_BYTES) throw tooLarge();
-  const { image, format } = await decode(await source.read(0, source.sizeBytes));
+  const { image, format, iccProfile } = await decode(await source.read(0, source.sizeBytes));
   await source.close();
-  return new FlatImage(path, image, format);
+  return new FlatImage(path, image, format, iccProfile);
 }
 
-async function decode(bytes: Uint8Array): Promise<{ image: RgbImage; format: string }> {
+interface Decoded {
+  readonly image: RgbImage;
+  readonly format: string;
+  readonly iccProfile: Uint8Array | null;
+}
+
+async function decode(bytes: Uint8Array): Promise<Decoded> {
   try {
     const pipeline = sharp(bytes, { ignoreIcc: true, failOn: 'truncated', limitInputPixels: MAX_PIXELS });
-    const { format = 'image', width = 0, height = 0 } = await pipeline.metadata();
+    const { format = 'image', width = 0, height = 0, icc } = await pipeline.metadata();
     if (width * height > MAX_PIXELS) throw tooLarge();
     const { data, info } = await pipeline
       .flatten({ background: '#ffffff' })
       .toColourspace('srgb')
       .raw()
       .toBuffer({ resolveWithObject: true });
-    return { image: { widthPx: info.width, heightPx: info.height, data: asRgb(data, info.channels) }, format };
+    const image = { widthPx: info.width, heightPx: info.height, data: asRgb(data, info.channels) };
+    return { image, format, iccProfile: icc ?? null };
   } catch (error) {
     if (error instanceof AppError) throw error;
     if (error instanceof Error && error.message.includes('pixel limit')) throw tooLarge();
@@ -59,10 +66,12 @@ function asRgb(data: Uint8Array, channels: number): Uint8Array {
 class FlatImage implements SlideSource {
   readonly path: string;
   readonly info: SlideInfo;
+  readonly #iccProfile: Uint8Array | null;
   readonly #tiled: TiledLevels;
 
-  constructor(path: string, image: RgbImage, format: string) {
+  constructor(path: string, image: RgbImage, format: string, iccProfile: Uint8Array | null) {
     this.path = path;
+    this.#iccProfile = iccProfile;
     const { widthPx, heightPx } = image;
     const level = {
       widthPx,
@@ -83,7 +92,7 @@ class FlatImage implements SlideSource {
       reader: 'sharp',
       compression: format,
       associated: [],
-      hasIccProfile: false,
+      hasIccProfile: iccProfile !== null,
       warnings: ['A plain image, not a slide: it has no pyramid and does not say its pixel size.'],
     };
     this.#tiled = new TiledLevels([level], async (_level, column, row) => cutTile(image, column, row, TILE_PX));
@@ -111,7 +120,7 @@ class FlatImage implements SlideSource {
   }
 
   async iccProfile(): Promise<Uint8Array | null> {
-    return null;
+    return this.#iccProfile;
   }
 
   async close(): Promise<void> {

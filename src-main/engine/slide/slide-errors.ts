@@ -37,6 +37,11 @@ export function formatUnsupported(what: string): AppError {
   });
 }
 
+/** The JPEG 2000 decoder here takes components of one size only. */
+export function subsampledJpeg2000(): AppError {
+  return formatUnsupported('JPEG 2000 with colour stored at a lower resolution than brightness');
+}
+
 /** A format that is read through OpenSlide, on a computer that has none. */
 export function openSlideMissing(format: string): AppError {
   return new AppError(

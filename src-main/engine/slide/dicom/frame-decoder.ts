@@ -2,10 +2,11 @@ import { CodecError } from '../../codec/codec-error.ts';
 import { decodeDicomRle } from '../../codec/dicom-rle.ts';
 import { decodeJpeg } from '../../codec/jpeg.ts';
 import { assembleJpeg, type JpegColour } from '../../codec/jpeg-stream.ts';
+import { readJpeg2000Header } from '../../codec/jpeg2000.ts';
 import { interleaveToRgb } from '../../codec/sample-layout.ts';
 import { decodeWasm } from '../../codec/wasm-codecs.ts';
 import { ycbcrToRgb } from '../../codec/ycbcr.ts';
-import { formatUnsupported, slideDamaged } from '../slide-errors.ts';
+import { formatUnsupported, slideDamaged, subsampledJpeg2000 } from '../slide-errors.ts';
 import type { RgbImage } from '../slide-source.ts';
 import type { DicomInstance } from './instance.ts';
 
@@ -60,6 +61,7 @@ async function decode(instance: DicomInstance, frame: Uint8Array): Promise<RgbIm
     case 'jpeg':
       return decodeJpeg(assembleJpeg(null, frame, jpegColour(instance)));
     case 'jpeg2000':
+      if (readJpeg2000Header(frame).subsampled) throw subsampledJpeg2000();
       // YBR_ICT and YBR_RCT name the codestream's own transform, which its decoder undoes.
       return decodeWasm(
         { kind: 'jpeg2000', colour: instance.photometric.startsWith('YBR_FULL') ? 'ycbcr' : 'rgb' },

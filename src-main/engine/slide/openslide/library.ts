@@ -30,6 +30,8 @@ export interface OpenSlideLibrary {
     heightPx: number,
   ): Promise<Uint8Array>;
   readAssociated(handle: OpenSlideHandle, name: string, widthPx: number, heightPx: number): Promise<Uint8Array>;
+  /** The embedded profile; null where there is none. Absent in OpenSlide 3, which cannot tell. */
+  iccProfile?(handle: OpenSlideHandle): Promise<Uint8Array | null>;
 }
 
 const FILES: Readonly<Record<string, readonly string[]>> = {
@@ -45,6 +47,7 @@ const FILES: Readonly<Record<string, readonly string[]>> = {
 
 /** No slide has as many; a longer list comes from a damaged file. */
 const MAX_NAMES = 256;
+const MAX_PROFILE_BYTES = 1 << 26;
 
 let loaded: OpenSlideLibrary | null | undefined;
 
@@ -122,6 +125,28 @@ function bind(file: string): OpenSlideLibrary {
       const pixels = Buffer.alloc(widthPx * heightPx * 4);
       await later(readAssociated, handle, name, pixels);
       return pixels;
+    },
+    ...bindProfiles(library),
+  };
+}
+
+/** OpenSlide 4's functions for colour profiles; none where the library does not have them. */
+function bindProfiles(library: ReturnType<typeof koffi.load>): Pick<OpenSlideLibrary, 'iccProfile'> {
+  let size: NativeFunction;
+  let read: NativeFunction;
+  try {
+    size = library.func('int64_t openslide_get_icc_profile_size(void *slide)');
+    read = library.func('void openslide_read_icc_profile(void *slide, void *profile)');
+  } catch {
+    return {};
+  }
+  return {
+    async iccProfile(handle) {
+      const bytes = Number(size(handle));
+      if (bytes <= 0 || bytes > MAX_PROFILE_BYTES) return null;
+      const profile = Buffer.alloc(bytes);
+      await later(read, handle, profile);
+      return profile;
     },
   };
 }

@@ -1,13 +1,11 @@
 import { AppError } from '../../../../src-shared/errors.ts';
 import type { SlideInfo, SlideLevel } from '../../../../src-shared/model/slide.ts';
 import { encodePng } from '../../codec/png.ts';
-import { openByteSource } from '../byte-source.ts';
 import { notASlide, slideDamaged } from '../slide-errors.ts';
 import type { EncodedImage, RegionRequest, RgbImage, SlideSource } from '../slide-source.ts';
-import { TAG } from '../tiff/tags.ts';
-import { readTiffFile } from '../tiff/tiff-file.ts';
 import { TiledLevels } from '../tiled-levels.ts';
 import type { OpenSlideHandle, OpenSlideLibrary } from './library.ts';
+import { type NdpiFacts, ndpiWarnings, readNdpi } from './ndpi.ts';
 
 const TILE_PX = 256;
 
@@ -16,6 +14,13 @@ interface OpenSlideLevel {
   readonly number: number;
   readonly downsample: number;
   readonly level: SlideLevel;
+}
+
+/** What was found out about a slide on opening. */
+interface OpenSlideFacts {
+  readonly levels: readonly OpenSlideLevel[];
+  readonly iccProfile: Uint8Array | null;
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -33,8 +38,15 @@ export async function openThroughOpenSlide(path: string, library: OpenSlideLibra
     throw slideDamaged(`OpenSlide: ${problem}`);
   }
   const all = levelsOf(library, handle);
-  const stored = vendor === 'hamamatsu' ? await storedLevels(path, all) : all;
-  return new OpenSlideSource(path, vendor, library, handle, stored, all.length);
+  const ndpi = vendor === 'hamamatsu' ? await readNdpi(path) : null;
+  const levels = ndpi === null ? all : storedLevels(ndpi, all);
+  const iccProfile = (await library.iccProfile?.(handle)) ?? ndpi?.iccProfile ?? null;
+  const warnings = [
+    ...(ndpi === null ? [] : ndpiWarnings(ndpi)),
+    ...derivedWarning(all.length - levels.length),
+    ...(library.iccProfile === undefined && ndpi === null ? [profileUnknown(library.version)] : []),
+  ];
+  return new OpenSlideSource(path, vendor, library, handle, { levels, iccProfile, warnings });
 }
 
 class OpenSlideSource implements SlideSource {
@@ -43,23 +55,17 @@ class OpenSlideSource implements SlideSource {
   readonly #library: OpenSlideLibrary;
   readonly #levels: readonly OpenSlideLevel[];
   readonly #tiled: TiledLevels;
+  readonly #iccProfile: Uint8Array | null;
   readonly #running = new Set<Promise<unknown>>();
   #handle: OpenSlideHandle | null;
 
-  constructor(
-    path: string,
-    vendor: string,
-    library: OpenSlideLibrary,
-    handle: OpenSlideHandle,
-    levels: readonly OpenSlideLevel[],
-    levelsOfOpenSlide: number,
-  ) {
+  constructor(path: string, vendor: string, library: OpenSlideLibrary, handle: OpenSlideHandle, facts: OpenSlideFacts) {
     this.path = path;
     this.#library = library;
     this.#handle = handle;
-    this.#levels = levels;
-    const derived = levelsOfOpenSlide - levels.length;
-    this.info = slideInfo(library, handle, vendor, levels, derived);
+    this.#levels = facts.levels;
+    this.#iccProfile = facts.iccProfile;
+    this.info = slideInfo(library, handle, vendor, facts);
     this.#tiled = new TiledLevels(this.info.levels, (level, column, row) => this.#tile(level, column, row));
   }
 
@@ -88,9 +94,8 @@ class OpenSlideSource implements SlideSource {
     return { mediaType: 'image/png', bytes: await encodePng({ widthPx, heightPx, data: onWhite(pixels) }) };
   }
 
-  /** OpenSlide 3.4.1 does not hand profiles out. */
   async iccProfile(): Promise<Uint8Array | null> {
-    return null;
+    return this.#iccProfile;
   }
 
   async close(): Promise<void> {
@@ -144,28 +149,25 @@ function levelsOf(library: OpenSlideLibrary, handle: OpenSlideHandle): readonly 
 }
 
 /** NDPI: OpenSlide halves the stored levels further by JPEG scaling; only sizes that a directory has are stored. */
-async function storedLevels(path: string, all: readonly OpenSlideLevel[]): Promise<readonly OpenSlideLevel[]> {
-  const source = await openByteSource(path);
-  try {
-    const { ifds } = await readTiffFile(source);
-    const sizes = new Set<string>();
-    for (const ifd of ifds) sizes.add(`${await ifd.number(TAG.imageWidth)}x${await ifd.number(TAG.imageLength)}`);
-    const stored = all.filter(({ level }) => sizes.has(`${level.widthPx}x${level.heightPx}`));
-    return stored.length > 0 ? stored : all;
-  } catch {
-    // Files above 4 GiB bend the TIFF rules; then OpenSlide's own list serves.
-    return all;
-  } finally {
-    await source.close();
-  }
+function storedLevels({ sizes }: NdpiFacts, all: readonly OpenSlideLevel[]): readonly OpenSlideLevel[] {
+  const stored = all.filter(({ level }) => sizes.has(`${level.widthPx}x${level.heightPx}`));
+  return stored.length > 0 ? stored : all;
+}
+
+function derivedWarning(count: number): readonly string[] {
+  if (count === 0) return [];
+  return [`OpenSlide offers ${count} further levels that are not stored in the file; they are left out.`];
+}
+
+function profileUnknown(version: string): string {
+  return `OpenSlide ${version} does not hand out colour profiles; whether the file has one is unknown.`;
 }
 
 function slideInfo(
   library: OpenSlideLibrary,
   handle: OpenSlideHandle,
   vendor: string,
-  levels: readonly OpenSlideLevel[],
-  derived: number,
+  { levels, iccProfile, warnings }: OpenSlideFacts,
 ): SlideInfo {
   const finest = (levels[0] as OpenSlideLevel).level;
   const number = (name: string): number | null => {
@@ -184,11 +186,8 @@ function slideInfo(
     reader: `openslide ${library.version}`,
     compression: 'openslide',
     associated: library.associatedNames(handle).map((name) => ({ name, ...library.associatedSize(handle, name) })),
-    hasIccProfile: false,
-    warnings:
-      derived > 0
-        ? [`OpenSlide offers ${derived} further levels that are not stored in the file; they are left out.`]
-        : [],
+    hasIccProfile: iccProfile !== null,
+    warnings,
   };
 }
 

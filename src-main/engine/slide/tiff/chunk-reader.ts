@@ -2,16 +2,17 @@ import { CodecError } from '../../codec/codec-error.ts';
 import { decodeDeflate, decodeZstd } from '../../codec/inflate.ts';
 import { decodeJpeg } from '../../codec/jpeg.ts';
 import { assembleJpeg, type JpegColour, readJpegHeader } from '../../codec/jpeg-stream.ts';
+import { readJpeg2000Header } from '../../codec/jpeg2000.ts';
 import { decodeLzw } from '../../codec/lzw.ts';
 import { decodePackBits } from '../../codec/pack-bits.ts';
 import { undoPredictor } from '../../codec/predictor.ts';
 import { decodeWasm } from '../../codec/wasm-codecs.ts';
 import { decodeWebp } from '../../codec/webp.ts';
 import type { ByteSource } from '../byte-source.ts';
-import { formatUnsupported, slideDamaged } from '../slide-errors.ts';
+import { formatUnsupported, slideDamaged, subsampledJpeg2000 } from '../slide-errors.ts';
 import type { RgbImage } from '../slide-source.ts';
 import { samplesToRgb } from './samples.ts';
-import { COMPRESSION, PHOTOMETRIC, TAG } from './tags.ts';
+import { COMPRESSION, isJpeg2000, PHOTOMETRIC, TAG } from './tags.ts';
 import { isRawSamples, readChunkTable, type TiffPage } from './tiff-page.ts';
 
 /** A compressed tile is never larger than this many times its pixels; more comes from a damaged byte count. */
@@ -94,6 +95,7 @@ export class ChunkReader {
     if (isRawSamples(compression)) {
       return { widthPx: chunkWidthPx, heightPx, data: samplesToRgb(await this.#samples(stored, heightPx), this.page) };
     }
+    if (isJpeg2000(compression) && readJpeg2000Header(stored).subsampled) throw subsampledJpeg2000();
     const image = await decodeImage(stored, compression);
     if (image.widthPx === chunkWidthPx && image.heightPx === heightPx) return image;
     if (image.widthPx !== chunkWidthPx || image.heightPx < heightPx) {

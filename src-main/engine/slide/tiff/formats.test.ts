@@ -172,6 +172,18 @@ describe('Aperio JPEG 2000 in YCbCr (33003, synthetic only)', () => {
     });
     await expect(openFromBytes('x.svs', memorySource(bytes))).rejects.toMatchObject({ code: 'SlideFormatUnsupported' });
   });
+
+  it('with subsampled colour in any other TIFF is named as what it is, not as damage', async () => {
+    const stream = await jpeg2000Stream(64, 64, testPixels(64, 64));
+    stream[46] = 2;
+    stream[49] = 2;
+    const tags = pageTags({ width: 64, height: 64, tile: 64, compression: 34712 });
+    const slide = await openFromBytes('x.tif', memorySource(buildTiff([{ tags, chunks: [stream] }])));
+    await expect(slide.readTile(0, 0, 0)).rejects.toMatchObject({
+      code: 'SlideFormatUnsupported',
+      message: expect.stringContaining('lower resolution'),
+    });
+  });
 });
 
 describe('dialects that only OpenSlide reads', () => {
@@ -187,6 +199,16 @@ describe('dialects that only OpenSlide reads', () => {
 });
 
 describe('plain images', () => {
+  it.each(['png', 'jpeg', 'tiff'] as const)('a colour profile in a %s is there to be applied', async (format) => {
+    const pipeline = sharp(testPixels(40, 30), { raw: { width: 40, height: 30, channels: 3 } });
+    const bytes = await pipeline.withIccProfile('p3').toFormat(format).toBuffer();
+    const slide = await openSlideSource(scratch.write(`profile.${format}`, bytes));
+    expect(slide.info.hasIccProfile).toBe(true);
+    const profile = Buffer.from((await slide.iccProfile()) ?? []);
+    expect(profile.toString('latin1', 36, 40)).toBe('acsp');
+    await slide.close();
+  });
+
   it.each(['png', 'jpeg', 'tiff'] as const)('a %s opens as one level with no pixel size', async (format) => {
     const raw = { width: 700, height: 530, channels: 3 } as const;
     const pipeline = sharp(testPixels(700, 530), { raw });

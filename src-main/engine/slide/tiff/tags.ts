@@ -48,6 +48,15 @@ export const COMPRESSION = {
   webp: 50001,
 } as const;
 
+/** True for JPEG 2000 under any of its numbers. */
+export function isJpeg2000(compression: number): boolean {
+  return (
+    compression === COMPRESSION.aperioJpeg2000Ycbcr ||
+    compression === COMPRESSION.aperioJpeg2000Rgb ||
+    compression === COMPRESSION.jpeg2000
+  );
+}
+
 export const PHOTOMETRIC = { minIsWhite: 0, minIsBlack: 1, rgb: 2, palette: 3, ycbcr: 6 } as const;
 
 const COMPRESSION_NAMES: ReadonlyMap<number, string> = new Map([
