@@ -10,7 +10,7 @@ function byDefinition(window: SourceWindow, xTaps: AxisTaps, yTaps: AxisTaps, bl
       const weight = taps.weights[out * taps.count + tap] ?? 0;
       if (weight !== 0) total += weight * sample((taps.start[out] ?? 0) + tap);
     }
-    return Math.floor(total / 2 ** 22);
+    return Math.min(255, Math.max(0, Math.floor(total / 2 ** 22)));
   };
   const out = new Uint8Array(block.width * block.height * 3);
   for (let at = 0; at < out.length; at++) {
@@ -61,6 +61,25 @@ describe('resampling', () => {
         expect(Buffer.compare(line, wanted)).toBe(0);
       }
     }
+  });
+
+  it('clips what negative weights make of it, as Pillow does', () => {
+    const random = seededRandom(4);
+    const one = 2 ** 22;
+    const weights = Int32Array.from(
+      [-0.07, 0.57, 0.57, -0.07, -0.2, 1.3, -0.1, 0].map((part) => Math.round(part * one)),
+    );
+    const taps: AxisTaps = { start: Int32Array.from([0, 2]), weights, count: 4 };
+    const block = { x: 0, y: 0, width: 2, height: 2 };
+    const seen = new Set<number>();
+    for (let round = 0; round < 50; round++) {
+      const window = windowFor(taps, taps, block, () => (random(2) === 0 ? 0 : 255));
+      const out = new Uint8Array(12);
+      resampleBlock(window, taps, taps, block, out, 2);
+      expect([...out]).toEqual([...byDefinition(window, taps, taps, block)]);
+      for (const value of out) seen.add(value);
+    }
+    expect(seen.has(0) && seen.has(255)).toBe(true);
   });
 
   it('of one large image, then of a small one: both come out right', () => {

@@ -54,7 +54,8 @@ export const vector = {
   widenShorts: (value: Code, half: 'low' | 'high'): Code => [...value, ...simd(half === 'low' ? 0xa9 : 0xaa)],
   addX4: (a: Code, b: Code): Code => [...a, ...b, ...simd(0xae)],
   multiplyX4: (a: Code, b: Code): Code => [...a, ...b, ...simd(0xb5)],
-  shiftRightX4: (value: Code, bits: number): Code => [...value, ...i32(bits), ...simd(0xad)],
+  /** The sign stays. */
+  shiftRightX4: (value: Code, bits: number): Code => [...value, ...i32(bits), ...simd(0xac)],
   /** Two vectors of wide lanes as one of narrow ones, clipped. */
   narrowX4: (a: Code, b: Code): Code => [...a, ...b, ...simd(0x86)],
   narrowShorts: (a: Code, b: Code): Code => [...a, ...b, ...simd(0x66)],

@@ -22,7 +22,7 @@ export const SLACK_BYTES = 64;
 
 /**
  * The inner loops of resampling, in WebAssembly with 128-bit vectors: integer sums of bytes times weights, rounded to
- * 8 bits. A plan holds, for each output sample, the byte offset of its first source sample and `taps` weights (int32).
+ * 8 bits and clipped to 0..255 (weights may be negative). A plan holds, for each output sample, the byte offset of its first source sample and `taps` weights (int32).
  */
 export interface ResampleKernel {
   readonly memory: WebAssembly.Memory;
