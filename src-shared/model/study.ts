@@ -26,6 +26,7 @@ export interface StudySplit {
  * - `folds`: cross-validation, each fold tested once, the next one for validation; all of it `repeats` times with other folds.
  * - `shares`: one split by shares, `repeats` times with other draws.
  * - `given`: splits of another tool. Where one has no validation part, one is taken from its training part.
+ * - `none`: the study is not trained; others are validated on it.
  */
 export type StudySplitting =
   | { readonly kind: 'folds'; readonly folds: number; readonly repeats: number }
@@ -36,7 +37,8 @@ export type StudySplitting =
       readonly test: number;
       readonly repeats: number;
     }
-  | { readonly kind: 'given'; readonly from: string; readonly splits: readonly StudySplit[] };
+  | { readonly kind: 'given'; readonly from: string; readonly splits: readonly StudySplit[] }
+  | { readonly kind: 'none' };
 
 /** Where sensitivity and specificity are read off: chosen on the validation part, applied to the test part. */
 export type OperatingRule = { readonly kind: 'youden' } | { readonly kind: 'sensitivity'; readonly atLeast: number };

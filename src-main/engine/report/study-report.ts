@@ -304,6 +304,7 @@ function facts({ study, backboneName }: StudyReportInput): readonly (readonly [s
       splitting.kind === 'shares'
         ? `${splitting.train} / ${splitting.validation} / ${splitting.test}, ${splitting.repeats} times`
         : '',
+    none: () => '',
     given: () => (splitting.kind === 'given' ? `${splitting.splits.length} splits of ${splitting.from}` : ''),
   }[splitting.kind]();
   return [

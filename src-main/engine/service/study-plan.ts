@@ -43,6 +43,7 @@ export function trainingPlan(plan: StudyPlan): TrainingPlan {
 /** Trainings a plan stands for, the controls on shuffled labels left out. */
 export function headCount(plan: StudyPlan): number {
   const { splitting } = plan;
+  if (splitting.kind === 'none') return 0;
   const splits =
     splitting.kind === 'given'
       ? splitting.splits.length
@@ -51,6 +52,11 @@ export function headCount(plan: StudyPlan): number {
 }
 
 function caseSplitting({ splitting, rows }: StudyPlan): CaseSplitting {
+  if (splitting.kind === 'none') {
+    throw new AppError('InvalidRequest', 'This study is only there to validate others on.', {
+      advice: 'Make a new one from it, with splits, to train it.',
+    });
+  }
   if (splitting.kind !== 'given') return splitting;
   const at = new Map(rows.map(({ slideId }, i) => [slideId, i]));
   const part = (ids: readonly SlideId[]): number[] =>
@@ -92,7 +98,7 @@ export function checkedPlan(plan: StudyPlan): StudyPlan {
       refuse('Training, validation and test parts must each get a share.', 'Usual are 0.7, 0.1 and 0.2.');
     }
   }
-  if (splitting.kind !== 'given' && !whole(splitting.repeats, 1, 50)) {
+  if ('repeats' in splitting && !whole(splitting.repeats, 1, 50)) {
     refuse('Splits are repeated 1 to 50 times.', 'Once is usual; ten times for small cohorts.');
   }
   if (seeds.length === 0 || seeds.length > 20) refuse('A study takes 1 to 20 seeds.', 'Five are advised.');
@@ -109,6 +115,10 @@ export function checkedPlan(plan: StudyPlan): StudyPlan {
  */
 export function auditOf(plan: StudyPlan): StudyAudit {
   const cases = casesOf(plan);
+  if (plan.splitting.kind === 'none') {
+    const classes = [...new Set(cases.map(({ label }) => label))].sort();
+    return { classes, positiveClass: null, splits: [], validationTaken: false };
+  }
   const classes = classesOf(cases);
   const positive = positiveOf(classes, plan.positiveClass);
   const { splits, validationTaken } = plannedSplits(cases, trainingPlan(plan));

@@ -15,9 +15,9 @@ let engine: Engine;
 let plan: StudyPlan;
 
 /** Small slides, every other one with a planted lesion; two per patient. */
-async function openCohort(count: number): Promise<StudyRow[]> {
+async function openCohort(count: number, from = 0): Promise<StudyRow[]> {
   const rows: StudyRow[] = [];
-  for (let i = 0; i < count; i++) {
+  for (let i = from; i < from + count; i++) {
     const outPath = join(folder, `slide-${i}.tif`);
     const lesions = (i >> 1) % 2;
     await writeSynthetic({ outPath, widthPx: SIDE_PX, heightPx: SIDE_PX, seed: 100 + i, lesions });
@@ -59,36 +59,107 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function finished(studyId: string): Promise<void> {
+async function ended(jobId: string): Promise<string> {
   for (;;) {
-    const study = await engine.api.getStudy(asId(studyId));
-    const job = (await engine.api.listJobs()).find(({ id }) => id === study.jobId);
-    if (job?.state === 'failed') throw new Error(job.error?.message);
-    if (study.outcome !== null) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    const job = (await engine.api.listJobs()).find(({ id }) => id === jobId);
+    if (job !== undefined && job.state !== 'queued' && job.state !== 'running') {
+      return job.error === null ? job.state : `${job.state}: ${job.error.message} ${job.error.detail ?? ''}`;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
 describe('a study in the engine', () => {
-  it('goes from labelled slides to judged slides and a map of attention', async () => {
-    const { studyId } = await engine.api.startStudy(plan);
-    await finished(studyId);
-    const { outcome } = await engine.api.getStudy(studyId);
-    expect(outcome?.classes).toEqual(['healthy', 'lesion']);
-    expect(outcome?.predictions).toHaveLength(12);
-    expect(outcome?.curves).toHaveLength(6);
-    expect(outcome?.figures.map(({ name }) => name)).toContain('AUC');
-    for (const { probabilities } of outcome?.predictions ?? []) {
-      expect(probabilities.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 5);
+  it('is made and looked at first, cancelled while it learns, and resumed to its end', async () => {
+    const audit = await engine.api.auditStudy(plan);
+    expect(audit).toMatchObject({ classes: ['healthy', 'lesion'], positiveClass: 'lesion', validationTaken: false });
+    expect(audit.splits.map(({ test }) => test.slides)).toEqual([4, 4, 4]);
+    const made = await engine.api.createStudy(plan);
+    expect(made).toMatchObject({ outcome: null, jobId: null });
+    const { jobId } = await engine.api.trainStudy(made.id);
+    // Cancelled at the first sign that heads learn.
+    const curves = await new Promise<number>((resolve) => {
+      const unsubscribe = engine.subscribe((event) => {
+        if (event.type !== 'study-progress' || event.studyId !== made.id) return;
+        unsubscribe();
+        void engine.api.studyProgress(made.id).then((progress) => {
+          void engine.api.cancelJob(jobId);
+          resolve(progress.curves.length);
+        });
+      });
+    });
+    expect(curves).toBeGreaterThan(0);
+    expect(await ended(jobId)).toBe('cancelled');
+    expect((await engine.api.getStudy(made.id)).outcome).toBeNull();
+    expect((await engine.api.trainStudy(made.id)).jobId).toBe(jobId);
+    expect(await ended(jobId)).toBe('done');
+    const resumed = (await engine.api.getStudy(made.id)).outcome;
+    expect(resumed?.predictions).toHaveLength(12);
+    expect(resumed?.curves).toHaveLength(6);
+    expect(resumed?.figures.map(({ name }) => name)).toContain('sensitivity');
+    expect(resumed?.checks?.shuffled?.heads).toBe(3);
+    for (const { train, validation, test } of resumed?.splits ?? []) {
+      const patients = (ids: readonly string[]) =>
+        plan.rows.filter(({ slideId }) => ids.includes(slideId)).map(({ patient }) => patient);
+      expect(patients([...train, ...validation]).filter((patient) => patients(test).includes(patient))).toEqual([]);
     }
-    const runId = outcome?.predictions[0]?.runId ?? asId('');
+  }, 240_000);
+
+  it('draws maps of its heads and judges slides by those that never saw them', async () => {
+    const study = (await engine.api.listStudies()).find(({ plan: { name } }) => name === 'Lesions');
+    const runId = study?.outcome?.predictions[0]?.runId ?? asId('');
+    const studyId = study?.id ?? asId('');
     const map = await engine.api.getMap(runId, { kind: 'attention', studyId, view: 'attention', classIndex: null });
     expect(map.legend).toContain('Lesions');
     expect(map.explanation).toContain('not where disease is');
-    expect(map.explanation).toContain('2 heads');
-    const csv = await engine.api.exportTilesCsv(runId, [map.spec]);
+    expect(map.explanation).toContain('2 heads that never saw this slide');
+    const apart = await engine.api.getMap(runId, { kind: 'attention', studyId, view: 'agreement', classIndex: null });
+    expect(apart.legend).toContain('Disagreement');
+    const csv = await engine.api.exportTilesCsv(runId, [map.spec, apart.spec]);
     expect(csv.sizeBytes).toBeGreaterThan(100);
-  }, 240_000);
+    const own = await engine.api.predictSlide(studyId, runId);
+    expect(own).toMatchObject({ seen: 'tested', heads: 2, classes: ['healthy', 'lesion'] });
+    own.probabilities.forEach((p, c) => {
+      expect(p).toBeCloseTo(study?.outcome?.predictions[0]?.probabilities[c] ?? Number.NaN, 6);
+    });
+    for (const format of ['pdf', 'csv', 'json'] as const) {
+      expect((await engine.api.exportStudy(studyId, format)).sizeBytes).toBeGreaterThan(500);
+    }
+  }, 60_000);
+
+  it('is validated on another study, locked, and never on slides or patients of its own', async () => {
+    const study = (await engine.api.listStudies()).find(({ plan: { name } }) => name === 'Lesions');
+    const studyId = study?.id ?? asId('');
+    const others = (await openCohort(4, 40)).map((row) => ({ ...row, patient: `other ${row.patient}` }));
+    const other = await engine.api.createStudy({
+      ...plan,
+      name: 'Elsewhere',
+      rows: others,
+      splitting: { kind: 'none' },
+    });
+    await expect(engine.api.trainStudy(other.id)).rejects.toThrow(/only there to validate/);
+    const { jobId } = await engine.api.validateStudy(studyId, other.id);
+    expect(await ended(jobId)).toBe('done');
+    const [validation] = (await engine.api.getStudy(studyId)).outcome?.external ?? [];
+    expect(validation).toMatchObject({ studyName: 'Elsewhere', slides: 4, patients: 2 });
+    expect(validation?.headsSha256).toMatch(/^[0-9a-f]{64}$/);
+    const unseen = await engine.api.predictSlide(studyId, validation?.predictions[0]?.runId ?? asId(''));
+    expect(unseen).toMatchObject({ seen: 'unseen', heads: 6 });
+    expect(unseen.typicality?.distance).toBeGreaterThan(0);
+    unseen.probabilities.forEach((p, c) => {
+      expect(p).toBeCloseTo(validation?.predictions[0]?.probabilities[c] ?? Number.NaN, 6);
+    });
+    const same = await engine.api.createStudy({ ...plan, name: 'Same' });
+    await expect(engine.api.validateStudy(studyId, same.id)).rejects.toThrow(/in both studies: slide-/);
+    const patients = others.map((row, i) => ({ ...row, patient: `p${i >> 1}` }));
+    const sharing = await engine.api.createStudy({
+      ...plan,
+      name: 'Patients',
+      rows: patients,
+      splitting: { kind: 'none' },
+    });
+    await expect(engine.api.validateStudy(studyId, sharing.id)).rejects.toThrow(/patients are in both studies: p0, p1/);
+  }, 120_000);
 
   it('names what is wrong with a plan before anything is trained', async () => {
     const same = { ...plan, rows: plan.rows.map((row) => ({ ...row, label: 'x' })) };
@@ -97,5 +168,15 @@ describe('a study in the engine', () => {
     await expect(engine.api.startStudy(twice)).rejects.toThrow(/twice/);
     const blank = { ...plan, rows: plan.rows.map((row) => ({ ...row, label: '' })) };
     await expect(engine.api.startStudy(blank)).rejects.toThrow(/no label/);
+    const many: StudyPlan = { ...plan, splitting: { kind: 'folds', folds: 5, repeats: 1 } };
+    await expect(engine.api.createStudy(many)).rejects.toThrow(/Class healthy has 3 patients, fewer than the 5 parts/);
+    const rows = plan.rows.map((row, i) => ({ ...row, site: i < 6 ? 'north' : 'south' }));
+    await expect(engine.api.auditStudy({ ...plan, rows, groupBy: 'site' })).rejects.toThrow(
+      /2 sites, fewer than the 3/,
+    );
+    const [first, ...others] = plan.rows.map(({ slideId }) => slideId);
+    const leaking = { train: others, validation: [], test: first === undefined ? [] : [first] };
+    const given: StudyPlan = { ...plan, splitting: { kind: 'given', from: 'k=all.tsv', splits: [leaking] } };
+    await expect(engine.api.auditStudy(given)).rejects.toThrow(/same patient is in two parts of the split: p0/);
   });
 });

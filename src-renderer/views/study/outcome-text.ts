@@ -58,6 +58,7 @@ export function auditText({ slides, patients, sites, labels }: StudyPartAudit, p
 
 /** `5 folds, 3 times`, `70 / 10 / 20 %`, `10 splits of splits_0.csv and 9 more`. */
 export function splittingText({ splitting }: Pick<StudyPlan, 'splitting'>): string {
+  if (splitting.kind === 'none') return 'No splits: only to validate others on';
   const times = splitting.kind !== 'given' && splitting.repeats > 1 ? `, ${splitting.repeats} times` : '';
   if (splitting.kind === 'folds') return `${splitting.folds} folds${times}`;
   if (splitting.kind === 'given') return `${splitting.splits.length} splits of ${splitting.from}`;

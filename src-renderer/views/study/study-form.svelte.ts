@@ -140,7 +140,7 @@ class StudyForm {
     this.name = `${plan.name}, again`;
     this.splitKind = splitting.kind === 'given' ? 'folds' : splitting.kind;
     if (splitting.kind === 'folds') this.folds = splitting.folds;
-    if (splitting.kind !== 'given') this.repeats = splitting.repeats;
+    if ('repeats' in splitting) this.repeats = splitting.repeats;
     if (splitting.kind === 'shares') {
       const total = splitting.train + splitting.validation + splitting.test;
       const percent = (share: number): number => Math.round((100 * share) / total);
@@ -188,7 +188,7 @@ class StudyForm {
     if (this.splitKind === 'shares') {
       return { kind: 'shares', train: train / total, validation: validation / total, test: test / total, repeats };
     }
-    return { kind: 'given', from: '', splits: [] };
+    return this.splitKind === 'none' ? { kind: 'none' } : { kind: 'given', from: '', splits: [] };
   }
 
   #splitProblems(): readonly string[] {

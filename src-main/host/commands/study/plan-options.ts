@@ -27,6 +27,7 @@ export interface PlanOptions {
   readonly repeats: number;
   readonly shares?: readonly number[];
   readonly splits?: readonly string[];
+  readonly onlyValidate: boolean;
   readonly groupBy: 'patient' | 'site';
   readonly positive?: string;
   readonly point: OperatingRule;
@@ -59,6 +60,7 @@ export function withPlanOptions(command: Command): Command {
     .option('--repeats <number>', 'how often the splits are drawn anew', numberWithin(1, 50, 'integer'), 1)
     .option('--shares <a,b,c>', 'training, validation and test shares in place of folds: 0.7,0.1,0.2', sharesOf)
     .option('--splits <files...>', "splits of CLAM (splits_*.csv) or Patho-Bench (k=all.tsv) in place of Hyaline's")
+    .option('--only-validate', 'no splits: the study only serves `study external`', false)
     .option('--group-by <what>', 'what must not lie in two parts: patient, or site as well', groupOf, 'patient')
     .option('--positive <class>', 'positive class of two (default: the second in alphabetical order)')
     .option('--point <rule>', 'threshold for sensitivity and specificity: youden, or sensitivity=0.9', pointOf, {
@@ -74,7 +76,8 @@ export function withPlanOptions(command: Command): Command {
 }
 
 /** How the options split the slides where no files of splits are given. */
-export function splittingOf({ folds, repeats, shares }: PlanOptions): StudySplitting {
+export function splittingOf({ folds, repeats, shares, onlyValidate }: PlanOptions): StudySplitting {
+  if (onlyValidate) return { kind: 'none' };
   if (shares === undefined) return { kind: 'folds', folds: folds ?? 5, repeats };
   const [train = 0, validation = 0, test = 0] = shares;
   return { kind: 'shares', train, validation, test, repeats };
