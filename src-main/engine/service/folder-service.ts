@@ -20,7 +20,7 @@ const WAIT_MS = 2000;
 const GATHER_MS = 60;
 /** Thumbnails made at a time: they share the machine with the slide on the screen. */
 const MAX_AT_WORK = 2;
-const THUMBNAIL_BUDGET_BYTES = 48 * 1024 * 1024;
+export const THUMBNAIL_BUDGET_BYTES = 48 * 1024 * 1024;
 
 /** A folder that is being looked through. */
 interface Search {

@@ -1,13 +1,17 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, release, tmpdir, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Command } from 'commander';
 import type { DeviceStatus, StoreStatus } from '../../../src-shared/api/engine.ts';
 import { type ErrorPayload, toErrorPayload } from '../../../src-shared/errors.ts';
 import type { FormatList } from '../../../src-shared/model/slide-format.ts';
+import { turboJpeg } from '../../engine/codec/turbo-jpeg.ts';
 import { GraphCache, graphCacheFolder } from '../../engine/infer/graph-cache.ts';
+import { THUMBNAIL_BUDGET_BYTES } from '../../engine/service/folder-service.ts';
 import { listFormats } from '../../engine/slide/formats.ts';
+import { TILE_CACHE_BYTES } from '../../engine/slide/tile-cache.ts';
+import { ENCODED_BUDGET_BYTES } from '../../engine/tile/slide-images.ts';
 import { EXIT } from '../exit-codes.ts';
 import { appVersion, electronExecutable, packageVersion } from '../installation.ts';
 import { findBrowser, onPath } from '../open-browser.ts';
@@ -28,6 +32,15 @@ interface Diagnosis {
   readonly graphCache: { readonly graphs: number; readonly bytes: number };
   /** Which slide formats this installation reads, and with what. */
   readonly slides: FormatList;
+  /** The library that decodes JPEG tiles, sharp where none is handed out. */
+  readonly jpegDecoder: string;
+  /** Most bytes that images of slides take up in memory, by what they are. */
+  readonly imageMemory: {
+    readonly encodedTilesBytes: number;
+    readonly folderThumbnailsBytes: number;
+    /** For each open slide, on each thread that reads it. */
+    readonly decodedTilesBytes: number;
+  };
   readonly browser: string | null;
   /** What does not work, most important first. */
   readonly problems: readonly ErrorPayload[];
@@ -68,6 +81,12 @@ async function diagnose(folder: string): Promise<Diagnosis> {
     store: { folder, exists, status },
     graphCache: await new GraphCache(graphCacheFolder(folder)).usage(),
     slides: listFormats(),
+    jpegDecoder: turboJpeg()?.file ?? 'sharp',
+    imageMemory: {
+      encodedTilesBytes: ENCODED_BUDGET_BYTES,
+      folderThumbnailsBytes: THUMBNAIL_BUDGET_BYTES,
+      decodedTilesBytes: TILE_CACHE_BYTES,
+    },
     browser: findBrowser()?.program ?? onPath(['chromium', 'google-chrome', 'firefox']),
     problems,
   };
@@ -118,6 +137,8 @@ function describe({
   store,
   graphCache,
   slides,
+  jpegDecoder,
+  imageMemory,
   browser,
   problems,
 }: Diagnosis): string {
@@ -137,9 +158,24 @@ function describe({
     rows.push(['  optimised graphs', `${graphCache.graphs} kept, ${formatBytes(graphCache.bytes)} (cache/graphs)`]);
   }
   rows.push(...formatRows(slides));
+  rows.push([
+    'JPEG tiles',
+    `decoded by ${jpegDecoder === 'sharp' ? 'sharp' : `libjpeg-turbo (${basename(jpegDecoder)})`}`,
+  ]);
+  rows.push(...memoryRows(imageMemory));
   rows.push(['browser', browser ?? 'none found']);
   rows.push(...problems.map(({ message, advice }): [string, string] => ['PROBLEM', `${message} ${advice}`]));
   return formatTable(rows);
+}
+
+/** What is kept is dropped least recently used first. */
+function memoryRows({ encodedTilesBytes, folderThumbnailsBytes, decodedTilesBytes }: Diagnosis['imageMemory']) {
+  return [
+    ['memory for images', ''],
+    ['  encoded tiles', `at most ${formatBytes(encodedTilesBytes)}; JPEG tiles pass through and are not kept`],
+    ['  folder thumbnails', `at most ${formatBytes(folderThumbnailsBytes)}`],
+    ['  decoded tiles', `at most ${formatBytes(decodedTilesBytes)} for each open slide on each thread that reads it`],
+  ] as [string, string][];
 }
 
 const READERS = { hyaline: 'Hyaline', sharp: 'sharp', openslide: 'OpenSlide' } as const;
