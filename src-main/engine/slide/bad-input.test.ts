@@ -74,6 +74,22 @@ describe('a slide cut short at every 5 %', () => {
     });
   }
 
+  it('a DICOM file, a JPEG 2000 slide and an OME-TIFF: the same', async () => {
+    const dicom = new Uint8Array(readFileSync(new URL('./dicom/fixtures/fragments.dcm', import.meta.url)));
+    for (const whole of [dicom, buildTiff([await jpeg2000Page()]), await omePyramid()]) {
+      const { refused } = await checkTruncations(whole);
+      expect(refused).toBeGreaterThan(0);
+    }
+  });
+
+  it('a plain image: refused as damaged', async () => {
+    const whole = await smallPng();
+    for (let percent = 5; percent < 100; percent += 5) {
+      const outcome = await openError(whole.slice(0, Math.floor((whole.length * percent) / 100)));
+      expect(['SlideDamaged', 'NotASlide']).toContain(outcome);
+    }
+  });
+
   it('a file whose directories come first opens, and says that it is cut short', async () => {
     const whole = await jpegPyramid();
     // The writer puts directories behind the pixels; a second copy of the pixels at the end makes them come first.
@@ -126,6 +142,36 @@ describe('directories that lie', () => {
     const view = new DataView(bytes.buffer);
     const offset = view.getUint32(4, true);
     view.setUint32(offset + 2 + view.getUint16(offset, true) * 12, offset, true);
+    expect(await openError(bytes)).toBe('SlideDamaged');
+  });
+
+  it('looping through sub-directories: the slide opens with what is there, or is damaged, at once', async () => {
+    const bytes = await omePyramid();
+    const view = new DataView(bytes.buffer);
+    const offset = view.getUint32(4, true);
+    let loops = 0;
+    for (let index = 0; index < view.getUint16(offset, true); index++) {
+      const at = offset + 2 + index * 12;
+      if (view.getUint16(at, true) !== 330) continue;
+      view.setUint32(at + 8, offset, true);
+      loops++;
+    }
+    expect(loops).toBe(1);
+    const started = performance.now();
+    expect(['opens', 'SlideDamaged']).toContain(await openError(bytes));
+    expect(performance.now() - started).toBeLessThan(2_000);
+  });
+
+  it.each([
+    ['a slide of 2^31 columns', [0x48, 0, 0x06, 0], 2 ** 31],
+    ['a slide of 2^32 - 1 rows', [0x48, 0, 0x07, 0], 2 ** 32 - 1],
+    ['a slide of no columns', [0x48, 0, 0x06, 0], 0],
+    ['more columns than it has frames for', [0x48, 0, 0x06, 0], 9_999],
+  ])('DICOM, %s: SlideDamaged', async (_what, tag, value) => {
+    const bytes = new Uint8Array(readFileSync(new URL('./dicom/fixtures/rle.dcm', import.meta.url)));
+    const at = Buffer.from(bytes).indexOf(Buffer.from([...tag, 0x55, 0x4c, 4, 0]));
+    expect(at).toBeGreaterThan(0);
+    new DataView(bytes.buffer).setUint32(at + 8, value, true);
     expect(await openError(bytes)).toBe('SlideDamaged');
   });
 
