@@ -6,7 +6,7 @@ import { fitTypicality, mahalanobis, type TypicalityModel, typicalityThreshold }
 /** A slide as one vector: the mean feature of its tiles. */
 export type SlideVector = Float64Array;
 
-/** One Gaussian per split, each fitted on that split's training part alone. */
+/** One Gaussian per split, each fitted on what its heads were trained and selected on. */
 export interface TrainingData {
   readonly models: readonly ScaledModel[];
   /** 95th percentile of the distances of held-out slides, each from the model that never saw it. */
@@ -38,8 +38,8 @@ export function slideVector(features: Float32Array, dim: number): SlideVector {
 }
 
 /**
- * What slides of this study look like: Mahalanobis distance with a shrunk covariance from the training part of each
- * split, and how far slides held out of it lie. Held-out, because training slides lie closer to their own mean.
+ * What slides of this study look like: Mahalanobis distance with a shrunk covariance from the training and validation
+ * parts of each split, and how far its test slides, held out of both, lie. Held-out, because training slides lie closer to their own mean.
  * Source: Lee et al. 2018 (distance), Ledoit and Wolf 2004 (covariance).
  * @returns null where there are too few slides to tell.
  */
@@ -48,10 +48,10 @@ export function describeTraining(vectors: readonly SlideVector[], splits: readon
   const distances: number[] = [];
   const measured = new Set<number>();
   for (const split of splits) {
-    const model = fitOn(split.train.flatMap((i) => vectors[i] ?? []));
+    const model = fitOn([...split.train, ...split.validation].flatMap((i) => vectors[i] ?? []));
     if (model === null) continue;
     models.push(model);
-    for (const i of [...split.validation, ...split.test]) {
+    for (const i of split.test) {
       const vector = vectors[i];
       if (vector === undefined) continue;
       distances.push(distanceFrom(model, vector));

@@ -1,0 +1,247 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { nextGaussian, seededRandom } from '../../../src-shared/numeric/random.ts';
+import { RandomStream } from '../backbone/random-stream.ts';
+import { evaluationGraph } from '../learn/head-graph.ts';
+import type { HeadSpec, Pooling } from '../learn/head-spec.ts';
+import { TrainingWorker } from '../learn/training-worker.ts';
+import { bootstrapInterval } from './bootstrap.ts';
+import { agreementOf, MapCheckCollector, subsetReader } from './map-checks.ts';
+import { expectedCalibrationError } from './metrics.ts';
+import { chooseThreshold } from './operating-point.ts';
+import { plannedSplits, type SplitPlan } from './plan-splits.ts';
+import { compareWithTraining, describeTraining, slideVector } from './slide-typicality.ts';
+import { checkNoLeakage, type StudyCase } from './splits.ts';
+import { ECE, studyFigures } from './study-figures.ts';
+import { fitTypicality, mahalanobis } from './typicality.ts';
+
+const worker = new TrainingWorker();
+afterAll(() => worker.close());
+
+const patients = (count: number, siteOf: (patient: number) => string): StudyCase[] =>
+  Array.from({ length: count * 2 }, (_, i) => {
+    const patient = i >> 1;
+    return { id: `s${i}`, label: patient % 2 === 0 ? 'a' : 'b', group: `p${patient}`, site: siteOf(patient) };
+  });
+const PLAN: SplitPlan = { splitting: { kind: 'folds', folds: 3, repeats: 1 }, groupBy: 'patient', splitSeed: 5 };
+
+describe('the splits of a plan', () => {
+  it('are drawn anew for each repeat, every case tested once in each', () => {
+    const cases = patients(20, () => '');
+    const { splits } = plannedSplits(cases, { ...PLAN, splitting: { kind: 'folds', folds: 3, repeats: 4 } });
+    expect(splits).toHaveLength(12);
+    for (let repeat = 0; repeat < 4; repeat++) {
+      const tested = splits.slice(repeat * 3, repeat * 3 + 3).flatMap(({ test }) => test);
+      expect(tested.sort((a, b) => a - b)).toEqual(cases.map((_, i) => i));
+    }
+    expect(new Set(splits.map(({ test }) => test.join())).size).toBeGreaterThan(3);
+  });
+
+  it('keep sites whole when asked, and with them patients who were seen at two', () => {
+    const cases = patients(24, (patient) => `site ${patient % 8}`).map((item, i) =>
+      i === 1 ? { ...item, site: 'site 5' } : item,
+    );
+    const { splits } = plannedSplits(cases, { ...PLAN, groupBy: 'site' });
+    for (const split of splits) {
+      checkNoLeakage(cases, split);
+      const bySite = cases.map((item) => ({ ...item, group: item.site ?? '' }));
+      checkNoLeakage(bySite, split, 'site');
+    }
+    const nowhere = cases.map((item, i) => (i === 3 ? { ...item, site: '' } : item));
+    expect(() => plannedSplits(nowhere, { ...PLAN, groupBy: 'site' })).toThrow('name no site: s3');
+  });
+
+  it('of another tool are refused with the patient, or the site when asked, that is in two parts', () => {
+    const cases = patients(6, (patient) => (patient < 3 ? 'north' : 'south'));
+    const given = (train: number[], validation: number[], test: number[], groupBy: 'patient' | 'site') =>
+      plannedSplits(cases, { ...PLAN, groupBy, splitting: { kind: 'given', splits: [{ train, validation, test }] } });
+    expect(() => given([0, 2, 3, 4, 5], [6, 7], [1, 8, 9], 'patient')).toThrow(
+      'same patient is in two parts of the split: p0',
+    );
+    expect(() => given([0, 1, 2, 3], [4, 5], [6, 7, 8, 9], 'site')).toThrow(
+      'same site is in two parts of the split: north',
+    );
+    // What a file leaves out stays out.
+    expect(given([0, 1, 2, 3], [4, 5], [6, 7], 'patient').splits[0]?.test).toEqual([6, 7]);
+  });
+
+  it('take a missing validation part from the training part, patients whole, the test part as given', () => {
+    const cases = patients(20, () => '');
+    const train = Array.from({ length: 30 }, (_, i) => i);
+    const test = Array.from({ length: 10 }, (_, i) => i + 30);
+    const planned = plannedSplits(cases, {
+      ...PLAN,
+      splitting: { kind: 'given', splits: [{ train, validation: [], test }] },
+    });
+    const [split] = planned.splits;
+    expect(planned.validationTaken).toBe(true);
+    expect(split?.test).toEqual(test);
+    expect([...(split?.train ?? []), ...(split?.validation ?? [])].sort((a, b) => a - b)).toEqual(train);
+    expect(split?.validation.length).toBe(6);
+  });
+});
+
+describe('the threshold', () => {
+  const truth = [0, 0, 0, 1, 0, 1, 1, 1];
+  const scores = [0.1, 0.2, 0.3, 0.35, 0.5, 0.6, 0.7, 0.9];
+  it('follows its rule and lies between two scores', () => {
+    expect(chooseThreshold(truth, scores, { kind: 'youden' })).toBeCloseTo(0.325, 12);
+    expect(chooseThreshold(truth, scores, { kind: 'sensitivity', atLeast: 0.9 })).toBeCloseTo(0.325, 12);
+    expect(chooseThreshold([0, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.5, 0.7, 0.9], { kind: 'youden' })).toBeCloseTo(
+      0.25,
+      12,
+    );
+    expect(chooseThreshold([1, 1], [0.2, 0.9], { kind: 'youden' })).toBe(0.5);
+  });
+});
+
+describe('a bag of which tiles are taken away', () => {
+  it.each<Pooling>(['histotransfer', 'abmil', 'clam-sb', 'mean', 'max'])(
+    'is read off one pass as %s would judge what is left',
+    async (pooling) => {
+      const spec: HeadSpec = { pooling, gated: false, featureDim: 6, classes: 3, seed: 2 };
+      const { model, parameters } = evaluationGraph(spec);
+      const stream = new RandomStream(4, pooling);
+      const weights = new Map(
+        model.graph.initializers
+          .filter(({ name }) => parameters.includes(name))
+          .map(({ name, dims }) => {
+            const count = dims.reduce((product, dim) => product * dim, 1);
+            return [name, Float32Array.from({ length: count }, () => stream.nextNormal() * 0.4)] as const;
+          }),
+      );
+      const bag = Float32Array.from({ length: 11 * 6 }, () => stream.nextNormal());
+      const kept = [0, 3, 4, 9];
+      const part = Float32Array.from(kept.flatMap((t) => [...bag.subarray(t * 6, t * 6 + 6)]));
+      const read = subsetReader(pooling, await worker.predict(spec, weights, bag));
+      const asked = await worker.predict(spec, weights, part);
+      read(kept).forEach((p, c) => {
+        expect(p).toBeCloseTo(asked.probabilities[c] ?? Number.NaN, 5);
+      });
+    },
+  );
+
+  it('loses the class called soonest where the weights point at what decides', () => {
+    const tiles = 40;
+    // Two tiles hold all the evidence, and the attention.
+    const attention = Float32Array.from({ length: tiles }, (_, t) => (t < 2 ? 0.4 : 0.2 / (tiles - 2)));
+    const contributions = Float32Array.from({ length: tiles * 2 }, (_, at) => {
+      const value = at >> 1 < 2 ? 4 : -1;
+      return (attention[at >> 1] ?? 0) * (at % 2 === 1 ? value : -value);
+    });
+    const logits = new Float32Array(2);
+    contributions.forEach((value, at) => {
+      logits[at % 2] = (logits[at % 2] ?? 0) + value;
+    });
+    const probability = 1 / (1 + Math.exp((logits[0] ?? 0) - (logits[1] ?? 0)));
+    const prediction = {
+      ...{ logits, attention, contributions, attentionScores: attention },
+      probabilities: Float32Array.of(1 - probability, probability),
+    };
+    const flat = { ...prediction, attention: attention.map((_, t) => (t + 1) / 820) };
+    const checks = new MapCheckCollector('abmil', 1);
+    checks.add([prediction, prediction], flat);
+    const result = checks.result(1, 0.5);
+    expect(result?.seedAgreement).toBeCloseTo(1, 9);
+    expect(result?.shuffled?.agreement).toBeLessThan(0);
+    const [whole, ...fewer] = result?.deletion.probability ?? [];
+    expect(whole).toBeCloseTo(probability, 5);
+    expect(Math.min(...fewer)).toBeLessThan(0.2);
+    expect(result?.randomDeletion.probability[3]).toBeGreaterThan(result?.deletion.probability[3] ?? 1);
+    expect(result?.insertion.probability[2]).toBeGreaterThan(0.95);
+    expect(agreementOf([attention])).toBeNull();
+  });
+});
+
+describe('slides like and unlike the training slides', () => {
+  const random = seededRandom(8);
+  const noise = (count: number, dim: number): Float64Array =>
+    Float64Array.from({ length: count * dim }, () => nextGaussian(random));
+
+  it('lie as far by the slides themselves as by their covariance', () => {
+    const [count, dim] = [12, 30];
+    const data = noise(count, dim);
+    const dual = fitTypicality({ data, count, dim });
+    expect(dual.dual).not.toBeNull();
+    // The same covariance written out: Sigma = (1 - s) X'X / n + s mu I, solved by elimination.
+    const centred = data.map((value, at) => value - (dual.mean[at % dim] ?? 0));
+    const trace = centred.reduce((sum, value) => sum + value * value, 0) / count;
+    const rows = Array.from({ length: dim }, (_, a) =>
+      Array.from({ length: dim }, (_, b) => {
+        let sum = 0;
+        for (let i = 0; i < count; i++) sum += (centred[i * dim + a] ?? 0) * (centred[i * dim + b] ?? 0);
+        return ((1 - dual.shrinkage) * sum) / count + (a === b ? (dual.shrinkage * trace) / dim : 0);
+      }),
+    );
+    const probe = noise(1, dim);
+    const y = Array.from(probe, (value, j) => value - (dual.mean[j] ?? 0));
+    const solved = solve(rows, y);
+    const expected = Math.sqrt(y.reduce((sum, value, j) => sum + value * (solved[j] ?? 0), 0));
+    expect(mahalanobis(dual, { data: probe, count: 1, dim })[0]).toBeCloseTo(expected, 9);
+  });
+
+  it('are told apart with the threshold of held-out slides', () => {
+    const dim = 24;
+    const bags = (count: number, shift: number) =>
+      Array.from({ length: count }, () =>
+        slideVector(
+          Float32Array.from({ length: 20 * dim }, () => nextGaussian(random) + shift),
+          dim,
+        ),
+      );
+    const vectors = bags(60, 0);
+    const cases = vectors.map((_, i) => ({ id: `${i}`, label: i % 2 === 0 ? 'a' : 'b', group: `${i}` }));
+    const { splits } = plannedSplits(cases, { ...PLAN, splitting: { kind: 'folds', folds: 5, repeats: 1 } });
+    const training = describeTraining(vectors, splits);
+    if (training === null) throw new Error('60 slides are enough');
+    const share = (list: readonly Float64Array[]) =>
+      list.filter((vector) => compareWithTraining(training, vector).unlike).length / list.length;
+    expect(share(bags(200, 0))).toBeLessThan(0.15);
+    expect(share(bags(40, 0.6))).toBe(1);
+    expect(describeTraining(vectors.slice(0, 6), [])).toBeNull();
+  });
+});
+
+function solve(matrix: number[][], right: readonly number[]): number[] {
+  const n = right.length;
+  const rows = matrix.map((row, i) => [...row, right[i] ?? 0]);
+  for (let c = 0; c < n; c++) {
+    const pivot = rows[c] ?? [];
+    for (let r = 0; r < n; r++) {
+      const row = rows[r] ?? [];
+      const factor = (row[c] ?? 0) / (pivot[c] ?? 1);
+      if (r !== c) rows[r] = row.map((value, k) => value - factor * (pivot[k] ?? 0));
+    }
+  }
+  return rows.map((row, i) => (row[n] ?? 0) / (row[i] ?? 1));
+}
+
+describe('the calibration error of a study', () => {
+  it('lies within its interval, which the plain percentiles of the bootstrap miss', async () => {
+    // Calibrated by construction: labels are drawn with the probabilities themselves.
+    const random = seededRandom(3);
+    const rows = Array.from({ length: 40 }, () => {
+      const p = random();
+      return { p, label: random() < p ? 1 : 0 };
+    });
+    const cases = rows.map(({ label }, i) => ({ id: `${i}`, label: label === 1 ? 'b' : 'a', group: `${i}` }));
+    const predictions = rows.map(({ p }, caseIndex) => ({
+      ...{ caseIndex, fold: 0, probabilities: [1 - p, p], bySeed: [[1 - p, p]] },
+    }));
+    const plain = (chosen: Uint32Array) =>
+      expectedCalibrationError(
+        Array.from(chosen, (i) => rows[i]?.label ?? 0),
+        Array.from(chosen, (i) => rows[i]?.p ?? 0),
+      );
+    const percentile = bootstrapInterval(rows.length, null, plain, { seed: 1, resamples: 500 });
+    const figures = await studyFigures(cases, ['a', 'b'], predictions, {
+      ...{ splitSeed: 1, groupsAreImages: false, positive: 1, resamples: 500 },
+      thresholds: [{ ofMean: 0.5, bySeed: [0.5] }],
+    });
+    const ece = figures.find(({ name }) => name === ECE);
+    expect(ece?.byFold[0]).toBeCloseTo(percentile.estimate, 12);
+    expect(percentile.resampleMean).toBeGreaterThan(percentile.estimate);
+    expect(ece?.value).toBeLessThan(percentile.estimate);
+    expect(ece?.interval?.low).toBeLessThanOrEqual(ece?.value ?? -1);
+    expect(ece?.interval?.high).toBeGreaterThanOrEqual(ece?.value ?? 2);
+  });
+});
