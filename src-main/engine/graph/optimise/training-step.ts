@@ -3,7 +3,7 @@ import { differentiate } from '../autodiff/differentiate.ts';
 import { type DropoutMask, withDropoutMasks } from '../autodiff/dropout.ts';
 import type { Tape } from '../autodiff/tape.ts';
 import type { GraphTensor, OnnxModel } from '../model.ts';
-import { elementCount } from '../model.ts';
+import { elementCount, floatsOf } from '../model.ts';
 import { type OptimiserSpec, stateNames } from './optimiser.ts';
 import { GRADIENT_SCALE, gradientInput, LOSS_SCALE, type TrainingStepOptions } from './step-options.ts';
 import { emitUpdates, updateGraph } from './update-graph.ts';
@@ -152,6 +152,5 @@ function namedGradients(names: readonly string[], gradients: ReadonlyMap<string,
 /** First values of a state tensor as floats. */
 export function initialValues(tensor: StateTensor): Float32Array {
   if (tensor.initial === null) return new Float32Array(elementCount(tensor.dims));
-  const { data } = tensor.initial;
-  return new Float32Array(data.slice().buffer);
+  return Float32Array.from(floatsOf(tensor.initial));
 }

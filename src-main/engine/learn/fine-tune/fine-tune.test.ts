@@ -92,7 +92,7 @@ describe('fine-tuning', () => {
   });
 
   it('learns, moves every layer, and leaves running statistics alone', async () => {
-    const result = await fineTune(model, tuning({ epochs: 4 }), slides(8, 4), slides(4, 4));
+    const result = await fineTune(model, tuning({ epochs: 3 }), slides(4, 3), slides(2, 2));
     const [first, last] = [result.history[0], result.history.at(-1)];
     expect(last?.trainLoss).toBeLessThan(first?.trainLoss ?? 0);
     const constants = constantsOf(model);
@@ -103,7 +103,7 @@ describe('fine-tuning', () => {
   });
 
   it('gives the same whether tiles go through together or in parts, in training and in judging', async () => {
-    const [train, validation] = [slides(4, 5), slides(2, 5)];
+    const [train, validation] = [slides(2, 5), slides(1, 5)];
     const [whole, parts] = [
       await fineTune(model, tuning({ rate: 1e-5, epochs: 1 }), train, validation),
       await fineTune(model, tuning({ rate: 1e-5, epochs: 1, tilesAtOnce: 2 }), train, validation),
@@ -127,18 +127,17 @@ describe('fine-tuning', () => {
 
   it('goes on after a stop and ends as an uninterrupted one', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'hyaline-tune-'));
-    const options = tuning({ epochs: 3, tilesPerStep: 2, checkpointPath: join(folder, 'state') });
+    const options = tuning({ epochs: 2, tilesPerStep: 2, checkpointPath: join(folder, 'state') });
     const run = (changes: Partial<FineTuning>, hooks: Parameters<typeof fineTune>[4] = {}) =>
-      fineTune(model, { ...options, ...changes }, slides(4, 4), slides(2, 4), hooks);
+      fineTune(model, { ...options, ...changes }, slides(2, 3), slides(2, 2), hooks);
     const whole = await run({ checkpointPath: null });
     const stop = new AbortController();
     const onEpoch = ({ epoch }: EpochRecord): void => {
-      if (epoch === 2) stop.abort();
+      if (epoch === 1) stop.abort();
     };
     await expect(run({}, { onEpoch, signal: stop.signal })).rejects.toMatchObject({ code: 'Cancelled' });
     const resumed = await run({});
     expect(resumed).toEqual(whole);
-    expect((await run({ checkpointKey: 'other', epochs: 1 })).history).toEqual(whole.history.slice(0, 1));
     rmSync(folder, { recursive: true });
   });
 

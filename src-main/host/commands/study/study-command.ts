@@ -1,18 +1,20 @@
 import type { Command } from 'commander';
 import { type Finish, newCommand, runs, STORE_OPTION } from '../command.ts';
 import { externalCommand } from './external.ts';
+import { fineTuneCommand } from './fine-tune.ts';
 import { newStudyCommand, trainCommand } from './new-and-train.ts';
 import { predictCommand } from './predict.ts';
 import { reportCommand } from './report.ts';
 import { listStudies, showStudy } from './show.ts';
 
-/** `hyaline study new | train | predict | report | external | list | show`: learning from slide labels alone. */
+/** `hyaline study new | train | predict | report | external | finetune | list | show`: learning from slide labels alone. */
 export function studyCommand(finish: Finish): Command {
   const study = newCommand('study', 'learn from slide labels alone, judged on slides the heads never saw');
   study.addCommand(newStudyCommand(finish));
   study.addCommand(trainCommand(finish));
   study.addCommand(predictCommand(finish));
   study.addCommand(externalCommand(finish));
+  study.addCommand(fineTuneCommand(finish));
   study.addCommand(reportCommand(finish));
   const list = newCommand('list', 'studies in the store').option(...STORE_OPTION);
   study.addCommand(runs<{ store?: string }>(list, finish, listStudies));

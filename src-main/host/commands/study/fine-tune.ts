@@ -1,0 +1,68 @@
+import type { Command } from 'commander';
+import { DEFAULT_FINE_TUNING } from '../../../../src-shared/model/fine-tune.ts';
+import { abortOnSignal } from '../../abort-on-signal.ts';
+import { awaitJob } from '../../await-job.ts';
+import { EXIT } from '../../exit-codes.ts';
+import type { Terminal } from '../../terminal.ts';
+import { type Finish, newCommand, numberWithin, runs, STORE_OPTION } from '../command.ts';
+import { findStudy } from './find-study.ts';
+import { describeStudy, withEngine } from './show.ts';
+
+interface FineTuneOptions {
+  readonly store?: string;
+  readonly threads: number;
+  readonly fold: number;
+  readonly seed?: number;
+  readonly k: number;
+  readonly perStep?: number;
+  readonly epochs: number;
+  readonly rate: number;
+}
+
+export function fineTuneCommand(finish: Finish): Command {
+  const { tiles, epochs, rate } = DEFAULT_FINE_TUNING;
+  const command = newCommand('finetune', 'train backbone and head together on the most attended tiles of each slide')
+    .argument('<study>', 'trained study whose backbone, head and split are begun with')
+    .option(
+      '--fold <number>',
+      'split whose training part is learned from, from 1',
+      numberWithin(1, 10_000, 'integer'),
+      1,
+    )
+    .option('--seed <number>', "seed of the head to begin with; the study's first if left out", seedNumber)
+    .option('--k <number>', 'most attended tiles of each slide', numberWithin(1, 100_000, 'integer'), tiles)
+    .option('--per-step <number>', 'of those, tiles drawn anew for each step', numberWithin(1, 100_000, 'integer'))
+    .option('--epochs <number>', 'passes over the training part', numberWithin(1, 1000, 'integer'), epochs)
+    .option('--rate <number>', "Adam's learning rate", numberWithin(0, 1), rate)
+    .option(...STORE_OPTION)
+    .option('--threads <number>', 'threads for the model; 0 = all cores', numberWithin(0, 1024, 'integer'), 0);
+  return runs<FineTuneOptions>(command, finish, fineTune);
+}
+
+const seedNumber = numberWithin(0, 2 ** 31 - 1, 'integer');
+
+async function fineTune(
+  options: FineTuneOptions,
+  terminal: Terminal,
+  [named = '']: readonly string[],
+): Promise<number> {
+  const { fold, seed = null, k, perStep = null, epochs, rate } = options;
+  return await withEngine(
+    options.store,
+    (engine) =>
+      abortOnSignal(async (signal) => {
+        const study = await findStudy(engine, named);
+        const { studyId, jobId } = await engine.api.fineTuneStudy({
+          ...{ studyId: study.id, fold: fold - 1, seed, tiles: k, tilesPerStep: perStep, epochs, rate },
+        });
+        const bar = terminal.progress(`${study.plan.name}, fine-tuning`);
+        await awaitJob(engine, jobId, ({ progress }) => bar.update(progress), signal).finally(() => bar.stop());
+        const tuned = await engine.api.getStudy(studyId);
+        const backbone = (await engine.api.listBackbones()).find(({ id }) => id === tuned.plan.backboneId);
+        terminal.printJson({ study: tuned, backbone: backbone ?? null });
+        terminal.print(`backbone ${backbone?.name}: ${backbone?.method}\n${describeStudy(tuned)}`);
+        return EXIT.ok;
+      }),
+    options.threads,
+  );
+}
