@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Comparison, TaskComparison } from '../../../src-shared/model/comparison.ts';
+import { nextGaussian, seededRandom } from '../../../src-shared/numeric/random.ts';
 import { InferenceWorker } from '../infer/inference-worker.ts';
 import { compareBackbones } from './compare.ts';
 import type { CompareBackbone } from './contenders.ts';
 import { FeatureCache } from './feature-cache.ts';
 import { readTasks } from './read-tasks.ts';
-import { checkered, grey, paintImages, pink, writeLittleNetwork } from './testing.ts';
+import { checkered, grey, paintImages, pink, SIDE_PX, writeLittleNetwork } from './testing.ts';
 import { writeComparison } from './write-comparison.ts';
 
 let folder = '';
@@ -31,6 +32,7 @@ async function run(...below: string[]): Promise<Comparison> {
       resamples: 200,
     },
     ...{ tolerance: 0.01, ckaImages: 40, robustnessImages: 8, twinsFolder: join(folder, 'twins') },
+    slides: [{ name: 'a slide.svs', count: 12, read: drawnTile }],
     bench: { worker, cache: new FeatureCache(join(folder, 'features')), threads: 1 },
   });
 }
@@ -39,6 +41,16 @@ async function run(...below: string[]): Promise<Comparison> {
 const withoutOrigin = ({ card, ...rest }: CompareBackbone): CompareBackbone => {
   return { ...rest, card: { ...card, origin: 'unknown' } };
 };
+
+/** Tiles of a slide that differ in how strong their checkerboard is, under some noise. */
+async function drawnTile(tile: number): Promise<Uint8Array> {
+  const random = seededRandom(tile);
+  return Uint8Array.from({ length: SIDE_PX * SIDE_PX * 3 }, (_, at) => {
+    const place = Math.floor(at / 3);
+    const sign = ((place % SIDE_PX) + Math.floor(place / SIDE_PX)) % 2 === 0 ? 1 : -1;
+    return Math.round(128 + sign * 5 * tile + 6 * nextGaussian(random));
+  });
+}
 
 function task(name: string): TaskComparison {
   const found = comparison.tasks.find((it) => it.task === name);
@@ -133,6 +145,20 @@ describe('a comparison of backbones', () => {
     expect(of('blur', 2)?.rankCorrelation ?? 1).toBeLessThan(of('rotation', 90)?.rankCorrelation ?? 0);
   });
 
+  it('shows how far maps of a slide move', () => {
+    const maps = comparison.mapRobustness ?? [];
+    expect(maps.map(({ slide, backbone, cut, tiles }) => [slide, backbone, cut, tiles])).toEqual(
+      ['planted', 'drawn', 'unlearnt'].map((name) => ['a slide.svs', name, 'late', 12]),
+    );
+    for (const { shifts, formula } of maps) {
+      expect(shifts).toHaveLength(15);
+      expect(formula).toContain("Spearman's");
+      // A turn by a right angle leaves the tiles' order of strength; a wide blur leaves next to nothing of it.
+      const of = (name: string, level: number) => shifts.find((it) => it.shift === name && it.level === level);
+      expect(of('rotation', 90)?.rankCorrelation ?? 0).toBeGreaterThan(of('blur', 4)?.rankCorrelation ?? 1);
+    }
+  });
+
   it('names what it left out', () => {
     expect(comparison.skipped).toEqual([expect.objectContaining({ name: 'lonely' })]);
     expect(comparison.skipped[0]?.reason).toContain('one class only (one)');
@@ -172,6 +198,8 @@ describe('a comparison of backbones', () => {
       expect(figure).toContain('KG(l) = S_pretrained(l)');
       expect(figure).toMatch(/5-fold cross-validation, by image, seeds 1, 2/);
     }
+    expect((await read('maps-a_slide.svs.svg')).replaceAll(/<[^>]*>\s*/g, ' ')).toContain('Map of a tile q');
+    expect((await read('maps.csv')).trim().split('\r\n')).toHaveLength(1 + 3 * 15);
     expect(files).toEqual(expect.arrayContaining(['cka-rbf.svg', 'cka-rbf-biased.png', 'moves-texture.png']));
     const svg = await read('cka.svg');
     expect(svg).toContain('planted@early');

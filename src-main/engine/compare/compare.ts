@@ -4,6 +4,7 @@ import type {
   Comparison,
   ControlScore,
   FineTuneChange,
+  MapRobustness,
   RobustnessCurve,
   TaskComparison,
 } from '../../../src-shared/model/comparison.ts';
@@ -24,8 +25,9 @@ import { measureMsPerImage } from './patch-features.ts';
 import type { PatchTask, SkippedTask } from './patch-task.ts';
 import { INNER_FOLDS, type ProbeKind } from './probe-part.ts';
 import { ProbePool } from './probe-pool.ts';
-import { robustnessCurve } from './robustness.ts';
+import { mapRobustness, robustnessCurve } from './robustness.ts';
 import { chanceOf, chosenInTraining, metricOf, scoreInterval, type TaskScore } from './score-task.ts';
+import type { SlideTiles } from './slide-tiles.ts';
 import { OUTER_FOLDS, taskParts, testedImages } from './task-parts.ts';
 
 export interface CompareRequest {
@@ -48,6 +50,8 @@ export interface CompareRequest {
   readonly ckaImages: number;
   /** Test images of a task that robustness is measured on, at most; 0 = it is not measured. */
   readonly robustnessImages: number;
+  /** Slides whose maps are put under the same shifts, tiles drawn by the caller; none = it is not measured. */
+  readonly slides?: readonly Pick<SlideTiles, 'name' | 'count' | 'read'>[] | undefined;
   /** Where the files of the random twins are kept. */
   readonly twinsFolder: string;
   readonly bench: Omit<Bench, 'settings' | 'probes'>;
@@ -124,6 +128,7 @@ async function compareWith(request: Ready): Promise<Comparison> {
     tasks: compared,
     skipped: request.skipped,
     ranks: ranksOf(compared),
+    mapRobustness: await mapsOf(request),
     claims: whatMayBeClaimed(request.backbones.map(({ card }) => card)),
     ...(await similarities(request, judged, sample)),
     seconds: (performance.now() - startedMs) / 1000,
@@ -243,6 +248,19 @@ async function robustnessOf(
     if (curve !== null) curves.push(curve);
   }
   return curves;
+}
+
+/** Every backbone at its last cut: what a map is made of where none is chosen. */
+async function mapsOf({ bench: given, probe, standardise, backbones, slides = [] }: Ready): Promise<MapRobustness[]> {
+  const bench: Bench = { ...given, settings: { kind: probe, standardise } };
+  const maps: MapRobustness[] = [];
+  for (const slide of slides) {
+    for (const backbone of backbones) {
+      const cut = backbone.cuts.at(-1);
+      if (cut !== undefined) maps.push(await mapRobustness(bench, backbone, cut, slide));
+    }
+  }
+  return maps;
 }
 
 /** The twins of each trained backbone together, and every backbone that is itself random. */

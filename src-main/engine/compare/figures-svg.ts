@@ -1,4 +1,4 @@
-import type { Comparison, TaskComparison } from '../../../src-shared/model/comparison.ts';
+import type { Comparison, ShiftedScore, TaskComparison } from '../../../src-shared/model/comparison.ts';
 import { mean } from '../../../src-shared/numeric/statistics.ts';
 import { figureNotes } from './figure-notes.ts';
 import { type ShiftCurve, shiftsSvg } from './robustness-svg.ts';
@@ -70,7 +70,7 @@ export function robustnessFigures(
   const { robustness, metric, chance } = task;
   const [first] = robustness;
   if (first === undefined) return null;
-  const of = (pick: (it: (typeof first.shifts)[number]) => number | null, unchanged: (score: number) => number) =>
+  const of = (pick: (it: ShiftedScore) => number | null, unchanged: (score: number) => number) =>
     robustness.map(
       (curve): ShiftCurve => ({
         name: `${curve.backbone}@${curve.cut}`,

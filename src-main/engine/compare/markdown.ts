@@ -47,7 +47,7 @@ export function overview({ tasks, backbones, ranks }: Comparison): string {
   const alarms = tasks.map(({ confounds }) => (confounds[0]?.alarm === true ? '**cannot rank**' : 'can rank'));
   const verdict = ['verdict of the controls', '', ...alarms, ...(ranks === null ? [] : [''])];
   const title = '## All tasks, each backbone at the cut chosen inside the training part (%)';
-  const body = table(
+  const body = markdownTable(
     [...header, ...(ranks === null ? [] : ['mean rank'])],
     [...rows, ...twins, ...controls, chance, verdict],
   );
@@ -68,7 +68,7 @@ function backboneTable({ backbones }: Comparison): string {
   const rows = backbones.map(({ name, architecture, origin, method, sha256, assumed }) => {
     return [name, architecture, origin, method, `\`${sha256.slice(0, 12)}\``, assumed.join('; ')];
   });
-  return `## Backbones\n\n${table(['name', 'architecture', 'trained on', 'method', 'SHA-256', 'assumed'], rows)}`;
+  return `## Backbones\n\n${markdownTable(['name', 'architecture', 'trained on', 'method', 'SHA-256', 'assumed'], rows)}`;
 }
 
 function taskBlock(task: TaskComparison): string {
@@ -130,7 +130,7 @@ function pairText({ classes, control, best }: ConfoundAlarm): string {
 function cutTable({ backbones }: TaskComparison): string {
   const header = ['backbone', 'cut', 'score %', 'random twins %', 'gain', 'parameters', 'MFLOPs', 'ms/image', ''];
   const rows = backbones.flatMap((backbone) => backbone.cuts.map((cut) => cutRow(backbone, cut)));
-  return table(header, rows);
+  return markdownTable(header, rows);
 }
 
 function cutRow(backbone: BackboneScore, cut: CutScore): string[] {
@@ -164,7 +164,7 @@ function robustnessTable({ robustness, metric }: TaskComparison): string {
     return [backbone, cut, percent(unchanged), ...cells];
   });
   const title = `${metric} in % on ${first.images} changed test images (rank correlation of decisions with the unchanged ones)`;
-  return `${title}:\n\n${table(header, rows)}`;
+  return `${title}:\n\n${markdownTable(header, rows)}`;
 }
 
 function claimsBlock({ claims = [] }: Comparison): string {
@@ -193,7 +193,7 @@ function signed(value: number): string {
 }
 
 /** Cells may hold anything a file name holds. */
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+export function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');

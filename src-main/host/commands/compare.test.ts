@@ -6,7 +6,7 @@ import type { Comparison } from '../../../src-shared/model/comparison.ts';
 import { grey, paintImages, pink, writeLittleNetwork } from '../../engine/compare/testing.ts';
 import { main } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
-import { splitCut } from './compare.ts';
+import { splitCut } from './compare-names.ts';
 
 let folder = '';
 beforeAll(async () => {

@@ -1,8 +1,9 @@
 import { mkdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Comparison } from '../../../src-shared/model/comparison.ts';
 import type { CompareBackbone } from '../../engine/compare/contenders.ts';
+import type { SlideTiles } from '../../engine/compare/slide-tiles.ts';
 import { abortOnSignal } from '../abort-on-signal.ts';
 import { chooseBackbone } from '../analysis/choose-backbone.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -10,6 +11,8 @@ import { openEngine } from '../open-engine.ts';
 import { storeFolder } from '../store-folder.ts';
 import { formatDuration, type Terminal } from '../terminal.ts';
 import { type Finish, newCommand, numberWithin, runs, STORE_OPTION } from './command.ts';
+import { nameList, splitCut } from './compare-names.ts';
+import { truncationCommand } from './compare-truncation.ts';
 
 interface Options {
   readonly tasks: readonly string[];
@@ -23,6 +26,9 @@ interface Options {
   readonly tolerance: number;
   readonly ckaImages: number;
   readonly robustness: number;
+  readonly maps: readonly string[];
+  readonly mapTiles: number;
+  readonly slideMpp?: number;
   readonly groupPattern?: RegExp;
   readonly ungrouped: readonly string[];
   readonly crossValidate: boolean;
@@ -30,12 +36,16 @@ interface Options {
   readonly threads: number;
 }
 
+/** As commander gives them: nothing is required before a command within this one is ruled out. */
+type GivenOptions = Omit<Options, 'tasks' | 'backbones' | 'out'> &
+  Partial<Pick<Options, 'tasks' | 'backbones' | 'out'>>;
+
 export function compareCommand(finish: Finish): Command {
   const whole = (low: number, high: number) => numberWithin(low, high, 'integer');
   const command = newCommand('compare', 'judge backbones, cut by cut, on patch tasks, with controls and tests')
-    .requiredOption('--tasks <paths>', 'folders or tables of patch tasks, separated by commas', list)
-    .requiredOption('--backbones <names>', 'names or .onnx files, separated by commas; add @cut+cut, or @all', list)
-    .requiredOption('--out <folder>', 'where tables and figures go; features are kept in its cache/')
+    .option('--tasks <paths>', 'folders or tables of patch tasks, separated by commas', nameList)
+    .option('--backbones <names>', 'names or .onnx files, separated by commas; add @cut+cut, or @all', nameList)
+    .option('--out <folder>', 'where tables and figures go; features are kept in its cache/')
     .option('--probe <kind>', 'svm, logistic or knn', oneOf(['svm', 'logistic', 'knn'] as const), 'svm')
     .option(
       '--raw-features',
@@ -53,12 +63,30 @@ export function compareCommand(finish: Finish): Command {
       whole(0, 10_000),
       0,
     )
+    .option(
+      '--maps <slides>',
+      'slides whose similarity maps are put under the same shifts, separated by commas',
+      nameList,
+      [],
+    )
+    .option('--map-tiles <number>', 'tiles drawn of each of them', whole(10, 10_000), 64)
+    .option('--slide-mpp <µm>', 'pixel size of slides that do not state it', numberWithin(0.01, 100))
     .option('--group-pattern <regex>', 'group of images without one: the first bracket found in the file name', pattern)
-    .option('--ungrouped <tasks>', 'tasks whose groups are no patients, separated by commas', list, [])
+    .option('--ungrouped <tasks>', 'tasks whose groups are no patients, separated by commas', nameList, [])
     .option('--cross-validate', 'do not use the parts tasks bring along', false)
     .option(...STORE_OPTION)
     .option('--threads <number>', 'threads for the model; 0 = all cores', whole(0, 1024), 0);
-  return runs<Options>(command, finish, compare);
+  // Options behind the name of a command within are that command's own; what is required here is so only without one.
+  command.enablePositionalOptions();
+  command.addCommand(truncationCommand(finish));
+  return runs<GivenOptions>(command, finish, async (options, terminal) => {
+    const { tasks, backbones, out } = options;
+    if (tasks === undefined || backbones === undefined || out === undefined) {
+      const missing = Object.entries({ tasks, backbones, out }).find(([, value]) => value === undefined);
+      command.error(`error: required option '--${missing?.[0]}' not specified`, { exitCode: EXIT.usage });
+    }
+    return await compare({ ...options, tasks, backbones, out }, terminal);
+  });
 }
 
 async function compare(options: Options, terminal: Terminal): Promise<number> {
@@ -78,6 +106,7 @@ async function compare(options: Options, terminal: Terminal): Promise<number> {
 async function runComparison(options: Options, terminal: Terminal, signal: AbortSignal): Promise<Comparison> {
   const { readTasks } = await import('../../engine/compare/read-tasks.ts');
   const { compareBackbones } = await import('../../engine/compare/compare.ts');
+  const { drawSlideTiles } = await import('../../engine/compare/slide-tiles.ts');
   const { FeatureCache } = await import('../../engine/compare/feature-cache.ts');
   const { InferenceWorker } = await import('../../engine/infer/inference-worker.ts');
   const { ungrouped, crossValidate, groupPattern = null } = options;
@@ -89,18 +118,26 @@ async function runComparison(options: Options, terminal: Terminal, signal: Abort
   const bar = terminal.progress('compare');
   const onProgress = (stage: string, done: number, total: number): void =>
     bar.update({ stage, done, total, perSecond: null, secondsLeft: null });
+  const slides: SlideTiles[] = [];
   try {
+    for (const path of options.maps) {
+      slides.push(
+        await drawSlideTiles(resolve(path), basename(path), options.slideMpp ?? null, options.mapTiles, signal),
+      );
+    }
     const { probe, rawFeatures, resamples, tolerance, ckaImages, threads } = options;
     return await compareBackbones({
       ...{ tasks, skipped, backbones, probe, resamples, tolerance, ckaImages, seeds: options.seeds },
       standardise: !rawFeatures,
       robustnessImages: options.robustness,
+      slides,
       twinSeeds: Array.from({ length: options.twins }, (_, i) => i + 1),
       twinsFolder: join(cacheFolder, 'twins'),
       bench: { worker, cache: new FeatureCache(join(cacheFolder, 'features')), threads, signal, onProgress },
     });
   } finally {
     bar.stop();
+    for (const slide of slides) await slide.close();
     await worker.close();
   }
 }
@@ -124,21 +161,8 @@ async function chooseBackbones({ backbones, store, threads }: Options): Promise<
   }
 }
 
-/** `name@cut+cut`: a folder's name may hold an @ too, a cut never holds a slash or a dot's suffix. */
-export function splitCut(text: string): { readonly name: string; readonly cuts: string | null } {
-  const match = /^(.*)@([^@/\\]*)$/.exec(text);
-  if (match === null || /\.onnx$/i.test(text)) return { name: text, cuts: null };
-  return { name: match[1] ?? text, cuts: match[2] ?? null };
-}
-
-function list(text: string): readonly string[] {
-  const parts = text.split(',').map((part) => part.trim());
-  if (parts.some((part) => part === '')) throw new InvalidArgumentError('It has an empty part between commas.');
-  return parts;
-}
-
 function seeds(text: string): readonly number[] {
-  const numbers = list(text).map(numberWithin(0, 2 ** 31 - 1, 'integer'));
+  const numbers = nameList(text).map(numberWithin(0, 2 ** 31 - 1, 'integer'));
   if (new Set(numbers).size < numbers.length) throw new InvalidArgumentError('A seed occurs twice.');
   return numbers;
 }
