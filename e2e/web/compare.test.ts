@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkered, grey, paintImages, pink } from '../../src-main/engine/compare/testing.ts';
+import { grey, type Paint, paintImages, pink } from '../../src-main/engine/compare/testing.ts';
 import {
   type Host,
   hyaline,
@@ -17,6 +17,8 @@ import { writeLittleNetwork } from './little-network.ts';
 import { Workstation } from './workstation.ts';
 
 const JOB_TIMEOUT_MS = 120_000;
+/** What the planted filter sees, and colour does not. */
+const weave: Paint = (x, y) => 128 + ((x + y) % 2 === 0 ? 4 : -4);
 
 /** A comparison as a user makes one: folders chosen, checked, run, looked into, saved. Steps build on each other. */
 describe('a comparison', () => {
@@ -28,8 +30,8 @@ describe('a comparison', () => {
   beforeAll(async () => {
     sandbox = await makeSandbox();
     const tasks = join(sandbox.folder, 'tasks');
-    await paintImages(join(tasks, 'texture', 'plain'), 15, grey, 1);
-    await paintImages(join(tasks, 'texture', 'weave'), 15, checkered, 2);
+    await paintImages(join(tasks, 'texture', 'plain'), 15, grey, 21);
+    await paintImages(join(tasks, 'texture', 'weave'), 15, weave, 22);
     await paintImages(join(tasks, 'colour', 'grey'), 15, grey, 3);
     await paintImages(join(tasks, 'colour', 'pink'), 15, pink, 4);
     await paintImages(join(tasks, 'lonely', 'one'), 6, grey, 5);

@@ -11,7 +11,7 @@ const SECOND = 6;
 const TAPS = 27;
 
 /**
- * A network of two convolutions with a pooling between, so that it can be cut in the middle. Where `planted`, its first
+ * A network of two convolutions with a sum between, so that it can be cut in the middle. Where `planted`, its first
  * layer has a filter for checkerboards of single pixels, and its second one cannot see that filter's answers: what was
  * planted shows at the first cut only.
  */
@@ -29,8 +29,8 @@ export async function writeLittleNetwork(path: string, planted: boolean, seed: n
   const pads = { pads: [1, 1, 1, 1] };
   const conv = g.node('conv1', 'Conv', [image, g.floats('w1', [FIRST, 3, 3, 3], first)], pads);
   const relu = g.node('relu1', 'Relu', [conv]);
-  const pool = g.node('pool1', 'MaxPool', [relu], { kernel_shape: [2, 2], strides: [2, 2] });
-  const conv2 = g.node('conv2', 'Conv', [pool, g.floats('w2', [SECOND, FIRST, 3, 3], second)], pads);
+  const sum = g.node('sum1', 'Add', [relu, relu]);
+  const conv2 = g.node('conv2', 'Conv', [sum, g.floats('w2', [SECOND, FIRST, 3, 3], second)], pads);
   g.output(g.node('relu2', 'Relu', [conv2]), null);
   await writeFile(path, encodeModel(g.build()));
 }

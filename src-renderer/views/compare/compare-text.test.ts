@@ -3,7 +3,7 @@ import { intervalText, points, pText, signedPoints } from './compare-text.ts';
 
 describe('numbers of a comparison in words', () => {
   it('are points of a hundred, a dash where there is none', () => {
-    expect([points(0.8433), points(null), points(Number.NaN)]).toEqual(['84.3', '–', '–']);
+    expect([points(0.8433), points(-0.333), points(null), points(Number.NaN)]).toEqual(['84.3', '−33.3', '–', '–']);
     expect(intervalText({ low: 0.573, high: 0.787 })).toBe('57.3 to 78.7');
     expect(intervalText({ low: null, high: null })).toBe('');
   });

@@ -4,7 +4,7 @@ const DASH = '–';
 
 /** A score in 0..1 as points of a hundred: `84.3`; a dash where there is none (null after storage, or not a number). */
 export function points(score: number | null | undefined): string {
-  return typeof score === 'number' && Number.isFinite(score) ? (100 * score).toFixed(1) : DASH;
+  return typeof score === 'number' && Number.isFinite(score) ? (100 * score).toFixed(1).replace('-', '\u2212') : DASH;
 }
 
 /** A difference of scores with its sign: `+4.1`, `−0.8`, `0.0`. */
