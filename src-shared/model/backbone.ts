@@ -2,6 +2,20 @@ import type { BackboneId, JobId } from './ids.ts';
 
 export type BackboneOrigin = 'imagenet' | 'histology' | 'random' | 'unknown';
 
+/** Filters of Pillow's `Image.resize`, all antialiased but `nearest`. */
+export const INTERPOLATIONS = ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] as const;
+export type Interpolation = (typeof INTERPOLATIONS)[number];
+
+/** How an image or a tile is brought to the input size. */
+export interface ResizeSpec {
+  readonly interpolation: Interpolation;
+  /**
+   * Null: the whole of it is stretched to the input size. Else its shorter side is brought to this many pixels and the
+   * middle `widthPx` x `heightPx` is taken, as torchvision's Resize and CenterCrop do.
+   */
+  readonly cropFromPx: number | null;
+}
+
 /** How 8-bit RGB becomes the network's input: value = (pixel * scale - mean) / std, per channel in the stated order. */
 export interface InputSpec {
   readonly widthPx: number;
@@ -12,6 +26,8 @@ export interface InputSpec {
   readonly scale: number;
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
+  /** Absent in cards of earlier versions: stretched, bilinear. */
+  readonly resize?: ResizeSpec;
 }
 
 /** One place where a backbone can be cut: a named output of its graph, pooled to a vector. */
@@ -48,8 +64,18 @@ export interface BackboneCard {
   readonly builtIn: boolean;
   /** Fields the user has to confirm because the file does not say: shown as such. */
   readonly assumed: readonly string[];
+  /** Set where the user has changed how pixels become the input: keeps its results apart from those made before. */
+  readonly inputEdit?: InputEdit;
   /** The file the weights came in, where it is not the stored one itself. Absent in cards of earlier versions. */
   readonly file?: OriginalFile;
+}
+
+/** A change of a card's input. */
+export interface InputEdit {
+  /** First 16 hex digits of the SHA-256 of the input in force. */
+  readonly key: string;
+  /** The input the backbone was registered with; results made by it carry no key. */
+  readonly original: InputSpec;
 }
 
 /** The file a backbone was made from. */

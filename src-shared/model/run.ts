@@ -1,3 +1,4 @@
+import type { InputSpec } from './backbone.ts';
 import type { BackboneId, GridId, JobId, RunId, SlideId } from './ids.ts';
 import type { MaskStroke } from './mask-edits.ts';
 import type { NormalisationKey, StainNormalisation } from './stain.ts';
@@ -110,11 +111,15 @@ export interface Provenance {
   readonly grid: GridSpec;
   readonly tissue: TissueParams;
   readonly normalisation: NormalisationKey;
+  /** How pixels became the network's input; absent in runs of earlier versions. */
+  readonly input?: InputSpec;
   readonly precision: Precision;
   readonly batchSize: number;
   readonly threads: number;
   readonly device: string;
   readonly deviceDetail: string;
+  /** Why other devices were not used; absent in runs of earlier versions. */
+  readonly deviceRefused?: readonly { readonly name: string; readonly reason: string }[];
   /** Changes of the device on the way, in order; absent = none. */
   readonly continuedOn?: readonly Continuation[];
   readonly seed: number;

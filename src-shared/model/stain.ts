@@ -2,7 +2,10 @@
  * Which stain normalisation made a run: none, or a method and the first 16 hex digits of the SHA-256 of what it was
  * fitted to. Part of a run's identity.
  */
-export type NormalisationKey = 'none' | `macenko:${string}` | `reinhard:${string}`;
+export type NormalisationKey = StainKey | `${StainKey}+input:${string}`;
+
+/** What the colours were brought to. */
+export type StainKey = 'none' | `macenko:${string}` | `reinhard:${string}`;
 
 /** Two stains as Macenko et al. 2009 model them. */
 export interface MacenkoFit {

@@ -1,6 +1,12 @@
 import { z } from 'zod';
+import { INTERPOLATIONS } from '../../../src-shared/model/backbone.ts';
 
 const triple = z.tuple([z.number(), z.number(), z.number()]);
+
+const resizeSchema = z.object({
+  interpolation: z.enum(INTERPOLATIONS),
+  cropFromPx: z.number().int().positive().nullable(),
+});
 
 const inputSchema = z.object({
   widthPx: z.number().int().positive().optional(),
@@ -10,6 +16,7 @@ const inputSchema = z.object({
   scale: z.number().positive().optional(),
   mean: triple.optional(),
   std: triple.refine((values) => values.every((value) => value > 0)).optional(),
+  resize: resizeSchema.optional(),
 });
 
 export const cardSchema = z.object({

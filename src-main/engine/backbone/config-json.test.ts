@@ -27,8 +27,26 @@ describe('cardFromConfig', () => {
         scale: 1 / 255,
         mean: [0.7238, 0.5716, 0.6779],
         std: [0.112, 0.1459, 0.1089],
+        resize: { interpolation: 'bilinear', cropFromPx: null },
       },
     });
+  });
+
+  it('reads the crop of a WSInfer zoo configuration', () => {
+    const transform = [
+      { name: 'Resize', arguments: { size: 256, interpolation: 'bicubic' } },
+      { name: 'CenterCrop', arguments: { size: [224, 224] } },
+    ];
+    const config = {
+      spec_version: '1.0',
+      architecture: 'resnet34',
+      patch_size_pixels: 512,
+      spacing_um_px: 0.25,
+      transform,
+    };
+    const card = cardFromConfig(config);
+    expect(card?.input).toMatchObject({ widthPx: 224, resize: { interpolation: 'bicubic', cropFromPx: 256 } });
+    expect(card?.trainedMpp).toBe(0.5);
   });
 
   it('reads a timm configuration', () => {
@@ -46,8 +64,51 @@ describe('cardFromConfig', () => {
         channelOrder: 'RGB',
         mean: [0.5, 0.5, 0.5],
         std: [0.5, 0.5, 0.5],
+        // timm's own defaults where its file does not say.
+        resize: { interpolation: 'bicubic', cropFromPx: 256 },
       },
     });
+  });
+
+  it.each([
+    [
+      { crop_pct: 0.95, interpolation: 'bicubic' },
+      { interpolation: 'bicubic', cropFromPx: 235 },
+    ],
+    [
+      { crop_pct: 0.875, interpolation: 'bilinear' },
+      { interpolation: 'bilinear', cropFromPx: 256 },
+    ],
+    [
+      { crop_pct: 1, crop_mode: 'squash', interpolation: 'lanczos' },
+      { interpolation: 'lanczos', cropFromPx: null },
+    ],
+    [
+      { crop_pct: 1, crop_mode: 'center' },
+      { interpolation: 'bicubic', cropFromPx: 224 },
+    ],
+  ])("reads timm's crop and filter: %j", (said, resize) => {
+    const pretrained_cfg = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], input_size: [3, 224, 224], ...said };
+    expect(cardFromConfig({ architecture: 'resnet18', pretrained_cfg })?.input?.resize).toEqual(resize);
+  });
+
+  it.each([
+    [{ size: { height: 224, width: 224 }, resample: 2 }, 224, { interpolation: 'bilinear', cropFromPx: null }],
+    [
+      { size: { shortest_edge: 256 }, do_center_crop: true, crop_size: { height: 224, width: 224 }, resample: 3 },
+      224,
+      { interpolation: 'bicubic', cropFromPx: 256 },
+    ],
+    [
+      { size: 256, do_center_crop: true, crop_size: 224, resample: 1 },
+      224,
+      { interpolation: 'lanczos', cropFromPx: 256 },
+    ],
+    [{ size: 384 }, 384, { interpolation: 'bilinear', cropFromPx: null }],
+    [{ size: { shortest_edge: 224 }, resample: 0 }, 224, { interpolation: 'nearest', cropFromPx: 224 }],
+  ])('reads the size, crop and filter of a Hugging Face preprocessor: %j', (said, side, resize) => {
+    const card = cardFromConfig({ image_mean: [0, 0, 0], image_std: [1, 1, 1], ...said });
+    expect(card?.input).toMatchObject({ widthPx: side, heightPx: side, resize });
   });
 
   it('reads a Hugging Face preprocessor', () => {
@@ -62,6 +123,8 @@ describe('cardFromConfig', () => {
       std: [0.4, 0.5, 0.6],
       scale: 1 / 255,
       channelOrder: 'RGB',
+      // Half a size is none.
+      resize: { interpolation: 'bilinear', cropFromPx: null },
     });
   });
 

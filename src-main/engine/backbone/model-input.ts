@@ -1,5 +1,5 @@
 import { AppError } from '../../../src-shared/errors.ts';
-import type { InputSpec } from '../../../src-shared/model/backbone.ts';
+import type { InputSpec, ResizeSpec } from '../../../src-shared/model/backbone.ts';
 import type { Dimension, Graph, GraphValue } from '../graph/model.ts';
 import { ELEMENT, floatsOf, freeInputs } from '../graph/model.ts';
 
@@ -101,7 +101,26 @@ export function describeInput(graph: Graph, input: ModelInput, given: Partial<In
   if (given.channelOrder === undefined) assumed.push('channel order RGB: the file does not say');
   const values = normalisationOf(graph, input.name, given, assumed);
   const layout = input.layoutKnown ? input.layout : (given.layout ?? input.layout);
-  return { spec: { widthPx, heightPx, layout, channelOrder: given.channelOrder ?? 'RGB', ...values }, assumed };
+  const resize = resizeOf(given.resize, Math.max(widthPx, heightPx));
+  return {
+    spec: { widthPx, heightPx, layout, channelOrder: given.channelOrder ?? 'RGB', ...values, ...resize },
+    assumed,
+  };
+}
+
+const MAX_CROP_FROM_PX = 8192;
+
+/** The resize of a card; left out where it is what a card without it means, so that both are the same card. */
+function resizeOf(resize: ResizeSpec | undefined, largestSidePx: number): Pick<InputSpec, 'resize'> {
+  if (resize === undefined) return {};
+  const { cropFromPx, interpolation } = resize;
+  if (cropFromPx !== null && !(cropFromPx >= largestSidePx && cropFromPx <= MAX_CROP_FROM_PX)) {
+    throw unsupported(
+      `The middle of an image resized to ${cropFromPx} pixels cannot be cut out at ${largestSidePx} pixels.`,
+      `Resize to ${largestSidePx} to ${MAX_CROP_FROM_PX} pixels before the crop.`,
+    );
+  }
+  return cropFromPx === null && interpolation === 'bilinear' ? {} : { resize: { interpolation, cropFromPx } };
 }
 
 type Normalisation = Pick<InputSpec, 'scale' | 'mean' | 'std'>;

@@ -319,6 +319,6 @@ function identityOf(
   precision: Precision,
   stain: StainFit | null,
 ): RunIdentity {
-  const normalisation = normalisationKey(stain);
+  const normalisation = normalisationKey(stain, card);
   return { slideId: grid.slideId, gridId: grid.id, backboneId: card.id, cut: cut.name, normalisation, precision };
 }

@@ -58,7 +58,9 @@ async function noteDevice(parts: DeviceParts, id: RunId, status: DeviceStatus): 
     const { continuedOn, ...fresh } = provenance;
     if (continuedOn === undefined && sameMaker(lastMaker(provenance), next)) return;
     parts.onRunChanged(
-      await parts.store.updateRun(id, { provenance: { ...fresh, device, deviceDetail, versions: parts.versions } }),
+      await parts.store.updateRun(id, {
+        provenance: { ...fresh, device, deviceDetail, deviceRefused: status.refused, versions: parts.versions },
+      }),
     );
     return;
   }

@@ -3,7 +3,7 @@ import type { BackboneCard, CutPoint } from '../../../src-shared/model/backbone.
 import type { StainNormalisation } from '../../../src-shared/model/stain.ts';
 import { type LaidGrid, tileRef } from '../grid/laid-grid.ts';
 import { createDecodePool, type DecodePool } from '../slide/decode-pool.ts';
-import type { BatchRegion } from '../slide/region-batch.ts';
+import { seenRegion, WHOLE_IMAGE } from './fit-input.ts';
 import { InferenceWorker } from './inference-worker.ts';
 import type { ProviderName } from './protocol.ts';
 
@@ -156,7 +156,11 @@ interface Slot {
   idle: Promise<void>;
 }
 
-const sizeKey = ({ input }: BackboneCard): string => `${input.widthPx}x${input.heightPx}`;
+/** Backbones of one key see the same pixels. */
+const sizeKey = ({ input }: BackboneCard): string => {
+  const { interpolation, cropFromPx } = input.resize ?? WHOLE_IMAGE;
+  return `${input.widthPx}x${input.heightPx} ${interpolation} ${cropFromPx}`;
+};
 
 /** One pass under way. */
 class Pipeline {
@@ -231,9 +235,8 @@ class Pipeline {
   /** False where the batch was given up because of a cancel or a failure elsewhere. */
   private async compute(slot: Slot, first: number, count: number): Promise<boolean> {
     try {
-      const regions = Array.from({ length: count }, (_, i) => this.region(first + i));
       const active = this.lanes.flatMap((lane, index) => (first >= lane.firstTile ? [{ lane, index }] : []));
-      await this.decode(slot, regions, active);
+      await this.decode(slot, first, count, active);
       for (const { lane, index } of active) {
         if (this.stopped()) return false;
         const pixels = slot.pixels.get(sizeKey(lane.target.card));
@@ -249,24 +252,22 @@ class Pipeline {
   }
 
   /** Size after size, so that the stored tiles of the second are still in the decoder's cache. */
-  private async decode(slot: Slot, regions: BatchRegion[], active: readonly { readonly lane: Lane }[]): Promise<void> {
+  private async decode(
+    slot: Slot,
+    first: number,
+    count: number,
+    active: readonly { readonly lane: Lane }[],
+  ): Promise<void> {
     const cards = new Map(active.map(({ lane }) => [sizeKey(lane.target.card), lane.target.card]));
     for (const [key, { input }] of cards) {
       const output = slot.pixels.get(key);
       if (output === undefined || this.stopped()) return;
-      const batch = { regions, outWidthPx: input.widthPx, outHeightPx: input.heightPx, output, offset: 0 };
+      const regions = Array.from({ length: count }, (_, i) => seenRegion(tileRef(this.request.laid, first + i), input));
+      const { interpolation } = input.resize ?? WHOLE_IMAGE;
+      const size = { outWidthPx: input.widthPx, outHeightPx: input.heightPx };
+      const batch = { regions, ...size, interpolation, output, offset: 0 };
       await this.decoder.readRegions(batch, this.request.signal);
     }
-  }
-
-  private region(index: number): BatchRegion {
-    const tile = tileRef(this.request.laid, index);
-    return {
-      x0Px: tile.x0Px,
-      y0Px: tile.y0Px,
-      widthLevel0Px: tile.sizeLevel0Px,
-      heightLevel0Px: tile.sizeLevel0Px,
-    };
   }
 
   private async deliver(slot: Slot, first: number, count: number): Promise<void> {

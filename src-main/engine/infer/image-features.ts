@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { AppError } from '../../../src-shared/errors.ts';
 import type { BackboneCard, CutPoint, InputSpec } from '../../../src-shared/model/backbone.ts';
-import { axisTaps, resampleBlock } from '../slide/resample.ts';
+import { resizeToInput } from './fit-input.ts';
 import { InferenceWorker } from './inference-worker.ts';
 
 export interface ImageFeatureRequest {
@@ -19,8 +19,8 @@ export interface ImageFeatureRequest {
 }
 
 /**
- * Features of whole images, one row of `cut.featureDim` values each, in the order given. Each image is stretched to
- * the card's input size (antialiased bilinear, as tiles are) and normalised as the card says; transparency becomes white.
+ * Features of whole images, one row of `cut.featureDim` values each, in the order given. Each image is resized, cropped
+ * and normalised as the card says; transparency becomes white.
  *
  * @throws AppError FileUnreadable naming the image, BackboneUnreadable, BackboneFailed, DeviceFailed.
  */
@@ -53,30 +53,13 @@ export async function imageFeatures(request: ImageFeatureRequest): Promise<Float
   }
 }
 
-/** Decodes an image and resamples it with the filter tiles are resampled with; beyond its edge, the edge goes on. */
+/** Decodes an image and brings it to the input size as the card says, bit for bit as Pillow does. */
 export async function readImage(path: string, input: InputSpec): Promise<Uint8Array> {
   try {
     const image = sharp(path).rotate().flatten({ background: '#ffffff' }).toColourspace('srgb').removeAlpha();
     const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
     const { width, height } = info;
-    if (width === input.widthPx && height === input.heightPx) return data;
-    const xScale = width / input.widthPx;
-    const yScale = height / input.heightPx;
-    const margin = Math.ceil(Math.max(1, xScale, yScale)) + 1;
-    const edges = { top: margin, bottom: margin, left: margin, right: margin, extendWith: 'copy' } as const;
-    const raw = { width, height, channels: 3 } as const;
-    const padded = await sharp(data, { raw }).extend(edges).raw().toBuffer();
-    const [widthPx, heightPx] = [width + 2 * margin, height + 2 * margin];
-    const out = new Uint8Array(input.widthPx * input.heightPx * 3);
-    resampleBlock(
-      { xPx: -margin, yPx: -margin, widthPx, heightPx, data: padded },
-      axisTaps(input.widthPx, 0, xScale),
-      axisTaps(input.heightPx, 0, yScale),
-      { x: 0, y: 0, width: input.widthPx, height: input.heightPx },
-      out,
-      input.widthPx,
-    );
-    return out;
+    return resizeToInput(data, width, height, input);
   } catch (cause) {
     throw new AppError('FileUnreadable', `The image "${path}" cannot be read.`, {
       advice: 'Choose JPEG, PNG, TIFF or WebP images.',

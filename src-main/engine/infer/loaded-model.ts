@@ -6,6 +6,9 @@ import { Preprocessor } from './preprocess.ts';
 import type { LoadRequest, RunRequest } from './protocol.ts';
 import { isOutOfMemory, loadRuntime, type Runtime, runFailure, type Session } from './runtime.ts';
 
+/** Electron's allocator ends the process near 2 GiB. */
+const MAX_INPUT_BYTES = 2 ** 29;
+
 /** One network, cut and loaded on a device. Lives on the inference thread. */
 export class LoadedModel {
   readonly fixedBatch: number | null;
@@ -28,8 +31,8 @@ export class LoadedModel {
   }
 
   /** @throws AppError BackboneUnreadable, BackboneFailed, DeviceFailed. */
-  static async open(request: LoadRequest): Promise<LoadedModel> {
-    return new LoadedModel(await loadRuntime(), await openGraph(request), request);
+  static async open(request: LoadRequest, open = openGraph): Promise<LoadedModel> {
+    return new LoadedModel(await loadRuntime(), await open(request), request);
   }
 
   /**
@@ -40,7 +43,7 @@ export class LoadedModel {
     const { valuesPerTile } = this.preprocessor;
     let first = 0;
     while (first < request.count) {
-      const step = Math.min(this.fixedBatch ?? request.count, this.largestBatch);
+      const step = Math.min(this.fixedBatch ?? request.count, this.largestBatch, this.tilesThatFit());
       const count = Math.min(step, request.count - first);
       const pixels = new Uint8Array(request.pixels, request.pixelOffset + first * valuesPerTile, count * valuesPerTile);
       try {
@@ -51,6 +54,12 @@ export class LoadedModel {
         this.largestBatch = Math.ceil(count / 2);
       }
     }
+  }
+
+  /** Tiles whose input stays well below the size at which Electron refuses an allocation; at least one. */
+  private tilesThatFit(): number {
+    const bytesPerTile = this.preprocessor.valuesPerTile * Float32Array.BYTES_PER_ELEMENT;
+    return Math.max(1, Math.floor(MAX_INPUT_BYTES / bytesPerTile));
   }
 
   async release(): Promise<void> {

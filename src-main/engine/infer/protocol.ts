@@ -1,6 +1,6 @@
 import type { CardEdits } from '../../../src-shared/api/engine.ts';
 import type { ErrorPayload } from '../../../src-shared/errors.ts';
-import type { BackboneCard, CutPoint, InputSpec } from '../../../src-shared/model/backbone.ts';
+import type { BackboneCard, CutPoint, InputSpec, KeyMatch } from '../../../src-shared/model/backbone.ts';
 
 /** Tiles to measure statistics on: interleaved RGB at the card's input size, one after the other. */
 export interface CalibrationTiles {
@@ -80,6 +80,8 @@ export interface InferCommands {
   run: { readonly request: RunRequest; readonly reply: null };
   release: { readonly request: { readonly session: number }; readonly reply: null };
   inspect: { readonly request: InspectRequest; readonly reply: BackboneCard };
+  /** How the keys of a checkpoint fit; null for an ONNX file. Large files are read here, never on the engine's thread. */
+  match: { readonly request: { readonly path: string }; readonly reply: KeyMatch | null };
   makeBuiltIn: { readonly request: { readonly name: string; readonly path: string }; readonly reply: BackboneCard };
   /** A network with random weights: an architecture's, or the twin of a stored backbone; written to `path`. */
   makeRandom: {

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { AppError, toErrorPayload } from '../../../src-shared/errors.ts';
 import { analyseFile } from '../backbone/analyse-model.ts';
+import { reportCheckpoint } from '../backbone/build-checkpoint.ts';
 import { makeBuiltIn } from '../backbone/built-in.ts';
 import { backboneFile, makeCutModel, makeRandomNetwork, makeRandomTwin } from '../backbone/derive.ts';
 import { encodeModel } from '../graph/proto.ts';
@@ -67,6 +68,7 @@ function makeHandlers(): Handlers {
       if (copyTo !== null) await writeWhole(copyTo, analysed.bytes);
       return analysed.card;
     },
+    match: ({ path }) => reportCheckpoint(path),
     async makeBuiltIn({ name, path }) {
       const made = makeBuiltIn(name);
       await writeWhole(path, made.bytes);

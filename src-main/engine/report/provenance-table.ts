@@ -1,4 +1,5 @@
 import type { Content, TableCell } from 'pdfmake/interfaces.js';
+import { pixelText, refusedText, resizeText } from '../../../src-shared/model/input-text.ts';
 import { reproducibilityText } from '../../../src-shared/model/reproducibility.ts';
 import { MONO_FONT } from './fonts.ts';
 import type { ReportInput } from './report-input.ts';
@@ -89,7 +90,7 @@ function gridFacts(input: ReportInput): FactGroup {
           `at ${rounded(tissue.maskMpp)} µm per pixel; saturation threshold ${threshold}; ` +
           `specks below ${areaText(tissue.minTissueUm2)} dropped, holes below ${areaText(tissue.maxHoleUm2)} filled`,
       },
-      { label: 'Normalisation', value: provenance.normalisation },
+      { label: 'Stain normalisation', value: provenance.normalisation.replace(/\+input:.*$/, '') },
     ],
   };
 }
@@ -101,6 +102,12 @@ function computationFacts({ run }: ReportInput): FactGroup {
     facts: [
       { label: 'Run', value: run.id, mono: true },
       { label: 'Device', value: [provenance.device, provenance.deviceDetail].filter((part) => part !== '').join(', ') },
+      ...(provenance.deviceRefused === undefined || provenance.deviceRefused.length === 0
+        ? []
+        : [{ label: 'Devices not used', value: refusedText(provenance.deviceRefused) }]),
+      ...(provenance.input === undefined
+        ? []
+        : [{ label: 'Network input', value: `${resizeText(provenance.input)}; ${pixelText(provenance.input)}` }]),
       { label: 'Repeatable', value: reproducibilityText(provenance) },
       {
         label: 'Settings',

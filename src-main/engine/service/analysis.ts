@@ -3,6 +3,7 @@ import type { JobId, RunId } from '../../../src-shared/model/ids.ts';
 import type { AnalysisRequest, Run, RunState } from '../../../src-shared/model/run.ts';
 import { computeOnDevice } from '../extract/on-device.ts';
 import { findOrCreateRun } from '../extract/prepare-run.ts';
+import { normalisationKey } from '../extract/stain/stain.ts';
 import { extractFeatures } from '../infer/extract.ts';
 import type { InferenceWorker } from '../infer/inference-worker.ts';
 import type { ProviderName } from '../infer/protocol.ts';
@@ -94,7 +95,7 @@ export class AnalysisService {
       gridId: laid.grid.id,
       backboneId: backbone.card.id,
       cut: backbone.cut.name,
-      normalisation: 'none',
+      normalisation: normalisationKey(null, backbone.card),
       precision: 'float32',
     };
     await store.putGrid(laid);
@@ -126,7 +127,9 @@ export class AnalysisService {
     const { provenance } = run;
     const laid = await store.getGrid(provenance.gridId);
     if (laid === null) throw new AppError('NotFound', 'The tile grid of this analysis no longer exists.');
-    const { card, cut, modelPath } = await backbones.use(run.backboneId, run.cut);
+    const { card: current, cut, modelPath } = await backbones.use(run.backboneId, run.cut);
+    // A card edited meanwhile must not change a run half way.
+    const card = { ...current, input: provenance.input ?? current.input };
     await library.source(run.slideId);
     const { path } = await library.record(run.slideId);
     const report = (done: number): void => {

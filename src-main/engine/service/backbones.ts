@@ -1,19 +1,21 @@
+import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CardEdits } from '../../../src-shared/api/engine.ts';
 import { AppError } from '../../../src-shared/errors.ts';
 import type { BackboneCard, CutPoint, KeyMatch } from '../../../src-shared/model/backbone.ts';
 import type { BackboneId } from '../../../src-shared/model/ids.ts';
-import { reportCheckpoint } from '../backbone/build-checkpoint.ts';
 import { type FetchRequest, fetchBackbone } from '../backbone/fetch-backbone.ts';
 import { backbonePath, ensureBuiltIns, exportCut, prepareImport, prepareRandom } from '../backbone/registry.ts';
 import type { TestSubject } from '../infer/device.ts';
 import { GraphCache, graphCacheFolder } from '../infer/graph-cache.ts';
 import type { InferenceWorker } from '../infer/inference-worker.ts';
+import { canonicalJson } from '../store/canonical.ts';
 import type { Store } from '../store/store.ts';
 
 /** Images of a device's self-test: more than one, so that a batch is one. */
 const TEST_IMAGES = 2;
+const INPUT_KEY_DIGITS = 16;
 const MAX_SEED = 2 ** 31 - 1;
 
 /** A backbone ready to run: its card, the file that holds its graph and the cut asked for. */
@@ -76,7 +78,7 @@ export class BackboneService {
 
   /** How the keys of a checkpoint fit the network it belongs to; null for an ONNX file. Nothing is registered. */
   match(path: string): Promise<KeyMatch | null> {
-    return reportCheckpoint(path);
+    return this.#worker.call('match', { path });
   }
 
   /** Corrects the card of an imported backbone; what changes its numbers is checked by running it. */
@@ -136,7 +138,9 @@ export class BackboneService {
     await this.#graphs.forgetModel(id);
   }
 
-  async #register(card: BackboneCard): Promise<BackboneCard> {
+  async #register(read: BackboneCard): Promise<BackboneCard> {
+    const known = (await this.#store.listBackbones()).find(({ card }) => card.id === read.id)?.card;
+    const card = known === undefined ? read : withInputEdit(read, known);
     await this.#store.putBackbone({ card, fileName: `${card.id}.onnx` });
     return card;
   }
@@ -156,4 +160,17 @@ export class BackboneService {
 function namedIn(card: BackboneCard): CardEdits {
   const { name, architecture, origin, licence, method, source, trainedMpp, input, defaultCut } = card;
   return { name, architecture, origin, licence, method, source, trainedMpp, input, defaultCut };
+}
+
+/**
+ * The new card of a file that is known already. Results are found by the file's hash: where the input now differs from
+ * the one it was registered with, the card says so, and its results are kept apart.
+ */
+function withInputEdit(card: BackboneCard, known: BackboneCard): BackboneCard {
+  const original = known.inputEdit?.original ?? known.input;
+  const kept = { ...card, ...(card.file === undefined && known.file !== undefined ? { file: known.file } : {}) };
+  const text = canonicalJson(card.input);
+  if (text === canonicalJson(original)) return kept;
+  const key = createHash('sha256').update(text).digest('hex').slice(0, INPUT_KEY_DIGITS);
+  return { ...kept, inputEdit: { key, original } };
 }

@@ -1,4 +1,5 @@
 import { AppError, type ErrorPayload, toErrorPayload } from '../../../src-shared/errors.ts';
+import type { Interpolation } from '../../../src-shared/model/backbone.ts';
 import { givePixels } from '../codec/pixel-pool.ts';
 import { pixelsMissing } from './slide-errors.ts';
 import type { SlideSource } from './slide-source.ts';
@@ -16,6 +17,8 @@ export interface RegionBatch {
   readonly regions: readonly BatchRegion[];
   readonly outWidthPx: number;
   readonly outHeightPx: number;
+  /** The filter they are resampled with; bilinear if left out. */
+  readonly interpolation?: Interpolation;
   readonly output: SharedArrayBuffer;
   /** Byte offset of the first region in `output`. */
   readonly offset: number;
@@ -43,7 +46,7 @@ export async function readRegionBatch(
   batch: RegionBatch & { readonly slots?: readonly number[] },
   repaint: ((rgb: Uint8Array) => void) | null = null,
 ): Promise<void> {
-  const { regions, outWidthPx, outHeightPx, output, offset } = batch;
+  const { regions, outWidthPx, outHeightPx, output, offset, interpolation } = batch;
   const regionBytes = outWidthPx * outHeightPx * 3;
   const slots = batch.slots ?? regions.map((_region, index) => index);
   const end = Math.max(0, ...slots.map((slot) => slot + 1));
@@ -57,7 +60,10 @@ export async function readRegionBatch(
       const index = next++;
       const region = regions[index];
       if (region === undefined) return;
-      const image = await source.readRegion({ ...region, outWidthPx, outHeightPx });
+      const image = await source.readRegion({
+        ...{ ...region, outWidthPx, outHeightPx },
+        ...(interpolation === undefined ? {} : { interpolation }),
+      });
       // Hatching is no tissue: features of it would be an invention.
       if (image.missing === true) throw pixelsMissing(region);
       repaint?.(image.data);

@@ -1,3 +1,4 @@
+import type { Interpolation } from '../../../src-shared/model/backbone.ts';
 import type { SlideInfo } from '../../../src-shared/model/slide.ts';
 
 /** 8-bit RGB, interleaved, row-major, no padding: `data.length === widthPx * heightPx * 3`. */
@@ -26,6 +27,8 @@ export interface RegionRequest {
   readonly heightLevel0Px: number;
   readonly outWidthPx: number;
   readonly outHeightPx: number;
+  /** The filter it is resampled with; bilinear if left out. */
+  readonly interpolation?: Interpolation;
 }
 
 /** One opened slide file. One reader per container; vendor quirks stay inside it. All coordinates say their level. */

@@ -1,5 +1,7 @@
+import type { Interpolation } from '../../../src-shared/model/backbone.ts';
 import type { SlideLevel } from '../../../src-shared/model/slide.ts';
 import { givePixels, takePixels } from '../codec/pixel-pool.ts';
+import { filterBlock, filterTaps } from './filters.ts';
 import { missingMark } from './missing-tile.ts';
 import { axisTaps, type OutputBlock, resampleBlock, sourceSpan } from './resample.ts';
 import { formatUnsupported, invalidRequest, slideDamaged, throwIfCancelled } from './slide-errors.ts';
@@ -94,7 +96,8 @@ export class TiledLevels {
     }
     const steps = Math.ceil(Math.max(xScale, yScale) / MAX_DIRECT_SCALE);
     if (steps > 1) return this.#inTwoSteps(request, steps, signal);
-    return this.#resample(level, { x, y, xScale, yScale }, outWidthPx, outHeightPx, signal);
+    const from = { x, y, xScale, yScale };
+    return this.#resample(level, from, outWidthPx, outHeightPx, request.interpolation ?? 'bilinear', signal);
   }
 
   async #resample(
@@ -102,10 +105,14 @@ export class TiledLevels {
     from: { x: number; y: number; xScale: number; yScale: number },
     outWidthPx: number,
     outHeightPx: number,
+    interpolation: Interpolation,
     signal: AbortSignal | undefined,
   ): Promise<RgbImage> {
-    const xTaps = axisTaps(outWidthPx, from.x, from.xScale);
-    const yTaps = axisTaps(outHeightPx, from.y, from.yScale);
+    const bilinear = interpolation === 'bilinear';
+    const taps = bilinear ? axisTaps : filterTaps.bind(null, interpolation);
+    const resample = bilinear ? resampleBlock : filterBlock;
+    const xTaps = taps(outWidthPx, from.x, from.xScale);
+    const yTaps = taps(outHeightPx, from.y, from.yScale);
     const data = takePixels(outWidthPx * outHeightPx * 3);
     let missing = false;
     for (const block of blocksOf(outWidthPx, outHeightPx, from.xScale, from.yScale)) {
@@ -117,7 +124,7 @@ export class TiledLevels {
       const hole = await this.#copy(level, xSpan.first, ySpan.first, { widthPx, heightPx, data: source }, signal);
       missing ||= hole;
       const window = { xPx: xSpan.first, yPx: ySpan.first, widthPx, heightPx, data: source };
-      resampleBlock(window, xTaps, yTaps, block, data, outWidthPx);
+      resample(window, xTaps, yTaps, block, data, outWidthPx);
       givePixels(source);
     }
     return { widthPx: outWidthPx, heightPx: outHeightPx, data, ...missingMark(missing) };

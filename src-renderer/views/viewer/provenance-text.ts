@@ -1,3 +1,4 @@
+import { pixelText, refusedText, resizeText } from '../../../src-shared/model/input-text.ts';
 import { reproducibilityText } from '../../../src-shared/model/reproducibility.ts';
 import type { Run } from '../../../src-shared/model/run.ts';
 import type { Slide } from '../../../src-shared/model/slide.ts';
@@ -32,9 +33,15 @@ export function provenanceRows(run: Run, slide: Pick<Slide, 'id' | 'info'>): rea
       'Tissue mask',
       `at ${tissue.maskMpp} µm/px, saturation threshold ${threshold}, pieces from ${formatCount(tissue.minTissueUm2)} µm², holes up to ${formatCount(tissue.maxHoleUm2)} µm² filled`,
     ),
-    row('Stain normalisation', made.normalisation),
+    row('Stain normalisation', made.normalisation.replace(/\+input:.*$/, '')),
+    ...(made.input === undefined
+      ? []
+      : [row('Network input', resizeText(made.input)), row('Pixel values', pixelText(made.input))]),
     row('Precision', made.precision),
     row('Device', made.deviceDetail === '' ? made.device : `${made.device}: ${made.deviceDetail}`),
+    ...(made.deviceRefused === undefined || made.deviceRefused.length === 0
+      ? []
+      : [row('Devices not used', refusedText(made.deviceRefused))]),
     row('Repeatable', reproducibilityText(made)),
     row('Batch and threads', `${made.batchSize} tiles, ${made.threads} ${made.threads === 1 ? 'thread' : 'threads'}`),
     row('Time', `${formatDuration(run.secondsSpent)}${speed}`),

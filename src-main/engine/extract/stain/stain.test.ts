@@ -103,8 +103,8 @@ describe('stain normalisation', () => {
 
   it('is part of what makes two runs the same', () => {
     const other = { ...MACENKO_REFERENCE, maxConcentrations: [2, 1] as const };
-    expect(normalisationKey(null)).toBe('none');
-    expect(normalisationKey(MACENKO_REFERENCE)).toMatch(/^macenko:[0-9a-f]{16}$/);
-    expect(normalisationKey(other)).not.toBe(normalisationKey(MACENKO_REFERENCE));
+    expect(normalisationKey(null, {})).toBe('none');
+    expect(normalisationKey(MACENKO_REFERENCE, {})).toMatch(/^macenko:[0-9a-f]{16}$/);
+    expect(normalisationKey(other, {})).not.toBe(normalisationKey(MACENKO_REFERENCE, {}));
   });
 });

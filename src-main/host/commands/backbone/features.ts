@@ -14,7 +14,7 @@ interface Options extends StoreOptions {
 export function featuresCommand(finish: Finish): Command {
   const command = newCommand('features', "features of whole images, through the card's preprocessing, on the CPU")
     .argument('<name[@cut]>', 'a backbone, perhaps with a cut (default: its default cut)')
-    .argument('<images...>', 'JPEG, PNG, TIFF or WebP files; each is stretched to the input size')
+    .argument('<images...>', 'JPEG, PNG, TIFF or WebP files; resized and cropped as the card says')
     .requiredOption('--out <file.csv>', 'file to write: a row an image, its path first')
     .option('--force', 'replace a file of this name', false)
     .option(...STORE_OPTION);

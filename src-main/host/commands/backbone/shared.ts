@@ -2,6 +2,7 @@ import { routes } from '../../../../src-shared/api/routes.ts';
 import { type ErrorPayload, fromErrorPayload } from '../../../../src-shared/errors.ts';
 import type { BackboneCard, CutPoint } from '../../../../src-shared/model/backbone.ts';
 import type { ExportId } from '../../../../src-shared/model/ids.ts';
+import { resizeText } from '../../../../src-shared/model/input-text.ts';
 import { findCut } from '../../../engine/backbone/registry.ts';
 import type { Engine } from '../../../engine/engine.ts';
 import { chooseBackbone } from '../../analysis/choose-backbone.ts';
@@ -82,8 +83,10 @@ export function describeInFull(card: BackboneCard): string {
   const { input, trainedMpp } = card;
   const rows: Row[] = [
     ['SHA-256', card.id],
+    ...(card.file === undefined ? [] : [['from file', `${card.file.name}, SHA-256 ${card.file.sha256}`] as Row]),
     ['source', card.source === '' ? 'not stated' : card.source],
     ['trained at', trainedMpp === null ? 'not stated' : `${trainedMpp} µm per pixel`],
+    ['resized', resizeText(input)],
     ['normalised', `(pixel x ${input.scale} - [${input.mean.join(', ')}]) / [${input.std.join(', ')}]`],
   ];
   const cells = card.cuts.map((cut) => [
