@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { AppError, fromErrorPayload, toErrorPayload } from '../../src-shared/errors.ts';
 import { analyzeCommand } from './commands/analyze.ts';
 import { backboneCommand } from './commands/backbone.ts';
+import { benchCommand } from './commands/bench.ts';
 import type { Finish } from './commands/command.ts';
 import { compareCommand } from './commands/compare.ts';
 import { deidentifyCommand } from './commands/deidentify.ts';
@@ -26,6 +27,7 @@ const COMMANDS: readonly ((finish: Finish) => Command)[] = [
   deidentifyCommand,
   analyzeCommand,
   compareCommand,
+  benchCommand,
   tasksCommand,
   extractCommand,
   featuresCommand,

@@ -72,12 +72,17 @@ class HeadBuilder {
     this.#g.node(HEAD.probabilities, 'Softmax', [HEAD.logits], { axis: 1 });
   }
 
-  /** loss = (1 - w) CE(slide) + w CE(instances) - entropyWeight H(attention) / log N. */
-  lossOf({ entropyWeight, instanceWeight }: HeadRegularisers): void {
+  /** loss = (1 - w) ((1 - t) CE(slide) + t mean CE(tiles)) + w CE(instances) - entropyWeight H(attention) / log N. */
+  lossOf({ entropyWeight, instanceWeight, tileWeight = 0 }: HeadRegularisers): void {
     const g = this.#g;
     const target = g.input(HEAD.target, [1, this.#spec.classes]);
     const log = g.node('log_probabilities', 'LogSoftmax', [HEAD.logits], { axis: 1 });
     let loss = this.#negatedSum('slide_loss', g.node('slide_terms', 'Mul', [log, target]));
+    if (tileWeight > 0) {
+      const slide = g.node('slide_beside_tiles', 'Mul', [loss, this.#number('beside_tiles', 1 - tileWeight)]);
+      const tiles = g.node('tile_part', 'Mul', [this.#tileLoss(target), this.#number('tile_weight', tileWeight)]);
+      loss = g.node('slide_and_tiles', 'Add', [slide, tiles]);
+    }
     if (this.#spec.pooling === 'clam-sb' && instanceWeight > 0) {
       const slide = g.node('slide_part', 'Mul', [loss, this.#number('slide_share', 1 - instanceWeight)]);
       const part = g.node('instance_part', 'Mul', [this.#instanceLoss(), this.#number('inst_share', instanceWeight)]);
@@ -163,6 +168,16 @@ class HeadBuilder {
     g.node(HEAD.logits, 'ReduceSum', [picked, g.ints('sum_axis', [0])], { keepdims: 1 });
     g.node(HEAD.attention, 'Softmax', [best], { axis: 0 });
     g.node(HEAD.contributions, 'Identity', [perTile]);
+  }
+
+  /** Mean over tiles of the cross-entropy of each tile's own logits with the slide's label. */
+  #tileLoss(target: string): string {
+    const g = this.#g;
+    const hasAttention = attentionWidth(this.#spec.pooling) > 0;
+    const logits = hasAttention ? g.node('tile_logits', 'Add', ['tile_scores', 'classify_bias']) : 'classify';
+    const log = g.node('tile_log', 'LogSoftmax', [logits], { axis: 1 });
+    const mean = g.node('tile_log_mean', 'ReduceMean', [log], { axes: [0], keepdims: 1 });
+    return this.#negatedSum('tile_loss', g.node('tile_terms', 'Mul', [mean, target]));
   }
 
   /** Cross-entropy of a two-way classifier per class: the tiles attended most are of the class, the least are not. */

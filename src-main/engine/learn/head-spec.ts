@@ -30,6 +30,11 @@ export interface HeadRegularisers {
   readonly entropyWeight: number;
   /** Share of the loss taken by CLAM's instance loss; 0.3 in its paper. Used by `clam-sb` only. */
   readonly instanceWeight: number;
+  /**
+   * Share of the loss in which every tile carries its slide's label, judged by the head's own last layer as a bag of one
+   * (HistoTransfer's code has such a loss, with a layer of its own and weight 0). 0 or absent = none.
+   */
+  readonly tileWeight?: number;
 }
 
 export const NO_REGULARISERS: HeadRegularisers = {

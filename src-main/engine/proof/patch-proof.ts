@@ -4,6 +4,7 @@ import type { EpochRecord } from '../learn/train-head.ts';
 import { decisionValues, rowsOf, type Samples, standardised } from '../study/linear-model.ts';
 import { rocAuc } from '../study/metrics.ts';
 import { fitProbe } from '../study/probe.ts';
+import { type Choice, choose } from './choose.ts';
 import { type BagRecipe, type MadeBag, makeBags, splitTiles, type TilePart } from './make-bags.ts';
 import { headTraining, type ProofRecipe } from './recipes.ts';
 import { type Figure, figureOf, tileDraws } from './resample-tiles.ts';
@@ -62,7 +63,7 @@ export interface PatchProof {
   readonly probeC: number;
   readonly recipes: readonly RecipeResult[];
   /** The candidate and tile score that validation bags of the training part chose; null without candidates. */
-  readonly chosen: { readonly recipe: string; readonly score: TileScore } | null;
+  readonly chosen: Choice | null;
 }
 
 /**
@@ -92,20 +93,6 @@ export async function provePatches(tiles: PatchTiles, plan: ProofPlan, hooks: Tr
     };
   });
   return { probe: figureOf(probeAucs), probeC: probe.c, recipes, chosen: choose(recipes) };
-}
-
-/** Of equals the first: candidates stand in the order of the plan. */
-export function choose(recipes: readonly RecipeResult[]): PatchProof['chosen'] {
-  const all = recipes.flatMap(({ recipe, scores }) =>
-    recipe.role === 'candidate'
-      ? scores.map(({ score, validation }) => ({ recipe: recipe.name, score, validation }))
-      : [],
-  );
-  const [first, ...others] = all;
-  if (first === undefined) return null;
-  const better = (a: Separation, b: Separation): boolean => (a.auc === b.auc ? a.gap > b.gap : a.auc > b.auc);
-  const { recipe, score } = others.reduce((best, it) => (better(it.validation, best.validation) ? it : best), first);
-  return { recipe, score };
 }
 
 interface SeedBags {

@@ -19,18 +19,18 @@ const published = (trainingPreset('histotransfer') as TrainingPreset).settings;
 /** HistoTransfer's training, and the same training of the two poolings without attention. */
 export const FIXED_RECIPES: readonly ProofRecipe[] = [
   { name: 'histotransfer', role: 'reference', settings: published },
-  { name: 'histotransfer, gated', role: 'reference', settings: { ...published, gated: true } },
   { name: 'mean pooling', role: 'control', settings: { ...published, pooling: 'mean' } },
   { name: 'max pooling', role: 'control', settings: { ...published, pooling: 'max' } },
 ];
 
 /** Settings as the trainer takes them, for two classes of equal weight. */
 export function headTraining(settings: TrainingSettings, featureDim: number, seed: number): HeadTraining {
-  const { pooling, gated, featureDropout, tileDropout, entropyWeight, instanceWeight, ...training } = settings;
+  const { pooling, gated, featureDropout, tileDropout, entropyWeight, instanceWeight, tileWeight, ...training } =
+    settings;
   return {
     ...training,
     spec: { pooling, gated, featureDim, classes: 2, seed },
-    regularisers: { featureDropout, tileDropout, entropyWeight, instanceWeight },
+    regularisers: { featureDropout, tileDropout, entropyWeight, instanceWeight, tileWeight },
     ...{ optimiser: ADAM, clipNorm: null, classWeights: [1, 1], seed },
   };
 }
