@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { asId, type ExportId, type FileGrant, type RunId, type SlideId } from '../model/ids.ts';
+import { asId, type ComparisonId, type ExportId, type FileGrant, type RunId, type SlideId } from '../model/ids.ts';
 import type { MapSpec } from '../model/map.ts';
 import { DEFAULT_TISSUE } from '../model/run.ts';
 import { parseRoute, routes } from './routes.ts';
@@ -39,6 +39,14 @@ describe('routes', () => {
       params: DEFAULT_TISSUE,
     });
     expect(parseRoute(routes.download(asId<ExportId>('e1')))).toEqual({ route: 'download', exportId: 'e1' });
+    const sha256 = 'ab'.repeat(32);
+    const patch = { route: 'patch', comparisonId: 'c1', sha256, maxPx: 64 };
+    expect(parseRoute(routes.patch(asId<ComparisonId>('c1'), sha256, 64))).toEqual(patch);
+    const [a, b] = ['r1', 'r2'].map((id, i) => ({
+      runId: asId<RunId>(id),
+      spec: { kind: 'similarity', tileIndex: i } as const,
+    }));
+    if (a && b) expect(parseRoute(routes.mapDifference(a, b))).toEqual({ route: 'mapDifference', a, b });
   });
 
   it.each<MapSpec>([{ kind: 'pca' }, { kind: 'clusters', k: 6, seed: 1 }, { kind: 'similarity', tileIndex: 41 }])(
@@ -62,6 +70,8 @@ describe('routes', () => {
     `/tissue/${slideId}?params=%7B`,
     `/map/run-1?spec={"kind":"clusters","k":1,"seed":1}`,
     '/download/a%2Fb',
+    '/patch/c1?image=../../etc/passwd&max=64',
+    '/map-difference/r1?a=%7B%22kind%22%3A%22pca%22%7D&run=../r2&b=%7B%22kind%22%3A%22pca%22%7D',
   ])('refuses %s', (path) => {
     expect(parseRoute(path)).toBeNull();
   });
