@@ -1,5 +1,6 @@
 import type { InputSpec, ResizeSpec } from '../../../src-shared/model/backbone.ts';
-import { filterBlock, filterTaps } from '../slide/filters.ts';
+import { filterTaps } from '../slide/filters.ts';
+import { resampleBlock } from '../slide/resample.ts';
 
 /** What a card that says nothing of it means: the whole image, stretched, bilinear. */
 export const WHOLE_IMAGE: ResizeSpec = { interpolation: 'bilinear', cropFromPx: null };
@@ -52,7 +53,7 @@ export function resizeToInput(data: Uint8Array, widthPx: number, heightPx: numbe
   const yScale = heightPx / resizedHeightPx;
   // Pillow leaves a side alone that has its size already; so does a filter at scale 1, but for its rounding.
   const filter = (scale: number) => (scale === 1 ? 'nearest' : interpolation);
-  filterBlock(
+  resampleBlock(
     { xPx: 0, yPx: 0, widthPx, heightPx, data },
     filterTaps(filter(xScale), input.widthPx, leftPx * xScale, xScale, widthPx),
     filterTaps(filter(yScale), input.heightPx, topPx * yScale, yScale, heightPx),

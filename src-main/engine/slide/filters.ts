@@ -1,9 +1,8 @@
 import type { Interpolation } from '../../../src-shared/model/backbone.ts';
-import type { AxisTaps, OutputBlock, SourceWindow } from './resample.ts';
+import type { AxisTaps } from './resample.ts';
+import { WEIGHT_BITS } from './simd/resample-kernel.ts';
 
-const PRECISION_BITS = 22;
-const ONE = 1 << PRECISION_BITS;
-const HALF = 1 << (PRECISION_BITS - 1);
+const ONE = 1 << WEIGHT_BITS;
 
 interface Kernel {
   /** Half its width in source pixels at scale 1. */
@@ -76,66 +75,4 @@ function nearestTaps(outCount: number, origin: number, scale: number, sourceCoun
     Math.min(last, Math.max(first, Math.floor(origin + (out + 0.5) * scale))),
   );
   return { start, weights: new Int32Array(outCount).fill(ONE), count: 1 };
-}
-
-/**
- * Resamples a block of an RGB image with any filter: rows first, then columns, each rounded and clipped to 8 bits, as
- * Pillow does. Filters with negative weights overshoot, which `resampleBlock` has no need to care for.
- * The window must hold every source pixel the block's weights touch.
- */
-export function filterBlock(
-  source: SourceWindow,
-  xTaps: AxisTaps,
-  yTaps: AxisTaps,
-  block: OutputBlock,
-  out: Uint8Array,
-  outWidth: number,
-): void {
-  const { data, widthPx, heightPx, xPx, yPx } = source;
-  const rows = new Uint8Array(block.width * heightPx * 3);
-  for (let row = 0; row < heightPx; row++) {
-    for (let x = 0; x < block.width; x++) {
-      const index = block.x + x;
-      const from = (row * widthPx + (xTaps.start[index] ?? 0) - xPx) * 3;
-      sumTaps(data, from, 3, xTaps, index, rows, (row * block.width + x) * 3);
-    }
-  }
-  const stride = block.width * 3;
-  for (let y = 0; y < block.height; y++) {
-    const index = block.y + y;
-    for (let x = 0; x < block.width; x++) {
-      const from = ((yTaps.start[index] ?? 0) - yPx) * stride + x * 3;
-      sumTaps(rows, from, stride, yTaps, index, out, ((block.y + y) * outWidth + block.x + x) * 3);
-    }
-  }
-}
-
-/** One RGB pixel; sums fit an int32: no filter's absolute weights add up to 2, and 2 * 255 * 2^22 < 2^31. */
-function sumTaps(
-  data: Uint8Array,
-  from: number,
-  step: number,
-  { count, weights }: AxisTaps,
-  index: number,
-  out: Uint8Array,
-  to: number,
-): void {
-  let [red, green, blue] = [HALF, HALF, HALF];
-  let at = from;
-  for (let tap = index * count; tap < (index + 1) * count; tap++) {
-    const weight = weights[tap] as number;
-    if (weight !== 0) {
-      red = (red + (data[at] as number) * weight) | 0;
-      green = (green + (data[at + 1] as number) * weight) | 0;
-      blue = (blue + (data[at + 2] as number) * weight) | 0;
-    }
-    at += step;
-  }
-  out[to] = clip(red >> PRECISION_BITS);
-  out[to + 1] = clip(green >> PRECISION_BITS);
-  out[to + 2] = clip(blue >> PRECISION_BITS);
-}
-
-function clip(value: number): number {
-  return value < 0 ? 0 : value > 255 ? 255 : value;
 }

@@ -1,7 +1,7 @@
 import type { Interpolation } from '../../../src-shared/model/backbone.ts';
 import type { SlideLevel } from '../../../src-shared/model/slide.ts';
 import { givePixels, takePixels } from '../codec/pixel-pool.ts';
-import { filterBlock, filterTaps } from './filters.ts';
+import { filterTaps } from './filters.ts';
 import { missingMark } from './missing-tile.ts';
 import { axisTaps, type OutputBlock, resampleBlock, sourceSpan } from './resample.ts';
 import { formatUnsupported, invalidRequest, slideDamaged, throwIfCancelled } from './slide-errors.ts';
@@ -110,7 +110,6 @@ export class TiledLevels {
   ): Promise<RgbImage> {
     const bilinear = interpolation === 'bilinear';
     const taps = bilinear ? axisTaps : filterTaps.bind(null, interpolation);
-    const resample = bilinear ? resampleBlock : filterBlock;
     const xTaps = taps(outWidthPx, from.x, from.xScale);
     const yTaps = taps(outHeightPx, from.y, from.yScale);
     const data = takePixels(outWidthPx * outHeightPx * 3);
@@ -124,7 +123,7 @@ export class TiledLevels {
       const hole = await this.#copy(level, xSpan.first, ySpan.first, { widthPx, heightPx, data: source }, signal);
       missing ||= hole;
       const window = { xPx: xSpan.first, yPx: ySpan.first, widthPx, heightPx, data: source };
-      resample(window, xTaps, yTaps, block, data, outWidthPx);
+      resampleBlock(window, xTaps, yTaps, block, data, outWidthPx);
       givePixels(source);
     }
     return { widthPx: outWidthPx, heightPx: outHeightPx, data, ...missingMark(missing) };
