@@ -61,10 +61,8 @@ describe('backbones in the app', () => {
 
   it('shows what a checkpoint lacks that cannot be used', async () => {
     await workstation.chooseFile('Import…', join(sandbox.folder, 'files', 'renamed.safetensors'));
-    const dialog = opened.page.getByRole('dialog');
-    await dialog.getByRole('alert').waitFor();
-    await dialog.getByRole('button', { name: 'Cancel' }).click();
     await report().getByText('The checkpoint was not imported: its keys').waitFor();
+    expect(await opened.page.getByRole('dialog').count()).toBe(0);
     await report().getByText('Names').first().click();
     expect(await report().innerText()).toContain('features.0.');
     expect(await card('renamed').count()).toBe(0);
@@ -103,6 +101,29 @@ describe('backbones in the app', () => {
     await list.getByRole('button', { name: 'Download resnet18-imagenet from download.pytorch.org' }).click();
     await list.getByText('The checkpoint could not be downloaded.').waitFor({ timeout: 30_000 });
     await opened.shot('backbones-catalogue');
+    // Without a network: the same file from a folder.
+    const mirror = join(sandbox.folder, 'mirror');
+    await mkdir(join(mirror, 'ciga-resnet18'), { recursive: true });
+    const file = safetensorsOf('resnet18', 'model.resnet.');
+    await writeFile(join(mirror, 'ciga-resnet18', 'pytorchnative_tenpercent_resnet18.ckpt'), file);
+    await page.getByLabel('Take the files from').fill(mirror);
+    await page.getByRole('button', { name: 'Use', exact: true }).click();
+    await list.getByText('Not in the folder').first().waitFor();
+    await list.getByRole('button', { name: 'Import ciga-resnet18 from the folder' }).click();
+    await card('ciga-resnet18').waitFor();
+    await opened.shot('backbones-mirror');
+  });
+
+  it('says what each device is, pins one and tests again', async () => {
+    const { page } = opened;
+    await workstation.goTo('Settings');
+    const devices = page.getByRole('group', { name: 'Device inference runs on' });
+    await devices.getByText('In use').waitFor({ timeout: 60_000 });
+    await devices.getByRole('radio', { name: /^CPU/ }).check();
+    await devices.getByText('You have pinned it.').waitFor({ timeout: 60_000 });
+    await page.getByRole('button', { name: 'Test again' }).click();
+    await devices.getByText('You have pinned CPU.').first().waitFor({ state: 'hidden', timeout: 60_000 });
+    await opened.shot('settings-devices');
   });
 
   it('asks nobody but its host, and breaks nothing on the way', () => {

@@ -82,7 +82,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   });
   const sideBySide = new SideBySideService(maps, store);
   const comparisons = new ComparisonService({
-    ...{ storeFolder: options.storeFolder, store, grants, backbones, device, exportsKept },
+    ...{ storeFolder: options.storeFolder, store, grants, library, backbones, device, exportsKept },
     onChanged: (comparisonId) => emit({ type: 'comparisons-changed', comparisonId }),
   });
   const extraction = new ExtractionService({
@@ -135,6 +135,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       return () => listeners.delete(listener);
     },
     grant: (path) => grants.give(path),
+    chooseDevice: (id, pinned) => device.choose([id], pinned),
     close: async () => {
       folders.close();
       await queue.close();

@@ -1,7 +1,9 @@
 import type { EngineApi } from '../../src-shared/api/engine.ts';
 import type { EngineEvent } from '../../src-shared/api/events.ts';
-import type { FileGrant } from '../../src-shared/model/ids.ts';
+import type { BackboneId, FileGrant } from '../../src-shared/model/ids.ts';
+import type { ChosenDevice } from './infer/device.ts';
 import type { ProbeDevice } from './infer/probe.ts';
+import type { ProviderName } from './infer/protocol.ts';
 
 export interface EngineOptions {
   /** Folder of the store: hyaline.db, backbones/, demo/, exports/, imported/. Made if it is not there. */
@@ -41,6 +43,11 @@ export interface Engine {
   subscribe(listener: (event: EngineEvent) => void): () => void;
   /** Gives out the right to read one file. Only hosts that have checked the user's intent call it. */
   grant(path: string): FileGrant;
+  /**
+   * The device to run a backbone on in this process, tested with it; `pinned` = no other but the CPU. For commands that
+   * compute outside the job queue.
+   */
+  chooseDevice(id: BackboneId, pinned: ProviderName | null): Promise<ChosenDevice>;
   /** Cancels what runs (resumable), releases sessions and the store's lock. */
   close(): Promise<void>;
 }

@@ -21,7 +21,7 @@ export async function openGrant(grant: FileGrant, kind: ChosenKind): Promise<voi
   if (kind === 'model') {
     const card = await backbones.import(grant);
     navigation.go('backbones');
-    if (card.assumed.length === 0) toasts.ok(`${card.name} is ready to use.`);
+    if (card?.assumed.length === 0) toasts.ok(`${card.name} is ready to use.`);
   } else if (kind === 'folder') {
     await folder.open(grant);
     navigation.go('library');

@@ -10,6 +10,8 @@ export interface ImportReport {
   readonly match: KeyMatch;
   /** Null where the import was refused. */
   readonly card: BackboneCard | null;
+  /** Why it was refused; null where it was not. */
+  readonly error: AppError | null;
 }
 
 /** The backbones this installation has. */
@@ -38,15 +40,22 @@ class Backbones {
     return this.cards.find((card) => card.id === id) ?? null;
   }
 
-  /** Registers a file; where its card rests on assumptions, they are put before the user. */
-  async import(grant: FileGrant): Promise<BackboneCard> {
+  /**
+   * Registers a file; where its card rests on assumptions, they are put before the user. A checkpoint that is refused
+   * leaves its report, which says why: null then. Anything else that is refused is thrown.
+   */
+  async import(grant: FileGrant): Promise<BackboneCard | null> {
     this.importing = true;
     this.report = null;
     try {
       const match = await engine.matchBackbone(grant);
-      if (match) this.report = { match, card: null };
-      const card = await engine.importBackbone(grant, {});
-      if (match) this.report = { match, card };
+      const card = await engine.importBackbone(grant, {}).catch((thrown: unknown) => {
+        if (match === null) throw thrown;
+        this.report = { match, card: null, error: asAppError(thrown) };
+        return null;
+      });
+      if (card === null) return null;
+      if (match) this.report = { match, card, error: null };
       await this.load();
       if (card.assumed.length > 0) this.confirming = card;
       return card;

@@ -3,6 +3,7 @@ import { AppError } from '../../../src-shared/errors.ts';
 import type { BackboneCard, CutPoint, InputSpec } from '../../../src-shared/model/backbone.ts';
 import { resizeToInput } from './fit-input.ts';
 import { InferenceWorker } from './inference-worker.ts';
+import type { ProviderName } from './protocol.ts';
 
 export interface ImageFeatureRequest {
   readonly modelPath: string;
@@ -15,6 +16,10 @@ export interface ImageFeatureRequest {
   readonly batchSize?: number;
   /** A running inference thread to use; else one is started and ended again. */
   readonly worker?: InferenceWorker;
+  /** What it runs on; the CPU if left out. */
+  readonly provider?: ProviderName;
+  /** Folder of optimised graphs, for the thread that is started here. */
+  readonly graphCache?: string;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -25,11 +30,11 @@ export interface ImageFeatureRequest {
  * @throws AppError FileUnreadable naming the image, BackboneUnreadable, BackboneFailed, DeviceFailed.
  */
 export async function imageFeatures(request: ImageFeatureRequest): Promise<Float32Array[]> {
-  const { modelPath, card, cut, images, threads = 0, batchSize = 16 } = request;
-  const worker = request.worker ?? new InferenceWorker();
+  const { modelPath, card, cut, images, threads = 0, batchSize = 16, provider = 'cpu' } = request;
+  const worker = request.worker ?? new InferenceWorker(request.graphCache ?? null);
   try {
     const { input, inputName } = card;
-    const { session } = await worker.load({ modelPath, cuts: [cut], input, inputName, threads, provider: 'cpu' });
+    const { session } = await worker.load({ modelPath, cuts: [cut], input, inputName, threads, provider });
     const bytesPerImage = input.widthPx * input.heightPx * 3;
     const pixels = new SharedArrayBuffer(batchSize * bytesPerImage);
     const output = new SharedArrayBuffer(batchSize * cut.featureDim * Float32Array.BYTES_PER_ELEMENT);

@@ -54,8 +54,13 @@ export class DeviceService {
     return this.#threads;
   }
 
-  /** The device to use; where backbones are named, one that agrees with the CPU on each of them. */
-  async choose(backbones: readonly BackboneId[] = []): Promise<ChosenDevice> {
+  /**
+   * The device to use; where backbones are named, one that agrees with the CPU on each of them.
+   *
+   * @param pinned stands in for the user's setting this once.
+   */
+  async choose(backbones: readonly BackboneId[] = [], pinned: ProviderName | null = null): Promise<ChosenDevice> {
+    if (pinned !== null) return await this.#probe({ pinned, subjects: await this.#subjects(backbones) });
     this.#chosen ??= this.#probe({});
     try {
       const general = await this.#chosen;
@@ -100,14 +105,10 @@ export class DeviceService {
   }
 
   async #chooseFor(backbones: readonly BackboneId[]): Promise<ChosenDevice> {
-    const { subjectOf } = this.#parts;
     const key = [...new Set(backbones)].sort().join();
     const known = this.#forBackbones.get(key);
     if (known !== undefined) return await known;
-    const testing = (async () => {
-      const subjects = subjectOf === undefined ? [] : await Promise.all([...new Set(backbones)].map(subjectOf));
-      return await this.#probe({ subjects });
-    })();
+    const testing = this.#subjects(backbones).then((subjects) => this.#probe({ subjects }));
     this.#forBackbones.set(key, testing);
     try {
       return await testing;
@@ -117,16 +118,21 @@ export class DeviceService {
     }
   }
 
+  async #subjects(backbones: readonly BackboneId[]): Promise<readonly TestSubject[]> {
+    const { subjectOf } = this.#parts;
+    return subjectOf === undefined ? [] : await Promise.all([...new Set(backbones)].map(subjectOf));
+  }
+
   async #pinned(): Promise<ProviderName | null> {
     const wanted = await this.#parts.store.getSetting(DEVICE_SETTING);
     return PROVIDERS.find((provider) => provider === wanted) ?? null;
   }
 
-  async #probe(how: Pick<DeviceChoice, 'subjects' | 'testAll'>): Promise<ChosenDevice> {
+  async #probe(how: Pick<DeviceChoice, 'subjects' | 'testAll' | 'pinned'>): Promise<ChosenDevice> {
     const { probe = probeInChildProcess, platform, missing } = this.#parts;
     return await chooseDevice({
-      ...how,
       ...{ threads: this.#threads, pinned: await this.#pinned(), probe, failed: this.#failed },
+      ...how,
       ...(platform === undefined ? {} : { platform }),
       ...(missing === undefined ? {} : { missing }),
     });
