@@ -1,9 +1,10 @@
 import type { RgbImage } from './slide-source.ts';
 
-const GROUND = 232;
-const LINE = 150;
+/** Greys lighter than an optical density of 0.08, below which no tissue mask looks for tissue. */
+const GROUND = 240;
+const LINE = 213;
 const STRIPE_PX = 24;
-const LINE_PX = 3;
+const LINE_PX = 5;
 
 /**
  * What stands where a tile has no bytes in the file: grey hatching that nobody takes for tissue or for glass, and

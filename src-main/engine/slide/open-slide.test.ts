@@ -137,6 +137,7 @@ describe('containers', () => {
     const greys = new Set(tile.data);
     expect(greys.size).toBe(2);
     expect(greys.has(255)).toBe(false);
+    for (const grey of greys) expect(-Math.log10(grey / 255)).toBeLessThan(0.08);
     expect(await slide.encodedTile(0, 1, 1)).toBeNull();
     const region = { x0Px: 40, y0Px: 40, widthLevel0Px: 32, heightLevel0Px: 32 };
     const reduced = await slide.readRegion({ ...region, outWidthPx: 16, outHeightPx: 16 });
