@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { asId } from '../../../src-shared/model/ids.ts';
 import { DEFAULT_GRID, DEFAULT_TISSUE } from '../../../src-shared/model/run.ts';
@@ -159,6 +160,29 @@ describe('a study in the engine', () => {
       splitting: { kind: 'none' },
     });
     await expect(engine.api.validateStudy(studyId, sharing.id)).rejects.toThrow(/patients are in both studies: p0, p1/);
+  }, 120_000);
+
+  it('warns of slides that are blurred or stained otherwise than its training slides, and not of the same slide', async () => {
+    const study = (await engine.api.listStudies()).find(({ plan: { name } }) => name === 'Lesions');
+    const studyId = study?.id ?? asId('');
+    const source = join(folder, 'slide-0.tif');
+    const image = async (change: (pixels: sharp.Sharp) => sharp.Sharp, name: string) => {
+      const path = join(folder, `${name}.png`);
+      await change(sharp(source)).png().toFile(path);
+      const slide = await engine.api.openSlide(engine.grant(path));
+      await engine.api.setSlideMpp(slide.id, mppUm);
+      const { backboneId, cut, grid, tissue } = plan;
+      const { runId, jobId } = await engine.api.startAnalysis({ slideId: slide.id, backboneId, cut, grid, tissue });
+      if (jobId !== null) expect(await ended(jobId)).toBe('done');
+      return (await engine.api.predictSlide(studyId, runId)).typicality;
+    };
+    const mppUm = (await engine.api.getSlide(plan.rows[0]?.slideId ?? asId(''))).mpp?.xUm ?? 0.5;
+    const same = await image((pixels) => pixels, 'same');
+    expect(same?.unlike).toBe(false);
+    const blurred = await image((pixels) => pixels.blur(8), 'blurred');
+    const stained = await image((pixels) => pixels.modulate({ hue: 40, saturation: 0.7 }), 'stained');
+    expect(blurred?.unlike).toBe(true);
+    expect(stained?.unlike).toBe(true);
   }, 120_000);
 
   it('names what is wrong with a plan before anything is trained', async () => {
