@@ -184,6 +184,7 @@ export class JobQueue {
 
   /** Stops jobs and takes them off the list; what they made stays. Unknown ones are passed over. */
   async remove(ids: readonly JobId[]): Promise<void> {
+    if (ids.length === 0) return;
     await this.cancelAll(ids);
     for (const id of ids) {
       this.entries.delete(id);
