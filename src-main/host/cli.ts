@@ -47,6 +47,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     .description('Reads whole-slide images on this machine and explains them without drawn annotations.')
     .version(appVersion())
     .addHelpText('after', `\n${EXIT_CODE_HELP}`)
+    // Options behind the name of a command are that command's own, also where the one around it has the same.
+    .enablePositionalOptions()
     .exitOverride();
   for (const make of COMMANDS) {
     const command = make((code) => {

@@ -218,7 +218,14 @@ function planOptions(options: Options, backbone: string): PlanOptions {
   return {
     ...{ backbone: splitCut(backbone).name, name: 'truncation', pooling: 'histotransfer', gated: false, repeats: 1 },
     ...{ mpp: options.mpp, tileUm: options.tileUm, minTissue: DEFAULT_GRID.minTissueFraction, folds: options.folds },
-    ...{ groupBy: 'patient', point: { kind: 'youden' }, splitSeed: 1, seeds: options.seeds, epochs: options.epochs },
+    ...{
+      groupBy: 'patient',
+      onlyValidate: false,
+      point: { kind: 'youden' },
+      splitSeed: 1,
+      seeds: options.seeds,
+      epochs: options.epochs,
+    },
     ...{ tileDropout: 0, featureDropout: 0, entropy: 0, threads: options.threads },
     ...(label === undefined ? {} : { label }),
     ...(slideMpp === undefined ? {} : { slideMpp }),

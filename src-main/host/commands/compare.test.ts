@@ -51,6 +51,16 @@ describe('hyaline compare', () => {
     expect(err).toMatch(/^error: /);
   });
 
+  it('keeps the options of the truncation study apart from its own, and asks for them where they are missing', async () => {
+    const labels = join(folder, 'nowhere.csv');
+    const { code, err } = await run('truncation', labels, '--backbones', 'b', '--tasks', 'a', '--out', folder);
+    expect(code).not.toBe(EXIT.usage);
+    expect(err).toContain('nowhere.csv');
+    const without = await run('--tasks', 'a', '--out', folder);
+    expect(without.code).toBe(EXIT.usage);
+    expect(without.err).toContain("required option '--backbones' not specified");
+  });
+
   it('goes from model file and image folders to tables, naming what it left out', async () => {
     await paintImages(join(folder, 'tasks', 'colour', 'pink'), 12, pink, 3);
     await paintImages(join(folder, 'tasks', 'colour', 'plain'), 12, grey, 4);

@@ -76,14 +76,14 @@ export function compareCommand(finish: Finish): Command {
     .option('--cross-validate', 'do not use the parts tasks bring along', false)
     .option(...STORE_OPTION)
     .option('--threads <number>', 'threads for the model; 0 = all cores', whole(0, 1024), 0);
-  // Options behind the name of a command within are that command's own; what is required here is so only without one.
+  // What is required here is so only where no command within is called.
   command.enablePositionalOptions();
   command.addCommand(truncationCommand(finish));
   return runs<GivenOptions>(command, finish, async (options, terminal) => {
     const { tasks, backbones, out } = options;
     if (tasks === undefined || backbones === undefined || out === undefined) {
       const missing = Object.entries({ tasks, backbones, out }).find(([, value]) => value === undefined);
-      command.error(`error: required option '--${missing?.[0]}' not specified`, { exitCode: EXIT.usage });
+      return command.error(`error: required option '--${missing?.[0]}' not specified`, { exitCode: EXIT.usage });
     }
     return await compare({ ...options, tasks, backbones, out }, terminal);
   });
