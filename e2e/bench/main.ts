@@ -14,7 +14,9 @@ const PARTS = {
   bag: 'bag.ts',
   memory: 'memory.ts',
   backbones: 'backbones.ts',
+  train: 'train.ts',
   cka: 'cka.ts',
+  attention: 'attention.ts',
 } as const;
 type Part = keyof typeof PARTS;
 
