@@ -45,6 +45,13 @@ describe.skipIf(turbo === null)('libjpeg-turbo, called directly', () => {
     for (const [index, { data }] of together.entries()) expect(Buffer.compare(data, alone[index] ?? data)).toBe(0);
   });
 
+  it('takes a thousand at once', async () => {
+    const stream = await jpegOf(37, 61, { quality: 50 });
+    const expected = (await decodeBySharp(stream)).data;
+    const images = await Promise.all(Array.from({ length: 1000 }, () => decodeJpeg(stream)));
+    expect(images.every(({ data }) => Buffer.compare(data, expected) === 0)).toBe(true);
+  });
+
   it('leaves CMYK to sharp', async () => {
     const cmyk = await sharp(testPixels(32, 32), { raw: { width: 32, height: 32, channels: 3 } })
       .toColourspace('cmyk')

@@ -2,11 +2,10 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import koffi from 'koffi';
 import { CodecError } from './codec-error.ts';
+import { callNative } from './native-call.ts';
 import { takePixels } from './pixel-pool.ts';
 import type { RasterImage } from './raster.ts';
 import { decodesInThisThread } from './thread-mode.ts';
-
-type NativeFunction = ReturnType<ReturnType<typeof koffi.load>['func']>;
 
 /** A `tjhandle`. */
 type Handle = unknown;
@@ -37,6 +36,8 @@ const PIXELS_RGB = 0;
 const COLOUR_SPACES: readonly number[] = [0, 1, 2];
 /** Progressive streams have about ten scans; one with thousands only costs time. */
 const MAX_SCANS = 500;
+/** Handles kept for the next streams; each holds some tens of KiB. */
+const MAX_IDLE = 32;
 
 let loaded: TurboJpeg | null | undefined;
 
@@ -103,7 +104,7 @@ function bind(file: string): TurboJpeg {
     if (!plain || !COLOUR_SPACES.includes(get(handle, PARAM.colourSpace) as number)) return null;
     const data = takePixels(widthPx * heightPx * 3);
     const args = [handle, stream, stream.length, data, widthPx * 3, PIXELS_RGB] as const;
-    const code = decodesInThisThread() ? decompress(...args) : await later(decompress, args);
+    const code = decodesInThisThread() ? decompress(...args) : await callNative<number>(decompress, ...args);
     if (code !== 0) fail(handle);
     return { widthPx, heightPx, data };
   };
@@ -113,7 +114,8 @@ function bind(file: string): TurboJpeg {
       const handle = idle.pop() ?? newHandle();
       try {
         const image = await decodeWith(handle, stream, maxPixels);
-        idle.push(handle);
+        if (idle.length < MAX_IDLE) idle.push(handle);
+        else destroy(handle);
         return image;
       } catch (error) {
         // A handle may still hold what it failed on.
@@ -122,14 +124,4 @@ function bind(file: string): TurboJpeg {
       }
     },
   };
-}
-
-/** Calls a C function on koffi's own threads; its arguments live until it is done. */
-function later(call: NativeFunction, args: readonly unknown[]): Promise<number> {
-  return new Promise((resolve, reject) => {
-    call.async(...args, (error: unknown, result: number) => {
-      if (error === null || error === undefined) resolve(result);
-      else reject(error);
-    });
-  });
 }

@@ -1,6 +1,5 @@
 import koffi from 'koffi';
-
-type NativeFunction = ReturnType<ReturnType<typeof koffi.load>['func']>;
+import { callNative, type NativeFunction } from '../../codec/native-call.ts';
 
 /** An `openslide_t *`. */
 export type OpenSlideHandle = unknown;
@@ -106,9 +105,9 @@ function bind(file: string): OpenSlideLibrary {
   return {
     version: String(version()),
     file,
-    detectVendor: (path) => later<string | null>(detect, path),
-    open: (path) => later<OpenSlideHandle | null>(open, path),
-    close: (handle) => later<undefined>(close, handle),
+    detectVendor: (path) => callNative<string | null>(detect, path),
+    open: (path) => callNative<OpenSlideHandle | null>(open, path),
+    close: (handle) => callNative<undefined>(close, handle),
     error: (handle) => error(handle) as string | null,
     levelCount: (handle) => Number(levelCount(handle)),
     levelSize: (handle, level) => size((width, height) => levelSize(handle, level, width, height)),
@@ -118,12 +117,12 @@ function bind(file: string): OpenSlideLibrary {
     associatedSize: (handle, name) => size((width, height) => associatedSize(handle, name, width, height)),
     async readRegion(handle, x0Px, y0Px, level, widthPx, heightPx) {
       const pixels = Buffer.alloc(widthPx * heightPx * 4);
-      await later(readRegion, handle, pixels, x0Px, y0Px, level, widthPx, heightPx);
+      await callNative(readRegion, handle, pixels, x0Px, y0Px, level, widthPx, heightPx);
       return pixels;
     },
     async readAssociated(handle, name, widthPx, heightPx) {
       const pixels = Buffer.alloc(widthPx * heightPx * 4);
-      await later(readAssociated, handle, name, pixels);
+      await callNative(readAssociated, handle, name, pixels);
       return pixels;
     },
     ...bindProfiles(library),
@@ -145,20 +144,10 @@ function bindProfiles(library: ReturnType<typeof koffi.load>): Pick<OpenSlideLib
       const bytes = Number(size(handle));
       if (bytes <= 0 || bytes > MAX_PROFILE_BYTES) return null;
       const profile = Buffer.alloc(bytes);
-      await later(read, handle, profile);
+      await callNative(read, handle, profile);
       return profile;
     },
   };
-}
-
-/** Calls a C function on koffi's own threads. */
-function later<T>(call: NativeFunction, ...args: readonly unknown[]): Promise<T> {
-  return new Promise((resolve, reject) => {
-    call.async(...args, (error: unknown, result: T) => {
-      if (error === null || error === undefined) resolve(result);
-      else reject(error);
-    });
-  });
 }
 
 /** A NULL-terminated array of C strings. */
