@@ -160,7 +160,7 @@ describe('a comparison', () => {
       const { page } = opened;
       const workstation = new Workstation(page);
       const path = join(sandbox.folder, 'slide.tif');
-      const size = ['--width', '1536', '--height', '1024', '--seed', '1', '--lesions', '1'];
+      const size = ['--width', '768', '--height', '768', '--seed', '1', '--lesions', '1'];
       const { code, err } = await hyaline(['synthesize', ...size, path], sandbox);
       expect(code, err).toBe(0);
       await workstation.goTo('Library');

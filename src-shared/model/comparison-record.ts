@@ -1,5 +1,5 @@
 import type { Comparison } from './comparison.ts';
-import type { BackboneId, ComparisonId, FileGrant, JobId } from './ids.ts';
+import type { BackboneId, ComparisonId, FileGrant, JobId, SlideId } from './ids.ts';
 
 /** A backbone of a comparison and the cuts it is judged at; no cuts = up to four spread over its depth. */
 export interface ComparedChoice {
@@ -70,6 +70,8 @@ export interface ComparisonRequest {
   readonly name: string;
   readonly tasks: readonly FileGrant[];
   readonly backbones: readonly ComparedChoice[];
+  /** Slides of the library whose maps are put under the same shifts, where robustness is asked for. */
+  readonly slides: readonly SlideId[];
   readonly settings: ComparisonSettings;
 }
 
@@ -91,6 +93,8 @@ export interface ComparisonEntry {
   readonly taskSources: readonly string[];
   /** With their names at the time. */
   readonly backbones: readonly (ComparedChoice & { readonly name: string })[];
+  /** In the order of their numbers in the result, which does not name their files. */
+  readonly slides: readonly SlideId[];
   readonly settings: ComparisonSettings;
   /** Null until it has been computed. */
   readonly made: {

@@ -11,7 +11,7 @@ import type {
   TaskCheck,
   TaskSelection,
 } from '../../../src-shared/model/comparison-record.ts';
-import { asId, type ComparisonId, type JobId } from '../../../src-shared/model/ids.ts';
+import { asId, type ComparisonId, type JobId, type SlideId } from '../../../src-shared/model/ids.ts';
 import { chooseCuts } from '../compare/contenders.ts';
 import { writeComparison } from '../compare/write-comparison.ts';
 import type { JobContext, JobQueue, JobRunner } from '../job/queue.ts';
@@ -24,6 +24,7 @@ import type { DeviceService } from './device-service.ts';
 import type { Exports } from './exports.ts';
 import type { Grants } from './grants.ts';
 import { patchPicture } from './patch-picture.ts';
+import type { SlideLibrary } from './slide-library.ts';
 import { checkTasksAt } from './task-check.ts';
 import { versions } from './versions.ts';
 import { zipOf } from './zip-file.ts';
@@ -32,6 +33,7 @@ export interface ComparisonParts {
   readonly storeFolder: string;
   readonly store: Store;
   readonly grants: Grants;
+  readonly library: SlideLibrary;
   readonly backbones: BackboneService;
   readonly device: DeviceService;
   readonly exportsKept: Exports;
@@ -80,7 +82,7 @@ export class ComparisonService {
     request: ComparisonRequest,
     queue: JobQueue,
   ): Promise<{ readonly comparisonId: ComparisonId; readonly jobId: JobId }> {
-    const { store, grants, backbones, onChanged } = this.#parts;
+    const { store, grants, library, backbones, onChanged } = this.#parts;
     const settings = checkedSettings(request.settings);
     const paths = request.tasks.map((grant) => grants.redeem(grant));
     if (paths.length === 0) throw new AppError('InvalidRequest', 'There is no task.', { advice: 'Choose a folder.' });
@@ -90,6 +92,8 @@ export class ComparisonService {
         return { backboneId, name: card.name, cuts: cutsOf(card, cuts) };
       }),
     );
+    const slides = settings.robustnessImages === 0 ? [] : request.slides.map(String).map(asId<SlideId>);
+    for (const slideId of slides) await library.get(slideId);
     refuseTwins(chosen.map(({ name }) => name));
     const id = asId<ComparisonId>(randomUUID());
     const name = String(request.name).trim() || 'Comparison';
@@ -97,6 +101,7 @@ export class ComparisonService {
       ...{ id, name, createdAtMs: Date.now(), jobId: null, settings, made: null },
       taskSources: paths.map((path) => basename(path)),
       backbones: chosen,
+      slides,
     };
     await store.putComparison({ entry, paths });
     const payload = { comparisonId: id };
@@ -167,7 +172,7 @@ export class ComparisonService {
   }
 
   async #run(id: ComparisonId, context: JobContext): Promise<void> {
-    const { store, backbones, device, storeFolder } = this.#parts;
+    const { store, library, backbones, device, storeFolder } = this.#parts;
     const { entry, paths } = await this.#input(id);
     const chosen = await Promise.all(
       entry.backbones.map(async ({ backboneId, cuts }) => {
@@ -175,10 +180,18 @@ export class ComparisonService {
         return { card, modelPath, cuts };
       }),
     );
+    const slides = await Promise.all(
+      entry.slides.map(async (slideId) => {
+        // Refuses a file that is gone or another one by now.
+        await library.source(slideId);
+        const { path, userMppUm } = await library.record(slideId);
+        return { path, mppUm: userMppUm };
+      }),
+    );
     const { threads } = device;
     const { settings } = entry;
     const { result, fingerprints, tasks, cells } = await compareInWorker(
-      { paths, backbones: chosen, settings, cacheFolder: join(storeFolder, 'compare'), threads },
+      { paths, backbones: chosen, slides, settings, cacheFolder: join(storeFolder, 'compare'), threads },
       context.signal,
       (progress) => context.report(progress),
     );

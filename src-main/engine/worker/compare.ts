@@ -11,6 +11,7 @@ import { compareBackbones } from '../compare/compare.ts';
 import { chooseCuts } from '../compare/contenders.ts';
 import { FeatureCache } from '../compare/feature-cache.ts';
 import { readTasks } from '../compare/read-tasks.ts';
+import { drawSlideTiles, type SlideTiles } from '../compare/slide-tiles.ts';
 import { InferenceWorker } from '../infer/inference-worker.ts';
 import { cellsOf } from '../service/comparison-cells.ts';
 import { fingerprintOf } from '../service/task-fingerprint.ts';
@@ -25,6 +26,8 @@ export interface CompareWork {
     /** Empty = up to four spread over the depth. */
     readonly cuts: readonly string[];
   }[];
+  /** Whose maps are shifted too; µm per pixel where the user gave it. */
+  readonly slides: readonly { readonly path: string; readonly mppUm: number | null }[];
   readonly settings: ComparisonSettings;
   /** Features and random twins are kept here from one comparison to the next. */
   readonly cacheFolder: string;
@@ -61,16 +64,29 @@ port?.on('message', (command: CompareCommand) => {
 });
 
 /** One comparison; then the thread ends. Settles after the inference thread has let go of its sessions. */
-async function compare({ paths, backbones, settings, cacheFolder, threads }: CompareWork): Promise<CompareAnswer> {
+async function compare({
+  paths,
+  backbones,
+  slides,
+  settings,
+  cacheFolder,
+  threads,
+}: CompareWork): Promise<CompareAnswer> {
   const worker = new InferenceWorker();
+  const drawn: SlideTiles[] = [];
   try {
     answer({ type: 'progress', stage: 'Reading the tasks', done: 0, total: 0 });
     const { ungrouped, crossValidate, twins, ...judged } = settings;
     const { tasks, skipped } = await readTasks(paths, { ungrouped, crossValidate });
     const cells: ComparisonCell[] = [];
+    for (const [i, { path, mppUm }] of slides.entries()) {
+      answer({ type: 'progress', stage: 'Drawing tiles of the slides', done: i, total: slides.length });
+      // Numbered, not named: what is exported does not say whose slide it is.
+      drawn.push(await drawSlideTiles(path, `slide ${i + 1}`, mppUm, settings.robustnessImages, cancel.signal));
+    }
     const result = await compareBackbones({
       ...judged,
-      ...{ tasks, skipped },
+      ...{ tasks, skipped, slides: drawn },
       backbones: backbones.map(({ card, modelPath, cuts }) => {
         return { card, modelPath, cuts: chooseCuts(card, cuts.length === 0 ? null : cuts.join('+')) };
       }),
@@ -89,6 +105,6 @@ async function compare({ paths, backbones, settings, cacheFolder, threads }: Com
   } catch (error) {
     return { type: 'failed', error: toErrorPayload(error) };
   } finally {
-    await worker.close().catch(() => undefined);
+    await Promise.allSettled([worker.close(), ...drawn.map((tiles) => tiles.close())]);
   }
 }

@@ -1,4 +1,4 @@
-import { SvelteMap } from 'svelte/reactivity';
+import { SvelteMap, SvelteSet } from 'svelte/reactivity';
 import type { AppError } from '../../../src-shared/errors.ts';
 import type { BackboneCard } from '../../../src-shared/model/backbone.ts';
 import {
@@ -7,7 +7,7 @@ import {
   DEFAULT_COMPARISON,
   type TaskCheck,
 } from '../../../src-shared/model/comparison-record.ts';
-import type { BackboneId, FileGrant } from '../../../src-shared/model/ids.ts';
+import type { BackboneId, FileGrant, SlideId } from '../../../src-shared/model/ids.ts';
 import { backbones } from '../../state/backbones.svelte.ts';
 import { engine } from '../../state/session.svelte.ts';
 import { asAppError } from '../../state/toasts.svelte.ts';
@@ -38,6 +38,8 @@ class CompareForm {
   ckaImages = $state(DEFAULT_COMPARISON.ckaImages);
   robustness = $state(false);
   robustnessImages = $state(60);
+  /** Slides whose maps are shifted too. */
+  readonly slides = new SvelteSet<SlideId>();
   crossValidate = $state(DEFAULT_COMPARISON.crossValidate);
   #ungrouped = $state.raw<ReadonlySet<string>>(new Set());
   #check = 0;
@@ -115,6 +117,7 @@ class CompareForm {
       name: this.name.trim(),
       tasks: this.sources.map(({ grant }) => grant),
       backbones: this.cards.map(({ id }) => ({ backboneId: id, cuts: [...(this.chosen.get(id) ?? [])] })),
+      slides: this.robustness ? [...this.slides] : [],
       settings: {
         ...{ probe: this.probe, standardise: this.standardise, twins: this.twins, resamples: this.resamples },
         seeds: Array.from({ length: this.seedCount }, (_, i) => this.firstSeed + i),
@@ -133,6 +136,7 @@ class CompareForm {
     this.sources = [];
     this.checks = [];
     this.chosen.clear();
+    this.slides.clear();
   }
 }
 
