@@ -98,9 +98,13 @@ describe('a study', () => {
     await opened.shot('study-1-form');
     await page.getByLabel('Folds').selectOption('3');
     await page.getByLabel('Seeds').selectOption('2');
-    await page.getByLabel('Epochs').fill('6');
+    await page.getByLabel('Epochs').fill('40');
+    await page.getByLabel('Epochs').blur();
     await page.getByLabel('Name of the study').fill('Lesions');
     await expect.poll(() => start.isDisabled()).toBe(false);
+    // What the splits would hold is shown before anything is trained.
+    const planned = page.getByRole('region', { name: 'Split, before anything is trained' });
+    await expect.poll(() => planned.locator('tbody tr').count(), { timeout: 20_000 }).toBe(3);
   });
 
   it('takes a label back when it is cleared in the table', async () => {
@@ -119,15 +123,29 @@ describe('a study', () => {
     const { page } = opened;
     await page.getByRole('button', { name: 'Start study' }).click();
     await page.getByRole('progressbar', { name: 'Training' }).waitFor();
+    // Heads learn: their curves grow on the page. Cancelled, the study says so, and goes on where it was.
+    await page.getByRole('heading', { name: 'Learning curves' }).waitFor({ timeout: 240_000 });
     await opened.shot('study-3-training');
+    await page.getByRole('button', { name: 'Cancel', exact: true }).first().click();
+    await page.getByRole('heading', { name: 'Not finished' }).waitFor({ timeout: 60_000 });
+    await opened.shot('study-3-cancelled');
+    await page.getByRole('button', { name: 'Resume', exact: true }).first().click();
     await page.getByRole('table', { name: 'Figures' }).waitFor({ timeout: 240_000 });
     expect(await page.getByRole('table', { name: 'Predictions, most wrong first' }).locator('tbody tr').count()).toBe(
       paths.length,
     );
     expect(await page.getByRole('table', { name: 'Split audit' }).locator('tbody tr').count()).toBe(3);
     expect(await page.getByRole('img', { name: /^Split \d, 2 seeds: weights kept/ }).count()).toBe(3);
-    await workstation.expectSentence('Weights the model used, not where disease is.');
+    for (const name of ['Plots', 'Checks of the maps', 'External validation']) {
+      expect(await page.getByRole('region', { name, exact: true }).count(), name).toBe(1);
+    }
+    expect(await page.getByRole('table', { name: 'Called against label' }).locator('tbody tr').count()).toBe(2);
+    await workstation.expectSentence(/Weights the model used, not where disease is\./);
     await opened.shot('study-4-page');
+    await page.getByRole('heading', { name: 'Plots' }).scrollIntoViewIfNeeded();
+    await opened.shot('study-4-plots');
+    await page.getByRole('heading', { name: 'Checks of the maps' }).scrollIntoViewIfNeeded();
+    await opened.shot('study-4-checks');
     await page.getByRole('heading', { name: 'How it was made' }).scrollIntoViewIfNeeded();
     await opened.shot('study-4-page-end');
   });
@@ -137,6 +155,7 @@ describe('a study', () => {
     await page.getByRole('button', { name: /^Open lesion-1\.tif at its top tile/ }).click();
     await workstation.waitForSlide();
     await workstation.expectSentence('Attention in study Lesions, times the average tile');
+    await workstation.expectSentence(/only heads that never saw it judge it/);
     const top = page.getByRole('list', { name: 'Top tiles, highest first' }).getByRole('button').first();
     await expect.poll(() => top.getAttribute('aria-pressed'), { timeout: 30_000 }).toBe('true');
     await workstation.settled();

@@ -200,8 +200,8 @@ export interface ExternalValidation {
   readonly predictions: readonly Omit<StudyPrediction, 'fold'>[];
   /** Threshold in force: the median of the folds', chosen inside the first study. Null with more than two classes. */
   readonly threshold: number | null;
-  /** Slides that lie outside the training data of the first study. */
-  readonly unlike: number;
+  /** Slides that lie outside the training data of the first study; null where that is too small to tell. */
+  readonly unlike: number | null;
 }
 
 export interface StudyOutcome {

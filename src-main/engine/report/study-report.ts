@@ -112,6 +112,7 @@ function howToRead({ plan, outcome }: StudyReportInput['study']): string {
   );
 }
 
+const times = (repeats: number): string => (repeats === 1 ? '' : `, ${repeats} times`);
 const digits = (value: number | null): string => (value === null ? '–' : value.toFixed(3));
 const head = (texts: readonly string[]): TableCell[] =>
   texts.map((text, i) => ({
@@ -218,10 +219,20 @@ function plotSvg(thin: readonly (readonly CurvePoint[])[], thick: readonly Curve
   const guide = diagonal
     ? `<line x1="2" y1="98" x2="98" y2="2" stroke="${COLOUR.rule}" stroke-width="0.6" stroke-dasharray="2 2"/>`
     : '';
+  // A group of slides each: a line of few points needs them seen.
+  const dots =
+    thin.length > 0
+      ? ''
+      : thick
+          .map(
+            (point) =>
+              `<circle cx="${at(point).split(',')[0]}" cy="${at(point).split(',')[1]}" r="1.6" fill="${COLOUR.accent}"/>`,
+          )
+          .join('');
   return (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100" width="156" height="156">' +
     `<rect x="2" y="2" width="96" height="96" fill="none" stroke="${COLOUR.rule}" stroke-width="0.6"/>${guide}` +
-    `${thin.map((points) => line(points, COLOUR.rule, 0.8)).join('')}${line(thick, COLOUR.accent, 1.4)}</svg>`
+    `${thin.map((points) => line(points, COLOUR.rule, 0.8)).join('')}${line(thick, COLOUR.accent, 1.4)}${dots}</svg>`
   );
 }
 
@@ -270,7 +281,7 @@ function external(validation: ExternalValidation, measure: TextMeasure): Content
     bodyText(
       `${slides} slides, ${who}, none of them in this study. Heads ${headsSha256.slice(0, 16)} were locked; nothing was ` +
         `trained or chosen here${threshold === null ? '' : `; threshold ${threshold.toFixed(3)} from the study`}. ` +
-        `${unlike} of the slides lie outside the training data.`,
+        (unlike === null ? '' : `${unlike} of the slides lie outside the training data.`),
     ),
     figureTable(validation.figures),
   ];
@@ -299,10 +310,10 @@ function facts({ study, backboneName }: StudyReportInput): readonly (readonly [s
   const { plan, outcome } = study;
   const { splitting } = plan;
   const split = {
-    folds: () => (splitting.kind === 'folds' ? `${splitting.folds} folds, ${splitting.repeats} times` : ''),
+    folds: () => (splitting.kind === 'folds' ? `${splitting.folds} folds${times(splitting.repeats)}` : ''),
     shares: () =>
       splitting.kind === 'shares'
-        ? `${splitting.train} / ${splitting.validation} / ${splitting.test}, ${splitting.repeats} times`
+        ? `${splitting.train} / ${splitting.validation} / ${splitting.test}${times(splitting.repeats)}`
         : '',
     none: () => '',
     given: () => (splitting.kind === 'given' ? `${splitting.splits.length} splits of ${splitting.from}` : ''),

@@ -57,7 +57,7 @@ export async function validateExternally(
   read: BagReader,
   onSlide: (done: number) => void,
 ): Promise<ExternalValidation> {
-  const rows: (OutOfFold & { readonly slide: ExtractedSlide; readonly unlike: boolean })[] = [];
+  const rows: (OutOfFold & { readonly slide: ExtractedSlide; readonly unlike: boolean | null })[] = [];
   let headsSha256 = '';
   for (const caseIndex of other.plan.rows.keys()) {
     const { slide, run, features } = await read(caseIndex);
@@ -66,7 +66,7 @@ export async function validateExternally(
     const all = judged.predictions.map(({ probabilities }) => [...probabilities]);
     const bySeed = study.plan.seeds.map((seed) => meanRows(all.filter((_, i) => judged.heads[i]?.seed === seed)));
     const typicality = await heads.typicality(study, features);
-    const unlike = typicality?.unlike ?? false;
+    const unlike = typicality?.unlike ?? null;
     rows.push({ ...{ caseIndex, fold: 0, probabilities: meanRows(all), bySeed, slide, unlike } });
     onSlide(caseIndex + 1);
   }
@@ -90,7 +90,7 @@ export async function validateExternally(
       return [{ slideId: row.slideId, runId: slide.runId, probabilities, spread: spreadOf(bySeed) }];
     }),
     threshold,
-    unlike: rows.filter((row) => row.unlike).length,
+    unlike: rows.every((row) => row.unlike === null) ? null : rows.filter((row) => row.unlike === true).length,
   };
 }
 

@@ -45,7 +45,9 @@ async function validate(
         terminal.print(
           [
             `${study.plan.name}, heads ${result.headsSha256.slice(0, 16)} locked, on ${other.plan.name}: ${result.slides} slides, ${who}`,
-            `${result.unlike} slides lie outside the training data`,
+            result.unlike === null
+              ? 'Too few training slides to say which of them lie outside the training data'
+              : `${result.unlike} slides lie outside the training data`,
             figureTable(result.figures),
           ].join('\n'),
         );

@@ -40,9 +40,12 @@ async function makeStudy(options: PlanOptions, terminal: Terminal, [labels = '']
       const audit = await engine.api.auditStudy(plan);
       const study = await engine.api.createStudy(plan);
       terminal.printJson({ study, audit });
-      terminal.print(
-        `${plan.name} (${study.id})\n${describeAudit(audit)}\nTrain it: hyaline study train ${study.id.slice(0, 8)}`,
-      );
+      const short = study.id.slice(0, 8);
+      const next =
+        plan.splitting.kind === 'none'
+          ? `Validate another on it: hyaline study external STUDY ${short}`
+          : `Train it: hyaline study train ${short}`;
+      terminal.print(`${plan.name} (${study.id})\n${describeAudit(audit)}\n${next}`);
       return EXIT.ok;
     },
     options.threads,

@@ -63,7 +63,7 @@ export function describeStudy({ id, plan, outcome }: Study): string {
         ]),
     ...outcome.external.map(
       ({ studyName, slides, figures, unlike }) =>
-        `On ${studyName}, heads locked: ${slides} slides, ${unlike} unlike the training data\n${figureTable(figures)}`,
+        `On ${studyName}, heads locked: ${slides} slides${unlike === null ? '' : `, ${unlike} unlike the training data`}\n${figureTable(figures)}`,
     ),
   ].join('\n');
 }
