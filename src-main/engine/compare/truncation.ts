@@ -85,7 +85,7 @@ function notesOf(truncated: readonly TruncatedBackbone[], patches: Comparison | 
   const pooled =
     plan === undefined
       ? []
-      : [`Slides: ${plan.pooling} pooling, ${splitting}, ${plan.epochs} epochs; 95 % bootstrap over patients.`];
+      : [`Slides: ${plan.pooling} pooling, ${splitting}; ${plan.epochs} epochs; 95 % bootstrap over patients.`];
   const optimistic =
     plan?.patientsUnknown === true
       ? ['No patients are named: slides are treated as independent, which is optimistic.']
