@@ -3,7 +3,7 @@ import { readJpeg2000Header } from '../../codec/jpeg2000.ts';
 import { formatUnsupported, openSlideMissing } from '../slide-errors.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { pageLevel } from './level.ts';
-import { COMPRESSION, TAG } from './tags.ts';
+import { isJpeg2000, TAG } from './tags.ts';
 import type { TiffFile } from './tiff-file.ts';
 import { readPage, type TiffPage } from './tiff-page.ts';
 import type { TiffSlideLayout } from './tiff-source.ts';
@@ -56,11 +56,11 @@ export function aperioProperties(description: string): ReadonlyMap<string, strin
 }
 
 /**
- * Scheme 33003 may store colour at half resolution, which the JPEG 2000 decoder here cannot take: such a slide is left
- * to OpenSlide. One tile tells for all.
+ * JPEG 2000 may store colour at half resolution (scheme 33003 does), which the decoder here cannot take: such a slide is
+ * left to OpenSlide. One tile tells for all.
  */
 async function refuseSubsampled(file: TiffFile, levels: readonly TiffPage[]): Promise<void> {
-  const page = levels.find(({ compression }) => compression === COMPRESSION.aperioJpeg2000Ycbcr);
+  const page = levels.find(({ compression }) => isJpeg2000(compression));
   if (page === undefined) return;
   const tile = await new ChunkReader(file.source, page).stored(0);
   let subsampled = false;
