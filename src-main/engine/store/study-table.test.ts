@@ -66,4 +66,31 @@ describe('studies in the store', () => {
     expect(await store.getStudy(asId<StudyId>('one'))).toBeNull();
     expect(await store.listStudyHeads(asId<StudyId>('one'))).toEqual([]);
   });
+
+  it('of the first version are read as what they were: folds, drawn once, no sites', async () => {
+    const { splitting: _, groupBy: __, positiveClass: ___, operatingRule: ____, ...old } = study('old', 1).plan;
+    const rows = [{ slideId: asId('a'), slideName: 'a.svs', patient: 'p', label: 'x' }];
+    const outcome = { classes: ['x', 'y'], featureDim: 2, figures: [], predictions: [], audits: [], curves: [] };
+    const stored = { ...study('old', 1), plan: { ...old, rows, folds: 7 }, outcome };
+    await store.putStudy(stored as unknown as Study);
+    const read = await store.getStudy(asId<StudyId>('old'));
+    expect(read?.plan.splitting).toEqual({ kind: 'folds', folds: 7, repeats: 1 });
+    expect(read?.plan).not.toHaveProperty('folds');
+    expect(read?.plan.rows[0]).toMatchObject({ site: '', runId: null });
+    expect(read?.outcome).toMatchObject({ positiveClass: 'y', splits: [], thresholds: [], checks: null, external: [] });
+  });
+
+  it('keep their slides as vectors, which go with them', async () => {
+    const vectors = { studyId: asId<StudyId>('one'), dim: 2, vectors: Float32Array.of(1, 2, 3, 4) };
+    await expect(store.putStudyVectors(vectors)).rejects.toMatchObject({ code: 'NotFound' });
+    await store.putStudy(study('one', 1));
+    expect(await store.getStudyVectors(vectors.studyId)).toBeNull();
+    await store.putStudyVectors(vectors);
+    expect(await store.getStudyVectors(vectors.studyId)).toEqual(vectors);
+    await store.putStudyHead(head(0, 1));
+    await store.dropStudyHeads(vectors.studyId);
+    expect(await store.listStudyHeads(vectors.studyId)).toEqual([]);
+    await store.removeStudy(vectors.studyId);
+    expect(await store.getStudyVectors(vectors.studyId)).toBeNull();
+  });
 });
