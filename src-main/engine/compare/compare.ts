@@ -82,10 +82,15 @@ interface Judged {
  */
 export async function compareBackbones(request: CompareRequest): Promise<Comparison> {
   checkContenders(request.backbones);
-  const probes = new ProbePool(request.bench.threads);
+  const { signal, threads } = request.bench;
+  const probes = new ProbePool(threads);
+  // Probes that are under way or wait are given up at once.
+  const stop = (): void => void probes.close();
+  signal?.addEventListener('abort', stop, { once: true });
   try {
     return await compareWith({ ...request, bench: { ...request.bench, probes } });
   } finally {
+    signal?.removeEventListener('abort', stop);
     await probes.close();
   }
 }

@@ -24,6 +24,7 @@ export class ProbePool {
   readonly #queue: Waiting[] = [];
   readonly #running = new Map<Worker, Waiting>();
   #nextId = 1;
+  #closed = false;
 
   /** @param threads 0 = as many as there are cores. */
   constructor(threads: number) {
@@ -32,8 +33,9 @@ export class ProbePool {
     this.#idle.push(...this.#all);
   }
 
-  /** Fits and judges a probe on every part. Throws as `probePart`. */
+  /** Fits and judges a probe on every part. Throws as `probePart`, and Cancelled once the pool is closed. */
   fit(job: Omit<ProbeJob, 'id'>): Promise<readonly PartResult[]> {
+    if (this.#closed) return Promise.reject(cancelled());
     return new Promise((resolve, reject) => {
       this.#queue.push({ job: { ...job, id: this.#nextId++ }, resolve, reject });
       this.#next();
@@ -42,8 +44,8 @@ export class ProbePool {
 
   /** Ends the threads at once: what is under way is lost. */
   async close(): Promise<void> {
-    const ended = new AppError('Cancelled', 'The comparison was cancelled.');
-    for (const { reject } of [...this.#queue.splice(0), ...this.#running.values()]) reject(ended);
+    this.#closed = true;
+    for (const { reject } of [...this.#queue.splice(0), ...this.#running.values()]) reject(cancelled());
     this.#running.clear();
     await Promise.all(this.#all.map((worker) => worker.terminate()));
   }
@@ -83,4 +85,8 @@ export class ProbePool {
     worker.ref();
     worker.postMessage(waiting.job);
   }
+}
+
+function cancelled(): AppError {
+  return new AppError('Cancelled', 'The comparison was cancelled.');
 }
