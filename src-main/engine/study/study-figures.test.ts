@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { studyFigures } from './study-figures.ts';
+
+interface GoldenStudy {
+  readonly truth: readonly number[];
+  readonly fold: readonly number[];
+  readonly probabilities: readonly (readonly number[])[];
+  readonly thresholds: readonly number[];
+  readonly figures: Readonly<Record<string, number>>;
+}
+const golden = JSON.parse(readFileSync(new URL('./study-figures.golden.json', import.meta.url), 'utf8')) as {
+  readonly two: GoldenStudy;
+  readonly three: GoldenStudy;
+};
+
+describe('the figures of a study', () => {
+  it.each(['two', 'three'] as const)('are means of the folds, as scikit-learn has them: %s classes', async (which) => {
+    const { truth, fold, probabilities, thresholds, figures } = golden[which];
+    const classes = ['a', 'b', 'c'].slice(0, probabilities[0]?.length);
+    const cases = truth.map((label, i) => ({ id: `${i}`, label: classes[label] ?? '', group: `${i >> 1}` }));
+    const predictions = probabilities.map((row, i) => ({
+      ...{ caseIndex: i, fold: fold[i] ?? 0, probabilities: row, bySeed: [row, row] },
+    }));
+    const found = await studyFigures(cases, classes, predictions, {
+      ...{ splitSeed: 1, groupsAreImages: false, resamples: 50 },
+      positive: which === 'two' ? 1 : null,
+      thresholds: which === 'two' ? thresholds.map((ofMean) => ({ ofMean, bySeed: [ofMean, ofMean] })) : [],
+    });
+    for (const [name, value] of Object.entries(figures)) {
+      const figure = found.find((each) => each.name === name);
+      expect(Math.abs((figure?.value ?? Number.NaN) - value), name).toBeLessThan(1e-9);
+      expect(figure?.seedSd, name).toBeCloseTo(0, 12);
+    }
+    expect(found.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(figures)));
+  });
+});
