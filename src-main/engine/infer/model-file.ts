@@ -50,7 +50,10 @@ function refuseForeign(head: Uint8Array): void {
     );
   }
   if (start.every((byte) => byte === 9 || byte === 10 || byte === 13 || (byte >= 32 && byte < 127))) {
-    throw refused('This is a text file, not an ONNX model.', 'Choose the .onnx file itself.');
+    throw refused(
+      'This is a text file, not a model: no ONNX, safetensors or PyTorch file.',
+      'Choose the model file itself.',
+    );
   }
 }
 

@@ -7,6 +7,7 @@ import type { DeviceStatus, StoreStatus } from '../../../src-shared/api/engine.t
 import { type ErrorPayload, toErrorPayload } from '../../../src-shared/errors.ts';
 import type { FormatList } from '../../../src-shared/model/slide-format.ts';
 import { turboJpeg } from '../../engine/codec/turbo-jpeg.ts';
+import { deviceLabel, NOT_RUN_BY_CHECKS } from '../../engine/infer/device.ts';
 import { GraphCache, graphCacheFolder } from '../../engine/infer/graph-cache.ts';
 import { THUMBNAIL_BUDGET_BYTES } from '../../engine/service/folder-service.ts';
 import { listFormats } from '../../engine/slide/formats.ts';
@@ -147,6 +148,10 @@ function describe({
     ...Object.entries(host),
     ['device', device === null ? 'unknown' : `${device.name}: ${device.detail}, ${device.threads} threads`],
     ...(device?.refused ?? []).map(({ name, reason }): [string, string] => [`  not ${name}`, reason]),
+    [
+      '  not run by checks',
+      `${NOT_RUN_BY_CHECKS.map(deviceLabel).join(', ')}: not tried on real devices by this project's checks`,
+    ],
     ['store', store.exists ? store.folder : `${store.folder} (not made yet)`],
   ];
   if (store.status !== null) {
