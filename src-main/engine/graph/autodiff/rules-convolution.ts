@@ -37,11 +37,34 @@ const conv: GradientRule = (tape, node, dy) => {
   const window = windowOf(node, tape.shape(weight));
   if (window.kernel.length !== 2) throw new Error('only two-dimensional convolutions can be trained');
   return [
-    transposedConvolution(tape, dy, weight, window, tape.shape(x(node))),
+    imageGradient(tape, dy, weight, window, tape.shape(x(node))),
     weightGradient(tape, x(node), weight, dy, window),
     ...(node.inputs[2] ? [tape.sum(dy, [0, 2, 3], false)] : []),
   ];
 };
+
+/**
+ * Where the window moves by one place, the gradient is an ordinary convolution with the kernel turned round, which
+ * onnxruntime does faster than a transposed one; else a transposed convolution.
+ */
+function imageGradient(tape: Tape, dy: string, weight: string, window: Window, image: Dims): string {
+  const { kernel, strides, dilations, pads, group } = window;
+  const axes = kernel.length;
+  const turned = pads.map((pad, i) => (dilations[i % axes] ?? 1) * ((kernel[i % axes] ?? 1) - 1) - pad);
+  const plain = group === 1 && strides.every((stride) => stride === 1) && turned.every((pad) => pad >= 0);
+  if (!plain) return transposedConvolution(tape, dy, weight, window, image);
+  const bounds = [
+    kernel.map(() => -1),
+    kernel.map(() => -(2 ** 31)),
+    kernel.map((_, i) => i + 2),
+    kernel.map(() => -1),
+  ];
+  const pointwise = kernel.every((size) => size === 1);
+  const flipped = pointwise ? weight : tape.emit('Slice', [weight, ...bounds.map((values) => tape.ints(values))]);
+  const swapped = tape.emit('Transpose', [flipped], { perm: [1, 0, 2, 3] });
+  const attributes = { kernel_shape: kernel, dilations, pads: turned, strides };
+  return tape.emit('Conv', [dy, swapped], attributes, image);
+}
 
 function weightGradient(tape: Tape, image: string, weight: string, dy: string, window: Window): string {
   const [outChannels = 1, inPerGroup = 1, ...kernel] = tape.shape(weight).map(Number);
