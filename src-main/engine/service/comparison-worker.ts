@@ -25,7 +25,7 @@ export async function compareInWorker(
       let detail = 'the thread ended';
       worker.on('message', (answer: CompareAnswer) => {
         last = answer;
-        if (answer.type === 'progress') report(answer);
+        if (answer.type === 'progress') report({ stage: answer.stage, done: answer.done, total: answer.total });
       });
       worker.on('error', (error) => {
         detail = String(error);

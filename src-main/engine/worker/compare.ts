@@ -50,6 +50,9 @@ export type CompareAnswer =
   | { readonly type: 'done'; readonly outcome: CompareOutcome }
   | { readonly type: 'failed'; readonly error: ErrorPayload };
 
+/** A rank correlation over fewer tiles of a slide says little, and is refused. */
+const FEWEST_SLIDE_TILES = 16;
+
 const port = parentPort;
 const cancel = new AbortController();
 const answer = (message: CompareAnswer): void => port?.postMessage(message);
@@ -82,7 +85,15 @@ async function compare({
     for (const [i, { path, mppUm }] of slides.entries()) {
       answer({ type: 'progress', stage: 'Drawing tiles of the slides', done: i, total: slides.length });
       // Numbered, not named: what is exported does not say whose slide it is.
-      drawn.push(await drawSlideTiles(path, `slide ${i + 1}`, mppUm, settings.robustnessImages, cancel.signal));
+      drawn.push(
+        await drawSlideTiles(
+          path,
+          `slide ${i + 1}`,
+          mppUm,
+          Math.max(FEWEST_SLIDE_TILES, settings.robustnessImages),
+          cancel.signal,
+        ),
+      );
     }
     const result = await compareBackbones({
       ...judged,
