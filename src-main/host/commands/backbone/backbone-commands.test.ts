@@ -1,4 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -183,6 +185,21 @@ describe('the catalogue', () => {
     expect(await json('show', 'ciga-resnet18')).toMatchObject({ architecture: 'resnet18' });
     expect(readdirSync(at('store/backbones/downloads'))).toEqual([]);
     rmSync(at('mirror/ciga-resnet18'), { recursive: true });
+  });
+
+  it.each([401, 403])('says where to ask for a checkpoint that is given out on request: %i', async (status) => {
+    const hub = createServer((_request, response) => response.writeHead(status).end());
+    await new Promise<void>((resolve) => hub.listen(0, '127.0.0.1', resolve));
+    process.env.HF_ENDPOINT = `http://127.0.0.1:${(hub.address() as AddressInfo).port}`;
+    try {
+      const { code, err } = await backbone('get', 'phikon');
+      expect(code).toBe(EXIT.failed);
+      expect(err).toContain('Using the network: 127.0.0.1');
+      expect(err).toMatch(/only given out on request.*https:\/\/huggingface\.co\/owkin\/phikon/s);
+    } finally {
+      delete process.env.HF_ENDPOINT;
+      hub.close();
+    }
   });
 
   it('refuses a mirrored file of another digest, a name that is missing there, and an unknown name', async () => {
