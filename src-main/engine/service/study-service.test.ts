@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { asId } from '../../../src-shared/model/ids.ts';
 import { DEFAULT_GRID, DEFAULT_TISSUE } from '../../../src-shared/model/run.ts';
@@ -166,7 +166,7 @@ describe('a study in the engine', () => {
     const study = (await engine.api.listStudies()).find(({ plan: { name } }) => name === 'Lesions');
     const studyId = study?.id ?? asId('');
     const source = join(folder, 'slide-0.tif');
-    const image = async (change: (pixels: sharp.Sharp) => sharp.Sharp, name: string) => {
+    const image = async (change: (pixels: Sharp) => Sharp, name: string) => {
       const path = join(folder, `${name}.png`);
       await change(sharp(source)).png().toFile(path);
       const slide = await engine.api.openSlide(engine.grant(path));
