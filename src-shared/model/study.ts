@@ -73,6 +73,17 @@ export interface StudyPlan {
   readonly featureDropout: number;
   readonly tileDropout: number;
   readonly entropyWeight: number;
+  /** What a steadied training does besides; absent = HistoTransfer's own, which does none of it. */
+  readonly steadying?: StudySteadying;
+}
+
+/** See `TrainingSettings`. */
+export interface StudySteadying {
+  readonly standardise: boolean;
+  readonly weightDecay: number;
+  readonly warmupSteps: number;
+  readonly patience: number | null;
+  readonly tileWeight: number;
 }
 
 /** HistoTransfer's recipe, with folds in place of its single split and the kept weights chosen by loss. */

@@ -1,4 +1,4 @@
-import type { PoolingName } from './study.ts';
+import type { PoolingName, StudyPlan } from './study.ts';
 
 /** How a head is trained, under a name: what the training form fills in, and what the proofs choose between. */
 export interface TrainingPreset {
@@ -97,4 +97,23 @@ export const TRAINING_PRESETS: readonly TrainingPreset[] = [
 /** The preset of a name; null where there is none. */
 export function trainingPreset(name: string): TrainingPreset | null {
   return TRAINING_PRESETS.find((preset) => preset.name === name) ?? null;
+}
+
+/** A preset's settings as a study's plan takes them. */
+export function presetOfPlan({
+  settings,
+}: TrainingPreset): Pick<
+  StudyPlan,
+  | 'pooling'
+  | 'gated'
+  | 'epochs'
+  | 'rate'
+  | 'keepBestBy'
+  | 'featureDropout'
+  | 'tileDropout'
+  | 'entropyWeight'
+  | 'steadying'
+> {
+  const { standardise, weightDecay, warmupSteps, patience, tileWeight, instanceWeight: _, ...plan } = settings;
+  return { ...plan, steadying: { standardise, weightDecay, warmupSteps, patience, tileWeight } };
 }

@@ -6,6 +6,7 @@ import type {
   StudyPlan,
   StudySplit,
   StudySplitAudit,
+  StudySteadying,
 } from '../../../src-shared/model/study.ts';
 import { ADAM } from '../graph/optimise/optimiser.ts';
 import { type CaseSplitting, plannedSplits } from '../study/plan-splits.ts';
@@ -23,17 +24,22 @@ export const casesOf = (plan: StudyPlan): StudyCase[] =>
     site,
   }));
 
+const NOT_STEADIED: StudySteadying = {
+  ...{ standardise: false, weightDecay: 0, warmupSteps: 0, patience: null, tileWeight: 0 },
+};
+
 /** The plan as the trainer takes it. */
 export function trainingPlan(plan: StudyPlan): TrainingPlan {
   const { pooling, gated, splitSeed, seeds, epochs, rate, keepBestBy, balanceClasses, patientsUnknown } = plan;
   const { featureDropout, tileDropout, entropyWeight, positiveClass, operatingRule, groupBy } = plan;
+  const { tileWeight, ...steadying } = plan.steadying ?? NOT_STEADIED;
   return {
     head: { pooling, gated },
     regularisers: {
-      ...{ featureDropout, tileDropout, entropyWeight },
+      ...{ featureDropout, tileDropout, entropyWeight, tileWeight },
       instanceWeight: pooling === 'clam-sb' ? 0.3 : 0,
     },
-    training: { optimiser: ADAM, rate, weightDecay: 0, clipNorm: null, epochs, patience: null, keepBestBy },
+    training: { optimiser: ADAM, rate, clipNorm: null, epochs, keepBestBy, ...steadying },
     ...{ balanceClasses, splitSeed, seeds, groupsAreImages: patientsUnknown, positiveClass, operatingRule, groupBy },
     splitting: caseSplitting(plan),
     shuffledHeads: SHUFFLED_HEADS,

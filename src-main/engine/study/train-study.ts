@@ -27,7 +27,15 @@ export interface StudyPlan extends SplitPlan {
   readonly regularisers: HeadRegularisers;
   readonly training: Pick<
     HeadTraining,
-    'optimiser' | 'rate' | 'weightDecay' | 'clipNorm' | 'epochs' | 'patience' | 'keepBestBy'
+    | 'optimiser'
+    | 'rate'
+    | 'weightDecay'
+    | 'clipNorm'
+    | 'epochs'
+    | 'patience'
+    | 'keepBestBy'
+    | 'standardise'
+    | 'warmupSteps'
   >;
   /** Weights each class by the inverse of its share in the training part. */
   readonly balanceClasses: boolean;

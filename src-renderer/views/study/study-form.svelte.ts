@@ -7,6 +7,7 @@ import {
   type StudyPlan,
   type StudySplitting,
 } from '../../../src-shared/model/study.ts';
+import { presetOfPlan, trainingPreset } from '../../../src-shared/model/training-preset.ts';
 import { analysisForm } from '../../state/analysis-form.svelte.ts';
 import { displayName, library } from '../../state/library.svelte.ts';
 import {
@@ -51,6 +52,11 @@ class StudyForm {
   featureDropout = $state(DEFAULT_STUDY_TRAINING.featureDropout);
   tileDropout = $state(DEFAULT_STUDY_TRAINING.tileDropout);
   entropyWeight = $state(DEFAULT_STUDY_TRAINING.entropyWeight);
+  /** Undefined = as HistoTransfer trains. */
+  steadying = $state.raw<StudyPlan['steadying']>(undefined);
+
+  /** The preset chosen last, for display. */
+  preset = $state('histotransfer');
 
   /** Columns the user chose; null = as guessed. */
   #columns = $state.raw<LabelColumns | null>(null);
@@ -127,6 +133,7 @@ class StudyForm {
       seeds: Array.from({ length: this.seedCount }, (_, i) => i + 1),
       ...{ epochs: this.epochs, rate: this.rate, keepBestBy: this.keepBestBy, balanceClasses: this.balanceClasses },
       ...{ featureDropout: this.featureDropout, tileDropout: this.tileDropout, entropyWeight: this.entropyWeight },
+      ...(this.steadying && { steadying: this.steadying }),
     };
   }
 
@@ -157,9 +164,27 @@ class StudyForm {
     this.featureDropout = plan.featureDropout;
     this.tileDropout = plan.tileDropout;
     this.entropyWeight = plan.entropyWeight;
+    this.steadying = plan.steadying;
     this.groupBy = plan.groupBy;
     this.positiveClass = plan.positiveClass ?? '';
     this.sensitivity = operatingRule.kind === 'sensitivity' ? operatingRule.atLeast : null;
+  }
+
+  /** Fills in how heads are trained; each setting may be changed afterwards. */
+  usePreset(name: string): void {
+    const preset = trainingPreset(name);
+    if (preset === null) return;
+    const plan = presetOfPlan(preset);
+    this.pooling = plan.pooling;
+    this.gated = plan.gated;
+    this.epochs = plan.epochs;
+    this.rate = plan.rate;
+    this.keepBestBy = plan.keepBestBy;
+    this.featureDropout = plan.featureDropout;
+    this.tileDropout = plan.tileDropout;
+    this.entropyWeight = plan.entropyWeight;
+    this.steadying = plan.steadying;
+    this.preset = name;
   }
 
   /** Ready for the next study, with the same settings. */

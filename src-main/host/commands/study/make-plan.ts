@@ -3,6 +3,7 @@ import { basename, extname, join, resolve } from 'node:path';
 import { AppError } from '../../../../src-shared/errors.ts';
 import { DEFAULT_TISSUE, type Run } from '../../../../src-shared/model/run.ts';
 import { DEFAULT_STUDY_TRAINING, type StudyPlan, type StudyRow } from '../../../../src-shared/model/study.ts';
+import { presetOfPlan } from '../../../../src-shared/model/training-preset.ts';
 import type { Engine } from '../../../engine/engine.ts';
 import { listed as fewNames } from '../../../engine/study/splits.ts';
 import { chooseTargets } from '../../extraction/choose-targets.ts';
@@ -70,6 +71,7 @@ export async function makePlan(engine: Engine, table: StudyTable, options: PlanO
     ...{ positiveClass: options.positive ?? null, operatingRule: options.point, splitSeed: options.splitSeed },
     seeds: Array.from({ length: options.seeds }, (_, i) => i + 1),
     ...{ tileDropout: options.tileDropout, featureDropout: options.featureDropout, entropyWeight: options.entropy },
+    ...(options.preset && presetOfPlan(options.preset)),
   };
   if (options.splits === undefined) return plan;
   const { splitting, unknown } = await engine.api.readStudySplits(await splitFiles(options.splits), rows);

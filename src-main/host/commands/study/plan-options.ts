@@ -7,8 +7,10 @@ import {
   type PoolingName,
   type StudySplitting,
 } from '../../../../src-shared/model/study.ts';
+import { TRAINING_PRESETS, type TrainingPreset, trainingPreset } from '../../../../src-shared/model/training-preset.ts';
 import { numberWithin, STORE_OPTION } from '../command.ts';
 
+const PRESETS = TRAINING_PRESETS.map(({ name }) => name);
 const POOLINGS: readonly PoolingName[] = ['histotransfer', 'abmil', 'clam-sb', 'mean', 'max'];
 
 export interface PlanOptions {
@@ -21,6 +23,8 @@ export interface PlanOptions {
   readonly tileUm: number;
   readonly minTissue: number;
   readonly slideMpp?: number;
+  /** In place of all settings of the training where given. */
+  readonly preset?: TrainingPreset;
   readonly pooling: PoolingName;
   readonly gated: boolean;
   readonly folds?: number;
@@ -54,6 +58,11 @@ export function withPlanOptions(command: Command): Command {
     .option('--tile-um <µm>', 'side of a tile', numberWithin(4, 10_000), DEFAULT_GRID.tileUm)
     .option('--min-tissue <0..1>', 'part of a tile that must be tissue', share, DEFAULT_GRID.minTissueFraction)
     .option('--slide-mpp <µm>', 'pixel size of slides that do not state it', numberWithin(0.01, 100))
+    .option(
+      '--preset <name>',
+      `a whole training in place of pooling, gate, epochs, dropouts and entropy: ${PRESETS.join(', ')}`,
+      presetNamed,
+    )
     .option('--pooling <name>', POOLINGS.join(', '), poolingOf, 'histotransfer')
     .option('--gated', 'multiply the attention by a gate', false)
     .option('--folds <number>', 'folds of the cross-validation (default: 5)', numberWithin(3, 20, 'integer'))
@@ -81,6 +90,12 @@ export function splittingOf({ folds, repeats, shares, onlyValidate }: PlanOption
   if (shares === undefined) return { kind: 'folds', folds: folds ?? 5, repeats };
   const [train = 0, validation = 0, test = 0] = shares;
   return { kind: 'shares', train, validation, test, repeats };
+}
+
+function presetNamed(text: string): TrainingPreset {
+  const found = trainingPreset(text);
+  if (found === null) throw new InvalidArgumentError(`It must be one of: ${PRESETS.join(', ')}.`);
+  return found;
 }
 
 function poolingOf(text: string): PoolingName {
