@@ -70,12 +70,24 @@ export async function saveExport(id: ExportId, fileName: string): Promise<boolea
 
 /** Bytes of a route as float32. Throws the AppError the engine answered with. */
 export async function fetchFloats(path: string): Promise<Float32Array> {
+  return new Float32Array(await fetchBuffer(path));
+}
+
+/** Bytes of a route. Throws the AppError the engine answered with. */
+export async function fetchBytes(path: string): Promise<Uint8Array> {
+  return new Uint8Array(await fetchBuffer(path));
+}
+
+async function fetchBuffer(path: string): Promise<ArrayBuffer> {
   const response = await fetch(path);
   if (!response.ok) {
     const { error } = parseAnswer(await response.text());
-    throw error ?? new AppError('Internal', 'The engine did not deliver the map.', { detail: `${response.status}` });
+    throw (
+      error ??
+      new AppError('Internal', 'The engine did not deliver what was asked for.', { detail: `${response.status}` })
+    );
   }
-  return new Float32Array(await response.arrayBuffer());
+  return await response.arrayBuffer();
 }
 
 /** A picture of a route, decoded. Throws the AppError the engine answered with. */

@@ -8,6 +8,8 @@ class Readout {
   pointer = $state.raw<PointXY | null>(null);
   /** `webgl` or `canvas`. */
   drawer = $state('');
+  /** How the file's colour profile is applied: not, by the graphics processor, or by the engine. */
+  colours = $state<'stored' | 'lookup' | 'engine'>('stored');
 
   /** Device pixels per level-0 pixel; 0 while nothing is shown. */
   readonly zoom = $derived(this.view ? this.view.zoom * this.devicePxPerCssPx : 0);

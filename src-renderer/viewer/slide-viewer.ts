@@ -1,6 +1,7 @@
 import OpenSeadragon from 'openseadragon';
 import type { SlideId } from '../../src-shared/model/ids.ts';
 import type { SlideInfo } from '../../src-shared/model/slide.ts';
+import { ColourLookup } from './colour-lookup.ts';
 import { type DrawerChoice, type DrawerName, drawersChosen, webglRenderer } from './drawers.ts';
 import { SlideTileSource } from './tile-source.ts';
 import {
@@ -27,8 +28,8 @@ export interface SlideViewerOptions {
   readonly start: ViewState | null;
   readonly reducedMotion: boolean;
   readonly drawer: DrawerChoice;
-  /** Shows the slide through its own colour profile. Inference never does. */
-  readonly colourManaged: boolean;
+  /** Fetches the cube of the slide's own colour profile, to show it through that; null = stored colours. */
+  readonly fetchColours: (() => Promise<Uint8Array>) | null;
   /** Called in the same frame in which the slide is drawn: overlays painted here do not lag. */
   readonly onFrame: (view: ViewState) => void;
   /** A click that was not a drag, in level-0 pixels. */
@@ -44,11 +45,18 @@ export class SlideViewer {
   readonly #osd: OpenSeadragon.Viewer;
   readonly #widthPx: number;
   readonly #source: SlideTileSource;
+  readonly #lookup: ColourLookup | null;
+  /** The colour profile: not applied, by a lookup on the graphics processor, or by the engine tile by tile. */
+  readonly colours: 'stored' | 'lookup' | 'engine';
   #smooth = true;
 
   constructor(options: SlideViewerOptions) {
     this.#widthPx = options.info.widthPx;
-    this.#source = new SlideTileSource(options.slideId, options.info, options.colourManaged);
+    const { slideId, info, fetchColours } = options;
+    this.#lookup = fetchColours === null ? null : ColourLookup.create(fetchColours);
+    const unmanaged = fetchColours === null ? 'stored' : 'engine';
+    this.#source = new SlideTileSource(slideId, info, this.#lookup ?? unmanaged);
+    this.colours = this.#lookup === null ? unmanaged : 'lookup';
     this.#osd = new OpenSeadragon.Viewer({
       ...displayOptions(options.reducedMotion, drawersChosen(options.drawer, webglRenderer)),
       element: options.element,
@@ -193,6 +201,7 @@ export class SlideViewer {
 
   destroy(): void {
     this.#osd.destroy();
+    this.#lookup?.destroy();
   }
 
   #viewportZoom(cssPxPerLevel0Px: number): number {

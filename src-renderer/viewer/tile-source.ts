@@ -2,19 +2,27 @@ import OpenSeadragon from 'openseadragon';
 import { routes } from '../../src-shared/api/routes.ts';
 import type { SlideId } from '../../src-shared/model/ids.ts';
 import type { SlideInfo, SlideLevel } from '../../src-shared/model/slide.ts';
+import type { ColourLookup } from './colour-lookup.ts';
 import { tileAtUnit, tileRectPx, tileRectUnit } from './pyramid.ts';
+
+/** What a download keeps with its job. */
+interface CorrectedJob {
+  abort?: AbortController;
+}
 
 /** A slide as OpenSeadragon asks for it: the file's own levels, tiles by `routes.tile`. */
 export class SlideTileSource extends OpenSeadragon.TileSource {
   readonly #id: SlideId;
   readonly #route: typeof routes.tile;
   readonly #levels: readonly SlideLevel[];
+  readonly #lookup: ColourLookup | null;
 
   /**
    * @param info its levels, level 0, the finest, first
-   * @param colourManaged tiles with the slide's colour profile applied, for the eye only
+   * @param colours how the slide's colour profile is applied, for the eye only: by a lookup here, by the engine that
+   * encodes the tiles anew, or not at all
    */
-  constructor(id: SlideId, info: SlideInfo, colourManaged: boolean) {
+  constructor(id: SlideId, info: SlideInfo, colours: ColourLookup | 'engine' | 'stored') {
     const base = finest(info.levels);
     super({
       width: base.widthPx,
@@ -25,7 +33,8 @@ export class SlideTileSource extends OpenSeadragon.TileSource {
       maxLevel: info.levels.length - 1,
     });
     this.#id = id;
-    this.#route = colourManaged ? routes.correctedTile : routes.tile;
+    this.#route = colours === 'engine' ? routes.correctedTile : routes.tile;
+    this.#lookup = typeof colours === 'string' ? null : colours;
     this.#levels = info.levels;
   }
 
@@ -71,6 +80,31 @@ export class SlideTileSource extends OpenSeadragon.TileSource {
 
   override getTileUrl(level: number, column: number, row: number): string {
     return this.#route(this.#id, this.#slideLevel(level), column, row);
+  }
+
+  override downloadTileStart(job: OpenSeadragon.ImageJob): void {
+    if (this.#lookup === null) super.downloadTileStart(job);
+    else void this.#downloadCorrected(job, this.#lookup);
+  }
+
+  override downloadTileAbort(job: OpenSeadragon.ImageJob): void {
+    if (this.#lookup === null) super.downloadTileAbort(job);
+    else (job.userData as CorrectedJob).abort?.abort();
+  }
+
+  async #downloadCorrected(job: OpenSeadragon.ImageJob, lookup: ColourLookup): Promise<void> {
+    const abort = new AbortController();
+    (job.userData as CorrectedJob).abort = abort;
+    try {
+      const response = await fetch(job.src, { signal: abort.signal });
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      const tile = await createImageBitmap(await response.blob(), { colorSpaceConversion: 'none' });
+      const context = await lookup.apply(tile);
+      tile.close();
+      job.finish(context, null, 'context2d');
+    } catch (error) {
+      job.fail(String(error), null);
+    }
   }
 
   /**

@@ -31,6 +31,9 @@ const engine: Engine = {
   },
   grant: (path) => asId<FileGrant>(`grant:${path}`),
   close: async () => undefined,
+  chooseDevice: async () => {
+    throw new AppError('InvalidRequest', 'This small engine has no devices.');
+  },
 };
 
 await serveLink(

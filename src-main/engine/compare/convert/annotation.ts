@@ -4,7 +4,11 @@ import sharp from 'sharp';
 import { z } from 'zod';
 import { AppError } from '../../../../src-shared/errors.ts';
 import { parseCsv } from '../../interop/csv.ts';
-import type { ImageSize } from './patch-boxes.ts';
+
+export interface ImageSize {
+  readonly widthPx: number;
+  readonly heightPx: number;
+}
 
 /** An annotated object by its centre, in pixels of its image. */
 export interface LabelledPoint {

@@ -1,6 +1,6 @@
 import { AppError } from '../../../../src-shared/errors.ts';
 import { seededRandom, shuffledIndices } from '../../../../src-shared/numeric/random.ts';
-import type { LabelledPoint, LabelMask } from './annotation.ts';
+import type { ImageSize, LabelledPoint, LabelMask } from './annotation.ts';
 
 /** A patch to cut out of an image, in its pixels, with the class it gets. */
 export interface PatchBox {
@@ -8,11 +8,6 @@ export interface PatchBox {
   readonly y0Px: number;
   readonly sizePx: number;
   readonly label: string;
-}
-
-export interface ImageSize {
-  readonly widthPx: number;
-  readonly heightPx: number;
 }
 
 export const PRESENT = 'present';
