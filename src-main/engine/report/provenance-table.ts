@@ -49,11 +49,19 @@ function slideFacts(input: ReportInput): FactGroup {
     { label: 'Pixel size', value: pixelSizeText(input) },
     { label: 'Objective', value: info.objective === null ? 'not stated in the file' : `${rounded(info.objective)}×` },
     { label: 'Format', value: `${info.vendor}, ${info.compression}; reader: ${run.provenance.slideReader}` },
-    { label: 'Colour profile', value: info.hasIccProfile ? 'in the file' : 'none in the file' },
+    { label: 'Colour profile', value: colourText(input) },
   ];
   if (input.includeSlideName) facts.unshift({ label: 'File name', value: slide.name });
   if (info.warnings.length > 0) facts.push({ label: 'Notes on the file', value: info.warnings.join(' ') });
   return { title: 'Slide', facts };
+}
+
+function colourText({ slide, viewedThroughProfile }: ReportInput): string {
+  if (!slide.info.hasIccProfile) return 'none in the file';
+  const viewed = viewedThroughProfile
+    ? 'the viewer was set to show the slide through it'
+    : 'the viewer did not apply it';
+  return `in the file; ${viewed}; pictures in this report and the backbone’s input have the stored colours`;
 }
 
 function backboneFacts({ run }: ReportInput): FactGroup {

@@ -47,6 +47,8 @@ export interface ReportInput {
   readonly notice: string;
   /** The user's heading; empty = none. */
   readonly heading: string;
+  /** Whether the viewer shows slides through their own colour profile; pictures of the report never are. */
+  readonly viewedThroughProfile: boolean;
   /** The user's remarks, printed as such; empty = none. */
   readonly remarks: string;
   readonly includeSlideName: boolean;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { bidiLines, hasRightToLeft } from './bidi-lines.ts';
+import { factGroups } from './provenance-table.ts';
 import { hasUnprintable, printable } from './report-text.ts';
 import { runRecord } from './run-record.ts';
 import { scaleBar } from './scale-bar.ts';
@@ -118,6 +119,21 @@ describe('runRecord', () => {
     expect(text).not.toContain('JANE');
     expect(runRecord({ ...record, includeSlideName: true })).toContain('JANE-DOE-1950.svs');
     expect(runRecord(record)).toBe(text);
+  });
+});
+
+describe('factGroups', () => {
+  const colourOf = async (hasIccProfile: boolean, viewedThroughProfile: boolean): Promise<string> => {
+    const input = await testReportInput({ viewedThroughProfile });
+    const slide = { ...input.slide, info: { ...input.slide.info, hasIccProfile } };
+    const facts = factGroups({ ...input, slide }).flatMap((group) => group.facts);
+    return facts.find(({ label }) => label === 'Colour profile')?.value ?? '';
+  };
+
+  it('records whether the slide was viewed through its colour profile', async () => {
+    expect(await colourOf(false, true)).toBe('none in the file');
+    expect(await colourOf(true, true)).toContain('set to show the slide through it');
+    expect(await colourOf(true, false)).toContain('did not apply it');
   });
 });
 

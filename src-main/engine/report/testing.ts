@@ -118,6 +118,7 @@ export async function testReportInput(edits: Partial<ReportInput> = {}): Promise
     appVersion: '0.1.0',
     notice: 'For research use only. Not intended for clinical, diagnostic or therapeutic purposes.',
     heading: '',
+    viewedThroughProfile: false,
     remarks: '',
     includeSlideName: false,
     slide: {

@@ -56,6 +56,7 @@ export class ReportService {
       notice: NOTICE,
       heading: options.heading,
       remarks: options.remarks,
+      viewedThroughProfile: (await this.#parts.store.getSetting('ui.colourManaged')) === 'true',
       includeSlideName: options.includeSlideName,
       slide: { name: record.name, sizeBytes: record.sizeBytes, info: record.info, mpp: pixelSizeInForce(record) },
       thumbnail: (await images.thumbnail(run.slideId, source, THUMBNAIL_PX)).bytes,

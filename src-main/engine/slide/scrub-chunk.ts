@@ -25,6 +25,7 @@ function scrubbed(page: TiffPage, chunk: Uint8Array): Scrubbed {
     case COMPRESSION.aperioJpeg2000Ycbcr:
     case COMPRESSION.aperioJpeg2000Rgb:
     case COMPRESSION.jpeg2000:
+      if (isJp2File(chunk)) throw formatUnsupported('JPEG 2000 tiles that are files of their own (.jp2)');
       return scrubJpeg2000(chunk);
     case COMPRESSION.webp:
       if (!isBareWebp(chunk)) throw formatUnsupported('WebP tiles with metadata of their own');
@@ -42,4 +43,9 @@ function scrubbed(page: TiffPage, chunk: Uint8Array): Scrubbed {
     default:
       throw formatUnsupported(`TIFF compression ${compression}`);
   }
+}
+
+/** Starts with the signature box of ISO/IEC 15444-1, I.5.1; such a tile may carry metadata boxes of any kind. */
+function isJp2File(chunk: Uint8Array): boolean {
+  return chunk[4] === 0x6a && chunk[5] === 0x50 && chunk[6] === 0x20 && chunk[7] === 0x20;
 }
