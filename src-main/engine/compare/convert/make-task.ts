@@ -4,13 +4,12 @@ import sharp from 'sharp';
 import { AppError } from '../../../../src-shared/errors.ts';
 import { csvLine } from '../../interop/csv.ts';
 import { groupedSplit, type SplitShares, type StudyCase } from '../../study/splits.ts';
-import { readMask, readPoints } from './annotation.ts';
+import { type ImageSize, readMask, readPoints } from './annotation.ts';
 import type { AnnotatedImage } from './find-annotated.ts';
 import {
   atMostPerClass,
   centralPixelPatches,
   densePatches,
-  type ImageSize,
   maskPatches,
   type PatchBox,
   rarePatches,
