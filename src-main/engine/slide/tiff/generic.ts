@@ -61,7 +61,7 @@ export async function resolutionMpp(ifd: Ifd, warnings: string[]): Promise<{ xUm
   const inRange = [mpp.xUm, mpp.yUm].every((um) => um >= MPP_RANGE_UM.min && um <= MPP_RANGE_UM.max);
   if (inRange) return mpp;
   warnings.push(
-    `The file states ${mpp.xUm.toPrecision(3)} µm per pixel, which no microscope has; the pixel size is taken as unknown.`,
+    `The file states ${Number(mpp.xUm.toPrecision(3))} µm per pixel, which no microscope has; the pixel size is taken as unknown.`,
   );
   return null;
 }
