@@ -55,6 +55,28 @@ describe('npm start', () => {
   });
 });
 
+describe('npm run setup:cuda', () => {
+  it('says in a sentence that the provider cannot be fetched where there is no network', async ({ skip }) => {
+    const network = await cutNetwork();
+    skip(
+      network === null || process.platform !== 'linux' || process.arch !== 'x64',
+      'needs Linux x64 and a network that can be cut off',
+    );
+    const [program = '', ...wrap] = network?.wrap ?? [];
+    const { status, stdout, stderr } = spawnSync(
+      program,
+      [...wrap, process.execPath, join(ROOT, 'src-main', 'host', 'setup-cuda.ts')],
+      { cwd: ROOT, env: sandbox.env, encoding: 'utf8' },
+    );
+    network?.dispose();
+    if (stdout.includes('is installed')) return;
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/^Downloading the CUDA provider of onnxruntime [\d.]+ from api\.nuget\.org/);
+    expect(stderr.trim()).toMatch(/^The CUDA provider could not be downloaded: .*\.$/);
+    expect(stderr).not.toMatch(/\n\s+at /);
+  });
+});
+
 describe('npx hyaline', () => {
   it('runs from a built checkout', () => {
     const npx = spawnSync(process.platform === 'win32' ? 'npx.cmd' : 'npx', ['--no-install', 'hyaline', '--version'], {
