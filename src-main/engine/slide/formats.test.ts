@@ -9,7 +9,7 @@ describe('the list of formats', () => {
     const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
     const section = readme.slice(readme.indexOf('## Slide formats'));
     const rows = section
-      .slice(0, section.indexOf('\n\n\n') > 0 ? section.indexOf('\n## ', 3) : undefined)
+      .slice(0, section.indexOf('\n## ', 3))
       .split('\n')
       .flatMap((line) => {
         const [, name, reader] = /^\| (.*?) \| (.*) \|$/.exec(line) ?? [];
