@@ -44,6 +44,29 @@ const LISTS = new Set([
 /** Of these, the ones that need no order: a few hundred rows without blobs. */
 const WHOLE = new Set(['run.featureBytes', 'run.usage', 'run.pauseRunning']);
 
+/** An archive of 100 slides by 5 backbones, 10,048 tiles each, of one float a tile: the planner looks at rows, not bytes. */
+const [SLIDES, BACKBONES, CHUNKS, CHUNK_TILES] = [100, 5, 157, 64];
+
+/** Fills the tables that grow with an archive and gathers the planner's statistics. */
+function fillArchive(db: Database.Database): void {
+  const upTo = (count: number): string =>
+    `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${count})`;
+  const tiles = CHUNKS * CHUNK_TILES;
+  db.transaction(() => {
+    db.exec(`INSERT INTO slide ${upTo(SLIDES)} SELECT 's' || i, 'p' || i, 'n' || i, 1, 1, '{}', NULL, i, 0 FROM n;
+      INSERT INTO grid (id, slide_id, tile_count, grid_json, tile_columns, tile_rows)
+        SELECT 'g' || id, id, ${tiles}, '{}', x'00', x'00' FROM slide;
+      INSERT INTO run (id, slide_id, grid_id, backbone_id, backbone_name, cut, normalisation, "precision", feature_dim,
+          state, tile_count, tiles_done, feature_bytes, created_at_ms, seconds_spent, provenance_json)
+        ${upTo(BACKBONES)} SELECT 'r' || slide.id || n.i, slide.id, 'g' || slide.id, 'b' || n.i, 'b', 'layer4', 'none',
+          'float32', 1, 'done', ${tiles}, ${tiles}, ${4 * tiles}, n.i, 1, '{}' FROM slide, n;
+      INSERT INTO chunk (run_key, first_tile, tile_count, crc32, feature_values)
+        ${upTo(CHUNKS)} SELECT run.run_key, n.i * ${CHUNK_TILES}, ${CHUNK_TILES}, 0, zeroblob(${4 * CHUNK_TILES})
+        FROM run, n;`);
+  })();
+  db.exec('ANALYZE');
+}
+
 describe('query plans', () => {
   let folder: string;
   let db: Database.Database;
@@ -58,6 +81,7 @@ describe('query plans', () => {
   beforeAll(() => {
     folder = temporaryFolder();
     db = openDatabase({ folder, fileName: 'plan.db', migrations: MIGRATIONS }).db;
+    fillArchive(db);
   });
 
   afterAll(() => {
@@ -71,6 +95,12 @@ describe('query plans', () => {
     const sorts = plan.filter((step) => step.includes('TEMP B-TREE'));
     if (!LISTS.has(name)) expect(plan.filter((step) => step.startsWith('SCAN'))).toEqual([]);
     if (!WHOLE.has(name)) expect([...whole, ...sorts]).toEqual([]);
+  });
+
+  it('are those of an archive of five million tiles', () => {
+    const { tiles } = db.prepare('SELECT sum(tile_count) AS tiles FROM chunk').get() as { tiles: number };
+    expect(tiles).toBe(SLIDES * BACKBONES * CHUNKS * CHUNK_TILES);
+    expect(tiles).toBeGreaterThan(5e6);
   });
 
   it('finds the chunks of a run by run and tile', () => {
