@@ -87,7 +87,7 @@ export interface CohortFeatureRequest {
 /** Tissue, grid, features and truth of a slide, all as an analysis makes them. @throws AppError as those do. */
 export async function cohortTiles(slide: CohortSlide, request: CohortFeatureRequest): Promise<CohortTiles> {
   const { backbones, worker, threads, mppUm, grid = DEFAULT_GRID, signal } = request;
-  const laid = await layOn(slide.path, mppUm, grid);
+  const { laid, lesionShare } = await layCohortSlide(slide, mppUm, grid);
   const { tileCount } = laid.grid;
   const features = backbones.map(({ cuts }) => new Float32Array(tileCount * (cuts[0]?.featureDim ?? 0)));
   await extractPass({
@@ -103,8 +103,19 @@ export async function cohortTiles(slide: CohortSlide, request: CohortFeatureRequ
     })),
     ...(signal && { signal }),
   });
-  const lesionShare = slide.label === 0 ? new Float64Array(tileCount) : await lesionShares(slide.maskPath, laid, mppUm);
   return { slide, laid, lesionShare, features };
+}
+
+/** Tissue, grid and truth of a slide. @throws AppError as `openSlideSource` and `layGrid` do. */
+export async function layCohortSlide(
+  slide: CohortSlide,
+  mppUm: number,
+  grid: GridSpec = DEFAULT_GRID,
+): Promise<Pick<CohortTiles, 'laid' | 'lesionShare'>> {
+  const laid = await layOn(slide.path, mppUm, grid);
+  const lesionShare =
+    slide.label === 0 ? new Float64Array(laid.grid.tileCount) : await lesionShares(slide.maskPath, laid, mppUm);
+  return { laid, lesionShare };
 }
 
 async function layOn(path: string, mppUm: number, spec: GridSpec): Promise<LaidGrid> {
