@@ -2,6 +2,7 @@ import '@fontsource-variable/inter/wght.css';
 import './style/tokens.css';
 import './style/base.css';
 import './style/controls.css';
+import './style/screens.css';
 import './style/tables.css';
 import { mount } from 'svelte';
 import App from './app/App.svelte';
