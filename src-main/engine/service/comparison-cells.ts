@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { ComparisonCell, MisjudgedPatch } from '../../../src-shared/model/comparison-record.ts';
 import { mean } from '../../../src-shared/numeric/statistics.ts';
-import type { JudgedTask } from '../compare/compare.ts';
+import type { JudgedTask } from '../compare/compare-request.ts';
 import type { PatchTask } from '../compare/patch-task.ts';
 import { predictedFrom } from '../compare/probe-part.ts';
 import type { TaskScore } from '../compare/score-task.ts';
