@@ -1,6 +1,6 @@
 import { ancestorNodes, namesRead } from '../cut.ts';
 import { ELEMENT, type GraphNode, intAttribute, intsAttribute, type OnnxModel } from '../model.ts';
-import type { Dims } from './shapes.ts';
+import { axesOf, type Dims } from './shapes.ts';
 import { Tape } from './tape.ts';
 
 /** Operators that treat every element alone (with broadcasting). */
@@ -41,16 +41,23 @@ export function splitRows(model: OnnxModel, rows: string, outputs: readonly stri
   const byRow = new Set(graph.inputs.filter(({ dims }) => dims?.[0] === rows).map(({ name }) => name));
   const rowInputs = new Set(byRow);
   const fromRows = new Set(byRow);
+  // Values whose rows lie along another axis for a while, as queries, keys and values of attention do.
+  const turned = new Map<string, number>();
   const front: GraphNode[] = [];
   for (const node of nodes) {
     const reached = node.inputs.some((name) => fromRows.has(name));
     if (!reached) continue;
     for (const output of node.outputs) fromRows.add(output);
-    if (!isRowWise(node, byRow, fromRows, shapes)) continue;
+    const axis = isRowWise(node, byRow, fromRows, shapes) ? 0 : turnedAxis(node, byRow, turned, shapes);
+    if (axis === null) continue;
     front.push(node);
-    for (const output of node.outputs) byRow.add(output);
+    for (const output of node.outputs) {
+      if (axis === 0) byRow.add(output);
+      else turned.set(output, axis);
+    }
   }
-  const inFront = new Set(front);
+  const inFront = new Set(withoutTurnedEnds(front, nodes, outputs, turned));
+  front.splice(0, front.length, ...front.filter((node) => inFront.has(node)));
   const rest = nodes.filter((node) => !inFront.has(node));
   const made = new Set(front.flatMap((node) => node.outputs));
   const read = new Set([...rest.flatMap(namesRead), ...outputs]);
@@ -71,6 +78,48 @@ export function splitRows(model: OnnxModel, rows: string, outputs: readonly stri
     border,
     rowInputs: [...rowInputs].filter((name) => frontRead.has(name)),
   };
+}
+
+/**
+ * The axis that the rows of a node's outputs lie along where it moves them there, passes them on or brings them back;
+ * null where it does none of it. Operators of attention only: Transpose, Split and Squeeze.
+ */
+function turnedAxis(
+  node: GraphNode,
+  byRow: ReadonlySet<string>,
+  turned: ReadonlyMap<string, number>,
+  shapes: Tape,
+): number | null {
+  const [first = ''] = node.inputs;
+  const from = byRow.has(first) ? 0 : turned.get(first);
+  const rank = shapes.dimsOf(first)?.length ?? 0;
+  if (from === undefined || rank === 0) return null;
+  if (node.op === 'Transpose') {
+    const axis = (intsAttribute(node, 'perm') ?? []).indexOf(from);
+    return axis < 0 ? null : axis;
+  }
+  if (node.op === 'Split') {
+    const axis = intAttribute(node, 'axis', 0);
+    return (axis < 0 ? axis + rank : axis) === from ? null : from;
+  }
+  if (node.op !== 'Squeeze') return null;
+  const axes = axesOf(node, shapes, rank);
+  return axes === null || axes.includes(from) ? null : from - axes.filter((axis) => axis < from).length;
+}
+
+/** The front without nodes that give the back a value whose rows do not lie along the first axis. */
+function withoutTurnedEnds(
+  front: readonly GraphNode[],
+  nodes: readonly GraphNode[],
+  outputs: readonly string[],
+  turned: ReadonlyMap<string, number>,
+): readonly GraphNode[] {
+  const kept = new Set(front);
+  for (const node of front.toReversed()) {
+    const read = new Set([...nodes.filter((other) => !kept.has(other)).flatMap(namesRead), ...outputs]);
+    if (node.outputs.some((name) => turned.has(name) && read.has(name))) kept.delete(node);
+  }
+  return front.filter((node) => kept.has(node));
 }
 
 function withMoreInputs(model: OnnxModel, values: RowSplit['border']): OnnxModel {
@@ -104,7 +153,12 @@ function isRowWise(node: GraphNode, byRow: ReadonlySet<string>, fromRows: Readon
   const result = shapes.dimsOf(node.outputs[0] ?? '');
   const leads = (name: string): boolean => shapes.dimsOf(name)?.length === result?.length;
   if (ELEMENTWISE.has(node.op)) return node.inputs.every((name) => !byRow.has(name) || leads(name));
-  if (node.op === 'MatMul') return only && rank >= 2 && shapes.dimsOf(node.inputs[1] ?? '')?.length === 2;
+  if (node.op === 'MatMul') {
+    const other = shapes.dimsOf(node.inputs[1] ?? '')?.length;
+    // A product of every row of one with the same row of the other, or of rows with one matrix for all.
+    if (node.inputs.every((name) => byRow.has(name))) return rank > 2 && other === rank;
+    return only && rank >= 2 && other === 2;
+  }
   if (node.op === 'Gemm') return only && intAttribute(node, 'transA', 0) === 0;
   // Images of a batch: everything else of a network that leaves the first axis alone.
   const same =
@@ -128,6 +182,27 @@ function isRowWise(node: GraphNode, byRow: ReadonlySet<string>, fromRows: Readon
       return axisOf(0) > 0;
     case 'Transpose':
       return (intsAttribute(node, 'perm') ?? [])[0] === 0;
+    case 'Gather':
+      return axisOf(0) > 0;
+    // In row-major order a row stays one wherever the first axis is as long as before.
+    case 'Reshape':
+    case 'Squeeze':
+    case 'Unsqueeze':
+      return true;
+    case 'Slice': {
+      const axes = node.inputs[3] ? shapes.intsOf(node.inputs[3]) : null;
+      return axes?.every((axis) => (axis < 0 ? axis + rank : axis) > 0) ?? false;
+    }
+    case 'Pad': {
+      const pads = shapes.intsOf(node.inputs[1] ?? '');
+      return pads !== null && !node.inputs[3] && pads[0] === 0 && pads[rank] === 0;
+    }
+    case 'ReduceMean':
+    case 'ReduceSum':
+    case 'ReduceMax': {
+      const axes = axesOf(node, shapes, rank);
+      return axes !== null && axes.length > 0 && !axes.includes(0);
+    }
     default:
       return false;
   }
