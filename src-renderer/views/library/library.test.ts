@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { FolderEntry } from '../../../src-shared/api/engine.ts';
 import { asId } from '../../../src-shared/model/ids.ts';
-import { isShown, joinPath } from './browse.ts';
+import { isShown, joinPath } from '../../state/browse.ts';
 import { neighbour } from './grid-keys.ts';
 
 const entry = (name: string, kind: FolderEntry['kind']) => ({
