@@ -8,7 +8,8 @@ import type {
   TaskSelection,
 } from '../model/comparison-record.ts';
 import type { ExtractionForecast, ExtractionRequest, StartedExtraction, StoreUsage } from '../model/extraction.ts';
-import type { FineTuneRequest } from '../model/fine-tune.ts';
+import type { FeatureFolder, FeatureImport, ImportedFeatures } from '../model/feature-bag.ts';
+import type { FineTuneForecast, FineTuneRequest } from '../model/fine-tune.ts';
 import type { AddedSlides, FolderPart, OpenedFolder, SlideFile, SlideList } from '../model/folder.ts';
 import type {
   BackboneId,
@@ -124,6 +125,8 @@ export interface CardEdits {
   readonly architecture?: string;
   readonly source?: string;
   readonly trainedMpp?: number | null;
+  /** On import of a transformer's checkpoint only: `gelu` or `quick-gelu`, which its weights do not tell. */
+  readonly activation?: string;
 }
 
 export interface GridPreview {
@@ -268,6 +271,12 @@ export interface EngineApi {
   auditStudy(plan: StudyPlan): Promise<StudyAudit>;
   /** Keeps a study without training it. Throws as `startStudy`. */
   createStudy(plan: StudyPlan): Promise<Study>;
+  /** Changes a study that is not trained; heads of an interrupted training go. Throws NotFound, and InvalidRequest where it is trained or under way. */
+  updateStudy(id: StudyId, plan: StudyPlan): Promise<Study>;
+  /** The feature files of TRIDENT or CLAM in a folder; only shapes are read. Throws FileUnreadable, NotFound where it holds none. */
+  readFeatureFolder(grant: FileGrant): Promise<FeatureFolder>;
+  /** Puts the features of one of them into the store; the same file twice is one run. Throws FileUnreadable, InvalidRequest, DiskFull. */
+  importFeatureBag(request: FeatureImport): Promise<ImportedFeatures>;
   /** Queues the training of a study that was kept or interrupted. Throws NotFound, InvalidRequest where it is trained. */
   trainStudy(id: StudyId): Promise<{ readonly studyId: StudyId; readonly jobId: JobId }>;
   /** Splits of CLAM or Patho-Bench for the rows of a study. Throws InvalidRequest. */
@@ -293,6 +302,8 @@ export interface EngineApi {
    * Throws NotFound, InvalidRequest.
    */
   fineTuneStudy(request: FineTuneRequest): Promise<{ readonly studyId: StudyId; readonly jobId: JobId }>;
+  /** What a fine-tuning would do and take; measures the backbone for some seconds. Throws as `fineTuneStudy`. */
+  forecastFineTuning(request: FineTuneRequest): Promise<FineTuneForecast>;
   /** A trained study as PDF report, CSV of predictions, or JSON of everything but the weights. */
   exportStudy(id: StudyId, format: 'pdf' | 'csv' | 'json'): Promise<ExportedFile>;
   /** Newest first. */
@@ -384,12 +395,16 @@ const METHOD_TABLE: Readonly<Record<keyof EngineApi, true>> = {
   startStudy: true,
   auditStudy: true,
   createStudy: true,
+  updateStudy: true,
+  readFeatureFolder: true,
+  importFeatureBag: true,
   trainStudy: true,
   readStudySplits: true,
   studyProgress: true,
   predictSlide: true,
   validateStudy: true,
   fineTuneStudy: true,
+  forecastFineTuning: true,
   exportStudy: true,
   listStudies: true,
   getStudy: true,

@@ -101,7 +101,8 @@ export interface Provenance {
   readonly slideId: SlideId;
   readonly slideReader: string;
   readonly mppUm: number;
-  readonly mppSource: 'file' | 'user';
+  /** `unknown`: features of another tool without a pixel size; lengths are then in level-0 pixels (`mppUm` 1). */
+  readonly mppSource: 'file' | 'user' | 'unknown';
   readonly backboneId: BackboneId;
   readonly backboneName: string;
   readonly backboneOrigin: string;

@@ -1,3 +1,5 @@
+import type { CkaMatrix, FineTuneChange } from './comparison.ts';
+import type { FineTuningRecord } from './fine-tune.ts';
 import type { BackboneId, JobId, RunId, SlideId, StudyId } from './ids.ts';
 import type { GridSpec, TissueParams } from './run.ts';
 
@@ -12,6 +14,8 @@ export interface StudyRow {
   readonly site: string;
   /** Features that were imported, or chosen by hand; null = extracted with the study's backbone and tiles. */
   readonly runId: RunId | null;
+  /** What the table says besides, by column name; absent = nothing. Kept and exported, used by nothing. */
+  readonly columns?: Readonly<Record<string, string>>;
 }
 
 /** The parts of a study by slide. */
@@ -73,8 +77,12 @@ export interface StudyPlan {
   readonly featureDropout: number;
   readonly tileDropout: number;
   readonly entropyWeight: number;
+  /** The study this one is a changed version of; absent = of none. */
+  readonly basedOn?: { readonly id: StudyId; readonly name: string };
   /** What a steadied training does besides; absent = HistoTransfer's own, which does none of it. */
   readonly steadying?: StudySteadying;
+  /** Set where its backbone and heads came of another study by fine-tuning; its splits are that study's split. */
+  readonly fineTuning?: FineTuningRecord;
 }
 
 /** See `TrainingSettings`. */
@@ -85,6 +93,11 @@ export interface StudySteadying {
   readonly patience: number | null;
   readonly tileWeight: number;
 }
+
+/** HistoTransfer's own training. */
+export const NOT_STEADIED: StudySteadying = {
+  ...{ standardise: false, weightDecay: 0, warmupSteps: 0, patience: null, tileWeight: 0 },
+};
 
 /** HistoTransfer's recipe, with folds in place of its single split and the kept weights chosen by loss. */
 export const DEFAULT_STUDY_TRAINING: Omit<
@@ -232,6 +245,8 @@ export interface StudyOutcome {
   readonly external: readonly ExternalValidation[];
   readonly versions: Readonly<Record<string, string>>;
   readonly finishedAtMs: number;
+  /** Of a fine-tuned study. */
+  readonly tunedChange?: TunedChange;
 }
 
 /** How an unseen slide compares with the training slides. */
@@ -268,6 +283,14 @@ export interface StudyProgress {
   readonly curves: readonly StudyCurve[];
   readonly headsDone: number;
   readonly heads: number;
+}
+
+/** How fine-tuning moved a backbone, layer by layer, on tiles it was neither trained nor chosen on. */
+export interface TunedChange {
+  readonly testSlides: number;
+  /** All cuts before (`NAME@CUT`) and after. */
+  readonly cka: CkaMatrix;
+  readonly change: FineTuneChange;
 }
 
 export interface Study {

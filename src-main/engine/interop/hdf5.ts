@@ -226,3 +226,17 @@ export function readBag(path: string): Promise<ImportedBag> {
     };
   });
 }
+
+/** Shape of a feature file and the encoder it names, its numbers left unread. @throws AppError FileUnreadable */
+export function readBagShape(
+  path: string,
+): Promise<{ readonly tiles: number; readonly dim: number; readonly encoder: string | null }> {
+  return readHdf5(path, (file) => {
+    const features = datasetOf(file, 'features');
+    if (features === null) throw lacking('features');
+    const [tiles, dim] = shapeOf(features);
+    if (tiles > 0 && features.shape?.length !== 2) throw misshapen(features);
+    const { encoder } = attributesOf(features);
+    return { tiles, dim, encoder: typeof encoder === 'string' ? encoder : null };
+  });
+}

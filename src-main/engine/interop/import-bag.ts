@@ -12,18 +12,22 @@ import type { ImportedBag, ImportedPatches } from './hdf5.ts';
 
 export interface BagImport {
   readonly slide: SlideRecord;
-  /** Pixel size in force at level 0, µm. */
-  readonly mppUm: number;
+  /** Pixel size in force at level 0, µm; null = not known: lengths are then kept in level-0 pixels. */
+  readonly mppUm: number | null;
   readonly bag: ImportedBag;
   /** The patch file that goes with features that do not tell their tile size (CLAM). */
   readonly patches: ImportedPatches | null;
   /** What made the features; null = what the file says. */
   readonly encoder: string | null;
+  /** True: where no file tells the tile size, the step between tiles is taken for it. */
+  readonly guessTileSize?: boolean;
 }
 
 /** Corners of tools that truncate where Hyaline rounds lie one pixel apart. */
 const TOLERANCE_PX = 1;
 const BLOCK_TILES = 256;
+/** Side of a tile that has no neighbour to tell it: what most tools cut. */
+const LONE_TILE_PX = 256;
 
 /**
  * Puts features another tool computed into the store as a finished run: on a grid the slide has already where they
@@ -95,8 +99,10 @@ async function onKnownGrid(store: Store, { slide, bag, patches }: BagImport): Pr
 
 /** The grid the coordinates tell: multiples of one stride, else every tile where the file puts it. */
 function onOwnGrid(request: BagImport): Placed {
-  const { bag, patches, slide, mppUm } = request;
-  const tileLevel0Px = bag.patchSizeLevel0Px ?? patches?.patchSizeLevel0Px ?? null;
+  const { bag, patches, slide } = request;
+  const mppUm = request.mppUm ?? 1;
+  const told = bag.patchSizeLevel0Px ?? patches?.patchSizeLevel0Px ?? null;
+  const tileLevel0Px = told ?? (request.guessTileSize === true ? usualStepPx(bag.corners) : null);
   if (tileLevel0Px === null) {
     throw new AppError('InvalidRequest', 'The file does not say how large its tiles are.', {
       advice: 'Give the patch file that goes with it.',
@@ -116,6 +122,28 @@ function onOwnGrid(request: BagImport): Placed {
     droppedCount: 0,
   };
   return cells === null ? freely(bag, common) : onLattice(bag, common, strideLevel0Px, cells);
+}
+
+/** The commonest distance between neighbours of a row (or of a column, where no row has two). */
+export function usualStepPx({ x0Px, y0Px }: ImportedBag['corners']): number {
+  const steps = [...stepsAlong(x0Px, y0Px), ...stepsAlong(y0Px, x0Px)];
+  const counts = new Map<number, number>();
+  for (const step of steps) counts.set(step, (counts.get(step) ?? 0) + 1);
+  const [commonest] = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
+  return commonest?.[0] ?? LONE_TILE_PX;
+}
+
+function stepsAlong(along: Float64Array, across: Float64Array): number[] {
+  const lines = new Map<number, number[]>();
+  across.forEach((place, i) => {
+    const line = lines.get(place) ?? [];
+    lines.set(place, line);
+    line.push(along[i] ?? 0);
+  });
+  return [...lines.values()].flatMap((line) => {
+    const sorted = line.sort((a, b) => a - b);
+    return sorted.slice(1).flatMap((place, i) => (place > (sorted[i] ?? 0) ? [place - (sorted[i] ?? 0)] : []));
+  });
 }
 
 type CommonFacts = Omit<LaidGrid['grid'], 'id' | 'columns' | 'rows' | 'strideLevel0Px'>;
@@ -186,13 +214,13 @@ function gridIdOf(
   return asId<GridId>(hash.digest('hex'));
 }
 
-function provenanceOf({ slide, mppUm, bag }: BagImport, encoder: string, { grid }: LaidGrid): Provenance {
+function provenanceOf({ slide, mppUm, bag, patches }: BagImport, encoder: string, { grid }: LaidGrid): Provenance {
   const content = createHash('sha256').update('imported features\n').update(encoder).digest('hex');
   return {
     slideId: slide.id,
     slideReader: slide.info.reader,
-    mppUm,
-    mppSource: slide.userMppUm === null ? 'file' : 'user',
+    mppUm: mppUm ?? 1,
+    mppSource: mppUm === null ? 'unknown' : slide.info.mpp !== null && slide.userMppUm === null ? 'file' : 'user',
     backboneId: asId<BackboneId>(content),
     backboneName: `${encoder} (imported)`,
     backboneOrigin: 'unknown',
@@ -206,7 +234,13 @@ function provenanceOf({ slide, mppUm, bag }: BagImport, encoder: string, { grid 
     batchSize: 1,
     threads: 1,
     device: 'imported',
-    deviceDetail: `features of another program (${bag.layout}); its tissue mask and stain normalisation are not known`,
+    deviceDetail: [
+      `features of another program (${bag.layout}); its tissue mask and stain normalisation are not known`,
+      ...((bag.patchSizeLevel0Px ?? patches?.patchSizeLevel0Px ?? null) === null
+        ? ['the step between tiles was taken for their size']
+        : []),
+      ...(mppUm === null ? ['the pixel size is not known: lengths are in level-0 pixels'] : []),
+    ].join('; '),
     seed: 0,
     versions: {},
   };

@@ -25,6 +25,7 @@ export function factGroups(input: ReportInput): readonly FactGroup[] {
 
 export function pixelSizeText(input: ReportInput): string {
   const { mppUm, mppSource } = input.run.provenance;
+  if (mppSource === 'unknown') return 'not known: lengths are in level-0 pixels';
   return `${rounded(mppUm, 4)} µm per pixel (${mppSource === 'file' ? 'from the file' : 'entered by the user'})`;
 }
 

@@ -240,7 +240,7 @@ function backboneApi({ backbones, catalogue, queue, grants, exportsKept, emit }:
   >;
 }
 
-function studyApi({ studies, studyReports, fineTuning, queue, store, emit }: Services) {
+function studyApi({ studies, studyReports, fineTuning, queue, store, grants, emit }: Services) {
   const checked = (plan: StudyPlan): StudyPlan => ({
     ...plan,
     grid: checkedGrid(plan.grid),
@@ -248,14 +248,25 @@ function studyApi({ studies, studyReports, fineTuning, queue, store, emit }: Ser
   });
   return {
     startStudy: (plan) => studies.start(checked(plan), queue),
-    auditStudy: async (plan) => studies.audit(checked(plan)),
+    auditStudy: (plan) => studies.audit(checked(plan)),
     createStudy: (plan) => studies.create(checked(plan)),
-    trainStudy: (id) => studies.train(id, queue),
+    updateStudy: (id, plan) => studies.update(id, checked(plan), queue),
+    // The HDF5 library is loaded only when it is needed.
+    readFeatureFolder: async (grant) => {
+      const { readFeatureFolder } = await import('../interop/feature-folder.ts');
+      return await readFeatureFolder(grants.redeem(grant));
+    },
+    importFeatureBag: async ({ folder, ...request }) => {
+      const { importFeatureBag } = await import('./feature-bags.ts');
+      return await importFeatureBag(store, grants.redeem(folder), request);
+    },
+    trainStudy: async (id) => (await fineTuning.goOn(id, queue)) ?? (await studies.train(id, queue)),
     readStudySplits: async (files, rows) => readSplits(files, rows),
     studyProgress: (id) => studies.progress(id),
     predictSlide: (id, runId) => studies.predict(id, runId),
     validateStudy: (id, otherId) => studies.startExternal(id, otherId, queue),
     fineTuneStudy: (request) => fineTuning.start(request, queue),
+    forecastFineTuning: (request) => fineTuning.forecast(request),
     exportStudy: (id, format) => studyReports.export(id, format),
     listStudies: () => store.listStudies(),
     getStudy: (id) => studies.get(id),
@@ -271,12 +282,16 @@ function studyApi({ studies, studyReports, fineTuning, queue, store, emit }: Ser
     | 'startStudy'
     | 'auditStudy'
     | 'createStudy'
+    | 'updateStudy'
+    | 'readFeatureFolder'
+    | 'importFeatureBag'
     | 'trainStudy'
     | 'readStudySplits'
     | 'studyProgress'
     | 'predictSlide'
     | 'validateStudy'
     | 'fineTuneStudy'
+    | 'forecastFineTuning'
     | 'exportStudy'
     | 'listStudies'
     | 'getStudy'

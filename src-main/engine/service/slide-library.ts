@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { AppError, hasCode, toErrorPayload } from '../../../src-shared/errors.ts';
+import { FEATURES_ONLY } from '../../../src-shared/model/feature-bag.ts';
 import type { AddedSlides, RefusedFile, SlideFile } from '../../../src-shared/model/folder.ts';
 import type { FileGrant, SlideId } from '../../../src-shared/model/ids.ts';
 import type { PixelSize, Slide } from '../../../src-shared/model/slide.ts';
@@ -67,8 +68,10 @@ export class SlideLibrary {
     return { slides, refused };
   }
 
+  /** Slides that are known by imported features alone are not among them: there is nothing to open. */
   async list(): Promise<readonly Slide[]> {
-    return await Promise.all((await this.#store.listSlides()).map((record) => this.#describe(record)));
+    const records = (await this.#store.listSlides()).filter(({ info }) => info.reader !== FEATURES_ONLY);
+    return await Promise.all(records.map((record) => this.#describe(record)));
   }
 
   async get(id: SlideId): Promise<Slide> {

@@ -1,12 +1,12 @@
 import { AppError } from '../../../src-shared/errors.ts';
 import type { SlideId } from '../../../src-shared/model/ids.ts';
-import type {
-  StudyAudit,
-  StudyPartAudit,
-  StudyPlan,
-  StudySplit,
-  StudySplitAudit,
-  StudySteadying,
+import {
+  NOT_STEADIED,
+  type StudyAudit,
+  type StudyPartAudit,
+  type StudyPlan,
+  type StudySplit,
+  type StudySplitAudit,
 } from '../../../src-shared/model/study.ts';
 import { ADAM } from '../graph/optimise/optimiser.ts';
 import { type CaseSplitting, plannedSplits } from '../study/plan-splits.ts';
@@ -23,10 +23,6 @@ export const casesOf = (plan: StudyPlan): StudyCase[] =>
     group: plan.patientsUnknown ? slideId : patient,
     site,
   }));
-
-const NOT_STEADIED: StudySteadying = {
-  ...{ standardise: false, weightDecay: 0, warmupSteps: 0, patience: null, tileWeight: 0 },
-};
 
 /** The plan as the trainer takes it. */
 export function trainingPlan(plan: StudyPlan): TrainingPlan {
@@ -109,6 +105,10 @@ export function checkedPlan(plan: StudyPlan): StudyPlan {
   }
   if (seeds.length === 0 || seeds.length > 20) refuse('A study takes 1 to 20 seeds.', 'Five are advised.');
   if (!whole(epochs, 1, 1000)) refuse('A study takes 1 to 1000 epochs.', 'Twenty are usual.');
+  const patience = plan.steadying?.patience ?? null;
+  if (patience !== null && !whole(patience, 1, 1000)) {
+    refuse('Training stops early after 1 to 1000 epochs without a better value.', 'Six are usual.');
+  }
   if (operatingRule.kind === 'sensitivity' && !(operatingRule.atLeast > 0 && operatingRule.atLeast <= 1)) {
     refuse('The wanted sensitivity must lie between 0 and 1.', 'Usual are 0.9 and 0.95.');
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { AppError } from '../../../src-shared/errors.ts';
+import { AppError, hasCode } from '../../../src-shared/errors.ts';
 import { asId, type JobId, type RunId, type StudyId } from '../../../src-shared/model/ids.ts';
 import type { Run } from '../../../src-shared/model/run.ts';
 import type { SlidePrediction, Study, StudyAudit, StudyPlan, StudyProgress } from '../../../src-shared/model/study.ts';
@@ -15,6 +15,7 @@ import { listed } from '../study/splits.ts';
 import { type StudyData, type StudyModel, type StudyResult, trainStudy } from '../study/train-study.ts';
 import type { AnalysisService } from './analysis.ts';
 import { type AttentionSpec, attentionMap } from './attention-map.ts';
+import type { BackboneService } from './backbones.ts';
 import { BagCache } from './bag-cache.ts';
 import { checkIndependent, type TrainedStudy, validateExternally } from './study-external.ts';
 import { StudyHeads } from './study-heads.ts';
@@ -22,10 +23,12 @@ import { type ExtractedSlide, outcomeOf } from './study-outcome.ts';
 import { auditOf, casesOf, checkedPlan, headCount, trainingPlan } from './study-plan.ts';
 import { LiveProgress } from './study-progress.ts';
 import { packWeights, unpackWeights } from './study-weights.ts';
+import { refuseTestingOnTuned, refuseValidatingOnTuned, type TunedPast } from './tuned-leak.ts';
 
 export interface StudyParts {
   readonly store: Store;
   readonly analysis: AnalysisService;
+  readonly backbones: Pick<BackboneService, 'get'>;
   readonly onChanged: (id: StudyId) => void;
   /** Told now and then while a study is trained; how far it is says `progress`. */
   readonly onProgress: (id: StudyId) => void;
@@ -61,20 +64,56 @@ export class StudyService {
     },
   };
 
-  /** What the splits of a plan would hold. Throws InvalidRequest naming what is wrong with it. */
-  audit(plan: StudyPlan): StudyAudit {
-    return auditOf(checkedPlan(plan));
+  /**
+   * What the splits of a plan would hold. Throws InvalidRequest naming what is wrong with it: test slides that its
+   * backbone was fine-tuned on, too.
+   */
+  async audit(plan: StudyPlan): Promise<StudyAudit> {
+    const audit = auditOf(checkedPlan(plan));
+    const past = await this.#tunedPast(plan);
+    if (past !== null) refuseTestingOnTuned(plan, past);
+    return audit;
   }
 
   /** Keeps the plan, nothing trained. Throws as `audit`. */
   async create(plan: StudyPlan): Promise<Study> {
     const checked = checkedPlan(plan);
-    auditOf(checked);
+    await this.audit(checked);
     const id = asId<StudyId>(randomUUID());
     const study: Study = { id, createdAtMs: Date.now(), plan: checked, outcome: null, jobId: null };
     await this.#parts.store.putStudy(study);
     this.#parts.onChanged(id);
     return study;
+  }
+
+  /**
+   * Changes a study that is not trained yet; heads an interrupted training has left were of the old plan, and go.
+   * @throws AppError as `create`; NotFound; InvalidRequest where it is trained or under way.
+   */
+  async update(id: StudyId, plan: StudyPlan, queue: JobQueue): Promise<Study> {
+    const checked = checkedPlan(plan);
+    await this.audit(checked);
+    const study = await this.get(id);
+    if (study.outcome !== null) {
+      throw new AppError('InvalidRequest', 'This study is trained.', {
+        advice: 'Make a new version of it: results stay with the labels they come from.',
+      });
+    }
+    if (study.plan.fineTuning !== undefined) {
+      throw new AppError('InvalidRequest', 'This study comes of a fine-tuning, and its plan with it.', {
+        advice: `Fine-tune "${study.plan.fineTuning.studyName}" again with other settings.`,
+      });
+    }
+    const job = study.jobId === null ? null : queue.get(study.jobId);
+    if (job !== null && (job.state === 'queued' || job.state === 'running')) {
+      throw new AppError('InvalidRequest', 'This study is being trained.', { advice: 'Stop its training first.' });
+    }
+    await this.#parts.store.dropStudyHeads(id);
+    const changed: Study = { ...study, plan: checked, jobId: null };
+    await this.#parts.store.putStudy(changed);
+    this.forget(id);
+    this.#parts.onChanged(id);
+    return changed;
   }
 
   /** Queues the training of a study. Throws NotFound; InvalidRequest where it is trained or under way already. */
@@ -85,6 +124,7 @@ export class StudyService {
         advice: 'Make a new one from it to train it otherwise: results stay with the labels they come from.',
       });
     }
+    await this.audit(study.plan);
     trainingPlan(study.plan);
     const earlier = study.jobId === null ? null : queue.get(study.jobId);
     if (earlier !== null && (earlier.state === 'queued' || earlier.state === 'running')) {
@@ -111,7 +151,7 @@ export class StudyService {
   async startExternal(id: StudyId, otherId: StudyId, queue: JobQueue): Promise<{ readonly jobId: JobId }> {
     const study = await this.#trained(id);
     const other = await this.get(otherId);
-    checkIndependent(study, other);
+    await this.#checkIndependent(study, other);
     const payload: Payload = { studyId: id, externalId: otherId };
     const title = `${study.plan.name}, validated on ${other.plan.name}`;
     const job = await queue.enqueue({ kind: 'study', title, slideId: null, runId: null, payload });
@@ -159,6 +199,11 @@ export class StudyService {
     await this.#run(id, context);
   }
 
+  /** Shows an epoch of a fine-tuning, which ends as this study. */
+  showEpoch(id: StudyId, seed: number, record: EpochRecord): void {
+    this.#live.add(id, 0, seed, record);
+  }
+
   /** The training thread, shared so that trainings run one at a time. */
   get trainer(): TrainingWorker {
     return this.#trainer();
@@ -184,6 +229,27 @@ export class StudyService {
     const { outcome } = study;
     if (outcome !== null) return { ...study, outcome };
     throw new AppError('InvalidRequest', 'This study is not trained yet.', { advice: 'Train it first.' });
+  }
+
+  async #checkIndependent(study: TrainedStudy, other: Study): Promise<void> {
+    checkIndependent(study, other);
+    const past = await this.#tunedPast(study.plan);
+    if (past !== null) refuseValidatingOnTuned(study.plan, other.plan, past);
+  }
+
+  /** What a plan's backbone was fine-tuned on; null where it was not, or is no longer here. */
+  async #tunedPast({ backboneId }: StudyPlan): Promise<TunedPast | null> {
+    const { store, backbones } = this.#parts;
+    const tuned = await backbones.get(backboneId).then(
+      (card) => card.tuned ?? null,
+      (error) => {
+        if (hasCode(error, 'NotFound')) return null;
+        throw error;
+      },
+    );
+    if (tuned === null) return null;
+    const from = (await store.getStudy(tuned.studyId))?.plan;
+    return { tuned, rows: from === undefined || from.patientsUnknown ? [] : from.rows };
   }
 
   async #run(id: StudyId, context: JobContext): Promise<void> {
@@ -279,7 +345,7 @@ export class StudyService {
     const { store, onChanged } = this.#parts;
     const study = await this.#trained(id);
     const other = await this.get(otherId);
-    checkIndependent(study, other);
+    await this.#checkIndependent(study, other);
     const slides = await this.#featuresOf(other.plan, study.plan, context);
     const total = slides.length;
     const validation = await validateExternally(

@@ -22,7 +22,12 @@ export function provenanceRows(run: Run, slide: Pick<Slide, 'id' | 'info'>): rea
   return [
     row('Slide (fingerprint)', slide.id, true),
     row('Reader', `${made.slideReader} (${slide.info.vendor})`),
-    row('Pixel size', `${made.mppUm} µm/px, ${made.mppSource === 'user' ? 'set by the user' : 'from the file'}`),
+    row(
+      'Pixel size',
+      made.mppSource === 'unknown'
+        ? 'Not known: lengths are in level-0 pixels'
+        : `${made.mppUm} µm/px, ${made.mppSource === 'user' ? 'set by the user' : 'from the file'}`,
+    ),
     row('Backbone', `${made.backboneName}, ${made.backboneOrigin} weights`),
     row('Backbone (SHA-256)', made.backboneId, true),
     row('Cut', `${made.cut}, ${formatCount(made.featureDim)} features`),

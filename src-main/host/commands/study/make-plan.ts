@@ -1,35 +1,29 @@
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
-import { AppError } from '../../../../src-shared/errors.ts';
-import { DEFAULT_TISSUE, type Run } from '../../../../src-shared/model/run.ts';
+import { AppError, hasCode } from '../../../../src-shared/errors.ts';
+import type { FeatureSet, ImportedFeatures } from '../../../../src-shared/model/feature-bag.ts';
+import { DEFAULT_TISSUE } from '../../../../src-shared/model/run.ts';
+import type { Slide } from '../../../../src-shared/model/slide.ts';
 import { DEFAULT_STUDY_TRAINING, type StudyPlan, type StudyRow } from '../../../../src-shared/model/study.ts';
-import { presetOfPlan } from '../../../../src-shared/model/training-preset.ts';
 import type { Engine } from '../../../engine/engine.ts';
 import { listed as fewNames } from '../../../engine/study/splits.ts';
 import { chooseTargets } from '../../extraction/choose-targets.ts';
-import { openIntoStore } from '../../extraction/find-slides.ts';
 import { type ListedSlide, listSlides } from '../../extraction/slide-list.ts';
-import { storeFolder } from '../../store-folder.ts';
-import { type PlanOptions, splittingOf } from './plan-options.ts';
+import { type PlanOptions, splittingOf, trainingOf } from './plan-options.ts';
 
 /** Columns that hold the label where a table has several. */
 const LABEL_NAMES = ['label', 'class', 'diagnosis', 'target'];
 const SITE_NAMES = ['site', 'site_id', 'centre', 'center', 'hospital', 'institution', 'tissue_source_site'];
 
-/** What the tables say, before the engine is asked. */
+/** What the table says. */
 export interface StudyTable {
   readonly listed: readonly ListedSlide[];
   readonly column: string;
   readonly siteColumn: string | null;
-  /** Imported features by slide path; null = a backbone makes them. */
-  readonly imported: ReadonlyMap<string, Run> | null;
 }
 
-/**
- * Reads the label table, and imports feature files where they stand in for a backbone. Call before the engine is
- * opened: one process owns a store at a time.
- * @throws AppError InvalidRequest naming labels or feature files that are missing.
- */
+/** Reads the label table. @throws AppError InvalidRequest naming slides without a label. */
 export async function readStudyTable(labels: string, options: PlanOptions): Promise<StudyTable> {
   const listed = await listSlides(labels);
   const columns = [...new Set(listed.flatMap((row) => Object.keys(row.labels)))];
@@ -46,32 +40,30 @@ export async function readStudyTable(labels: string, options: PlanOptions): Prom
       advice: 'Give each a label, or take its row out.',
     });
   }
-  const imported = options.features === undefined ? null : await importFeatures(listed, options.features, options);
-  return { listed, column, siteColumn, imported };
+  return { listed, column, siteColumn };
 }
 
-/** The plan of a study from its table and options. Slides that cannot be opened are named together. */
+/** The plan of a study from its table and options. Slides or features that cannot be used are named together. */
 export async function makePlan(engine: Engine, table: StudyTable, options: PlanOptions): Promise<StudyPlan> {
-  const rows = await openRows(engine, table, options.slideMpp ?? null);
+  const { features } = options;
+  const sources = features === undefined ? null : await importFeatures(engine, table.listed, { ...options, features });
+  const rows = rowsOf(table, sources ?? (await openListed(engine, table.listed, options.slideMpp ?? null)));
   const [target] = options.backbone === undefined ? [] : await chooseTargets(engine, options.backbone);
-  const [firstRun] = table.imported?.values() ?? [];
-  const backboneId = target?.backboneId ?? firstRun?.backboneId;
+  const [imported] = sources?.values() ?? [];
+  const backboneId = target?.backboneId ?? imported?.backboneId;
   if (backboneId === undefined) throw new AppError('InvalidRequest', 'Name a backbone with --backbone.');
   const patientsUnknown = table.listed.every(({ path, caseId }) => basename(path).startsWith(caseId));
+  const { mpp, tileUm, minTissue: minTissueFraction } = options;
   const plan: StudyPlan = {
     ...DEFAULT_STUDY_TRAINING,
     ...{ name: options.name, rows, patientsUnknown, backboneId, tissue: DEFAULT_TISSUE },
-    cut: target === undefined ? (firstRun?.cut ?? null) : target.cut,
-    grid: firstRun?.provenance.grid ?? {
-      ...{ mpp: options.mpp, tileUm: options.tileUm, strideUm: options.tileUm },
-      minTissueFraction: options.minTissue,
-    },
-    ...{ pooling: options.pooling, gated: options.gated, epochs: options.epochs, groupBy: options.groupBy },
+    cut: imported?.cut ?? target?.cut ?? null,
+    grid: { mpp, tileUm, strideUm: tileUm, minTissueFraction },
+    ...trainingOf(options),
+    groupBy: options.groupBy,
     splitting: splittingOf(options),
     ...{ positiveClass: options.positive ?? null, operatingRule: options.point, splitSeed: options.splitSeed },
     seeds: Array.from({ length: options.seeds }, (_, i) => i + 1),
-    ...{ tileDropout: options.tileDropout, featureDropout: options.featureDropout, entropyWeight: options.entropy },
-    ...(options.preset && presetOfPlan(options.preset)),
   };
   if (options.splits === undefined) return plan;
   const { splitting, unknown } = await engine.api.readStudySplits(await splitFiles(options.splits), rows);
@@ -82,6 +74,25 @@ export async function makePlan(engine: Engine, table: StudyTable, options: PlanO
     });
   }
   return { ...plan, splitting };
+}
+
+/** A slide of the table as the store knows it. */
+type Source = Pick<Slide, 'id' | 'name'> & Partial<Pick<ImportedFeatures, 'runId' | 'backboneId' | 'cut'>>;
+
+function rowsOf({ listed, column, siteColumn }: StudyTable, sources: ReadonlyMap<string, Source>): readonly StudyRow[] {
+  return listed.flatMap(({ path, caseId, labels }) => {
+    const source = sources.get(path);
+    if (source === undefined) return [];
+    const { [column]: label = '', ...others } = labels;
+    const site = siteColumn === null ? '' : (labels[siteColumn] ?? '');
+    const columns = Object.fromEntries(Object.entries(others).filter(([name]) => name !== siteColumn));
+    return [
+      {
+        ...{ slideId: source.id, slideName: source.name, patient: caseId, label, site, runId: source.runId ?? null },
+        ...(Object.keys(columns).length > 0 && { columns }),
+      },
+    ];
+  });
 }
 
 /** Files named, or all `splits_*.csv` and `k=all.tsv` of a folder; CLAM's `_bool` and `_descriptor` twins left out. */
@@ -118,80 +129,98 @@ function labelColumn(columns: readonly string[], wanted: string | undefined): st
   });
 }
 
-async function openRows(engine: Engine, table: StudyTable, slideMppUm: number | null): Promise<StudyRow[]> {
-  const rows: StudyRow[] = [];
-  const refused: { readonly name: string; readonly reason: string }[] = [];
-  for (const { path, mppUm, caseId, labels } of table.listed) {
-    try {
-      const slide = await engine.api.openSlide(engine.grant(path));
-      const given = mppUm ?? slideMppUm;
-      if (slide.mpp === null && given !== null) await engine.api.setSlideMpp(slide.id, given);
-      rows.push({
-        ...{ slideId: slide.id, slideName: slide.name, patient: caseId, label: labels[table.column] ?? '' },
-        site: table.siteColumn === null ? '' : (labels[table.siteColumn] ?? ''),
-        runId: table.imported?.get(path)?.id ?? null,
-      });
-    } catch (error) {
+/** Throws InvalidRequest naming slides that cannot be opened. */
+async function openListed(
+  engine: Engine,
+  listed: readonly ListedSlide[],
+  slideMppUm: number | null,
+): Promise<ReadonlyMap<string, Source>> {
+  const refused: Refused[] = [];
+  const sources = new Map<string, Source>();
+  for (const { path, mppUm } of listed) {
+    const slide = await openSlide(engine, path, mppUm ?? slideMppUm).catch((error: unknown) => {
       refused.push({ name: basename(path), reason: error instanceof Error ? error.message : String(error) });
-    }
+      return null;
+    });
+    if (slide !== null) sources.set(path, slide);
   }
-  if (refused.length === 0) return rows;
-  throw new AppError(
-    'InvalidRequest',
-    `The table has labels for slides that cannot be opened: ${fewNames(refused.map(({ name }) => name))}.`,
-    {
-      advice: 'Put the files beside the table, correct their names, or take the rows out.',
-      detail: refused.map(({ name, reason }) => `${name}: ${reason}`).join('\n'),
-    },
+  refuse(
+    refused,
+    'The table has labels for slides that cannot be opened',
+    'Put the files beside the table, correct their names, or take the rows out.',
   );
+  return sources;
 }
 
-/** Puts SLIDE.h5 of a folder (perhaps in `h5_files`) into the store for every slide. Names all that are missing. */
+async function openSlide(engine: Engine, path: string, mppUm: number | null): Promise<Slide> {
+  const slide = await engine.api.openSlide(engine.grant(path));
+  return slide.mpp === null && mppUm !== null ? await engine.api.setSlideMpp(slide.id, mppUm) : slide;
+}
+
+/**
+ * Puts the feature files of a folder into the store for every slide of the table; the slide file itself is welcome, not
+ * needed. Names all that are missing or cannot be read.
+ */
 async function importFeatures(
+  engine: Engine,
   listed: readonly ListedSlide[],
-  folder: string,
-  { store: storeOption, slideMpp }: PlanOptions,
-): Promise<ReadonlyMap<string, Run>> {
-  const { readBag, readPatches } = await import('../../../engine/interop/hdf5.ts');
-  const { importBag } = await import('../../../engine/interop/import-bag.ts');
-  const { openStore } = await import('../../../engine/store/open-store.ts');
-  const files = new Map<string, string>();
-  for (const file of await readdir(folder, { recursive: true }).catch(() => [] as string[])) {
-    if (extname(file) === '.h5' && !file.includes('patches')) files.set(stem(file), resolve(folder, file));
-  }
-  const missing = listed.filter(({ path }) => !files.has(stem(path))).map(({ path }) => `${stem(path)}.h5`);
+  { features, set: wanted, encoder, slideMpp }: PlanOptions & { readonly features: string },
+): Promise<ReadonlyMap<string, Source & ImportedFeatures>> {
+  const folder = engine.grant(resolve(features));
+  const { sets, refused: unreadable } = await engine.api.readFeatureFolder(folder);
+  const set = chosenSet(sets, wanted);
+  const names = new Set(set.files.map(({ name }) => name));
+  const nameOf = (path: string): string | null => [basename(path), stem(path)].find((name) => names.has(name)) ?? null;
+  const missing = listed.filter(({ path }) => nameOf(path) === null).map(({ path }) => `${stem(path)}.h5`);
   if (missing.length > 0) {
     throw new AppError('InvalidRequest', `These feature files are missing: ${fewNames(missing)}.`, {
       advice: 'Give the folder that holds one for each slide of the table.',
-      detail: missing.join(', '),
+      detail: [...missing, ...unreadable.map(({ name, reason }) => `${name}: ${reason}`)].join('\n'),
     });
   }
-  const store = await openStore({ folder: storeFolder(storeOption), program: 'hyaline study' });
-  const imported = new Map<string, Run>();
-  try {
-    for (const { path, mppUm: listedMpp } of listed) {
-      const slide = await openIntoStore(store, path);
-      const mppUm = slide.userMppUm ?? slide.info.mpp?.xUm ?? listedMpp ?? slideMpp ?? null;
-      if (mppUm === null) {
-        throw new AppError('MppUnknown', `${basename(path)} does not state its pixel size.`, {
-          advice: 'Give it in micrometres per pixel with --slide-mpp, or in a column mpp.',
-        });
-      }
-      const file = files.get(stem(path)) ?? '';
-      const patchFile = resolve(folder, '..', 'patches', `${stem(path)}.h5`);
-      const patches = await readPatches(patchFile).catch(() => null);
-      const bag = await readBag(file);
-      if (bag.tileCount === 0) throw emptyBag(basename(file));
-      const encoder = bag.encoder ?? basename(folder);
-      imported.set(path, await importBag(store, { slide, mppUm, bag, patches, encoder }));
+  const refused: Refused[] = [];
+  const sources = new Map<string, Source & ImportedFeatures>();
+  for (const { path, mppUm } of listed) {
+    const name = nameOf(path) ?? '';
+    try {
+      const slide = existsSync(path) ? await openSlide(engine, path, mppUm ?? slideMpp ?? null) : null;
+      const request = { folder, place: set.place, name, slideId: slide?.id ?? null };
+      const imported = await engine.api.importFeatureBag({ ...request, encoder: encoder ?? set.encoder });
+      sources.set(path, { ...imported, id: imported.slideId, name: imported.slideName });
+    } catch (error) {
+      if (hasCode(error, 'DiskFull', 'StoreReadOnly', 'StoreDamaged')) throw error;
+      refused.push({ name, reason: error instanceof Error ? error.message : String(error) });
     }
-  } finally {
-    await store.close();
   }
-  return imported;
+  refuse(refused, 'These feature files cannot be used', 'Make them again, or take their slides out of the table.');
+  return sources;
 }
 
-const emptyBag = (name: string): AppError =>
-  new AppError('InvalidRequest', `${name} holds no tiles.`, { advice: 'Take its slide out of the table.' });
+/** The set asked for, or the only one. Throws InvalidRequest naming what there is. */
+function chosenSet(sets: readonly FeatureSet[], wanted: string | undefined): FeatureSet {
+  const found =
+    wanted === undefined ? sets : sets.filter(({ place, encoder }) => place === wanted || encoder === wanted);
+  const [set] = found;
+  if (set !== undefined && found.length === 1) return set;
+  const there = sets.map(({ place, encoder, files }) => `${place} (${encoder}, ${files.length} slides)`).join('; ');
+  throw new AppError('InvalidRequest', `The folder holds ${sets.length} sets of features: ${there}.`, {
+    advice: 'Name one with --set, or give its folder.',
+  });
+}
+
+interface Refused {
+  readonly name: string;
+  readonly reason: string;
+}
+
+function refuse(refused: readonly Refused[], what: string, advice: string): void {
+  const [first] = refused;
+  if (first === undefined) return;
+  const why = refused.every(({ reason }) => reason === first.reason) ? first.reason : `${first.name}: ${first.reason}`;
+  throw new AppError('InvalidRequest', `${what}: ${fewNames(refused.map(({ name }) => name))}. ${why}`, {
+    advice,
+    detail: refused.map(({ name, reason }) => `${name}: ${reason}`).join('\n'),
+  });
+}
 
 const stem = (path: string): string => basename(path, extname(path));

@@ -3,11 +3,18 @@ import { InvalidArgumentError } from 'commander';
 import { DEFAULT_GRID } from '../../../../src-shared/model/run.ts';
 import {
   DEFAULT_STUDY_TRAINING,
+  NOT_STEADIED,
   type OperatingRule,
   type PoolingName,
+  type StudyPlan,
   type StudySplitting,
 } from '../../../../src-shared/model/study.ts';
-import { TRAINING_PRESETS, type TrainingPreset, trainingPreset } from '../../../../src-shared/model/training-preset.ts';
+import {
+  presetOfPlan,
+  TRAINING_PRESETS,
+  type TrainingPreset,
+  trainingPreset,
+} from '../../../../src-shared/model/training-preset.ts';
 import { numberWithin, STORE_OPTION } from '../command.ts';
 
 const PRESETS = TRAINING_PRESETS.map(({ name }) => name);
@@ -23,10 +30,12 @@ export interface PlanOptions {
   readonly tileUm: number;
   readonly minTissue: number;
   readonly slideMpp?: number;
-  /** In place of all settings of the training where given. */
+  readonly set?: string;
+  readonly encoder?: string;
+  /** Fills in every setting of the training that is not given. */
   readonly preset?: TrainingPreset;
-  readonly pooling: PoolingName;
-  readonly gated: boolean;
+  readonly pooling?: PoolingName;
+  readonly gated?: boolean;
   readonly folds?: number;
   readonly repeats: number;
   readonly shares?: readonly number[];
@@ -37,20 +46,33 @@ export interface PlanOptions {
   readonly point: OperatingRule;
   readonly splitSeed: number;
   readonly seeds: number;
-  readonly epochs: number;
-  readonly tileDropout: number;
-  readonly featureDropout: number;
-  readonly entropy: number;
+  readonly epochs?: number;
+  readonly rate?: number;
+  readonly keepBestBy?: StudyPlan['keepBestBy'];
+  /** Null = never early. */
+  readonly patience?: number | null;
+  readonly weightDecay?: number;
+  readonly warmup?: number;
+  readonly standardise?: boolean;
+  readonly classWeights?: boolean;
+  readonly tileDropout?: number;
+  readonly featureDropout?: number;
+  readonly entropy?: number;
+  readonly tileWeight?: number;
   readonly threads: number;
 }
 
 /** The options that make a study's plan. */
 export function withPlanOptions(command: Command): Command {
-  const { epochs } = DEFAULT_STUDY_TRAINING;
   const share = numberWithin(0, 0.95);
-  return command
+  return withTrainingOptions(command)
     .option('--backbone <name>', 'backbone or .onnx file, perhaps with a cut: net@layer3')
-    .option('--features <folder>', 'feature files of TRIDENT or CLAM (SLIDE.h5) in place of a backbone')
+    .option(
+      '--features <folder>',
+      'feature files of TRIDENT or CLAM (SLIDE.h5 or .pt) in place of a backbone; slide files are welcome, not needed',
+    )
+    .option('--set <name>', 'which features, where the folder holds several: their folder or encoder')
+    .option('--encoder <name>', 'what made them, in place of the name the files or the folder give')
     .option('--label <column>', 'label column, where the table has several')
     .option('--name <text>', 'name of the study', 'study')
     .option(...STORE_OPTION)
@@ -58,13 +80,6 @@ export function withPlanOptions(command: Command): Command {
     .option('--tile-um <µm>', 'side of a tile', numberWithin(4, 10_000), DEFAULT_GRID.tileUm)
     .option('--min-tissue <0..1>', 'part of a tile that must be tissue', share, DEFAULT_GRID.minTissueFraction)
     .option('--slide-mpp <µm>', 'pixel size of slides that do not state it', numberWithin(0.01, 100))
-    .option(
-      '--preset <name>',
-      `a whole training in place of pooling, gate, epochs, dropouts and entropy: ${PRESETS.join(', ')}`,
-      presetNamed,
-    )
-    .option('--pooling <name>', POOLINGS.join(', '), poolingOf, 'histotransfer')
-    .option('--gated', 'multiply the attention by a gate', false)
     .option('--folds <number>', 'folds of the cross-validation (default: 5)', numberWithin(3, 20, 'integer'))
     .option('--repeats <number>', 'how often the splits are drawn anew', numberWithin(1, 50, 'integer'), 1)
     .option('--shares <a,b,c>', 'training, validation and test shares in place of folds: 0.7,0.1,0.2', sharesOf)
@@ -77,11 +92,66 @@ export function withPlanOptions(command: Command): Command {
     })
     .option('--split-seed <number>', 'seed of the splits', numberWithin(0, 2 ** 31 - 1, 'integer'), 1)
     .option('--seeds <number>', 'trainings per split', numberWithin(1, 20, 'integer'), 5)
-    .option('--epochs <number>', 'passes over the training part', numberWithin(1, 1000, 'integer'), epochs)
-    .option('--tile-dropout <share>', 'tiles hidden from the attention in each step', share, 0)
-    .option('--feature-dropout <share>', 'embedding dimensions dropped in each step', share, 0)
-    .option('--entropy <weight>', 'reward for wide attention', numberWithin(0, 10), 0)
     .option('--threads <number>', 'threads for the model; 0 = all cores', numberWithin(0, 1024, 'integer'), 0);
+}
+
+/** How heads are trained: what is given, over the preset, over HistoTransfer's recipe. */
+function withTrainingOptions(command: Command): Command {
+  const share = numberWithin(0, 0.95);
+  const { epochs, rate } = DEFAULT_STUDY_TRAINING;
+  return command
+    .option('--preset <name>', `a whole training, which the options below change: ${PRESETS.join(', ')}`, presetNamed)
+    .option('--pooling <name>', `${POOLINGS.join(', ')} (default: histotransfer)`, poolingOf)
+    .option('--gated', 'multiply the attention by a gate')
+    .option('--no-gated', 'no gate, where the preset has one')
+    .option('--epochs <number>', `passes over the training part (default: ${epochs})`, numberWithin(1, 1000, 'integer'))
+    .option('--rate <number>', `Adam's learning rate (default: ${rate})`, numberWithin(1e-7, 1))
+    .option('--keep-best-by <what>', 'loss or accuracy of the validation part (default: loss)', keptBy)
+    .option('--patience <epochs|none>', 'stop after so many epochs without a better value (default: none)', patienceOf)
+    .option('--weight-decay <number>', 'AdamW weight decay (default: 0)', numberWithin(0, 1))
+    .option('--warmup <steps>', 'steps over which the rate rises (default: 0)', numberWithin(0, 1e6, 'integer'))
+    .option('--standardise', 'features at mean 0 and variance 1 of the training part')
+    .option('--no-standardise', 'features as they are, where the preset standardises them')
+    .option('--no-class-weights', 'count every slide alike, however rare its class')
+    .option('--tile-dropout <share>', 'tiles hidden from the attention in each step (default: 0)', share)
+    .option('--feature-dropout <share>', 'embedding dimensions dropped in each step (default: 0)', share)
+    .option('--entropy <weight>', 'reward for wide attention (default: 0)', numberWithin(0, 10))
+    .option('--tile-weight <share>', "part of the loss that asks every tile for its slide's label (default: 0)", share);
+}
+
+/** The training the options describe. */
+export function trainingOf(options: PlanOptions) {
+  const { pooling, gated, epochs, rate, keepBestBy, tileDropout, featureDropout, entropyWeight, steadying } =
+    options.preset === undefined ? { ...DEFAULT_STUDY_TRAINING, steadying: undefined } : presetOfPlan(options.preset);
+  const { patience, weightDecay, warmup, standardise, tileWeight } = options;
+  const given = [patience, weightDecay, warmup, standardise, tileWeight].some((value) => value !== undefined);
+  const base = steadying ?? NOT_STEADIED;
+  return {
+    ...{ pooling: options.pooling ?? pooling, gated: options.gated ?? gated, epochs: options.epochs ?? epochs },
+    ...{ rate: options.rate ?? rate, keepBestBy: options.keepBestBy ?? keepBestBy },
+    balanceClasses: options.classWeights ?? true,
+    tileDropout: options.tileDropout ?? tileDropout,
+    featureDropout: options.featureDropout ?? featureDropout,
+    entropyWeight: options.entropy ?? entropyWeight,
+    ...((given || steadying !== undefined) && {
+      steadying: {
+        standardise: standardise ?? base.standardise,
+        weightDecay: weightDecay ?? base.weightDecay,
+        warmupSteps: warmup ?? base.warmupSteps,
+        patience: patience === undefined ? base.patience : patience,
+        tileWeight: tileWeight ?? base.tileWeight,
+      },
+    }),
+  };
+}
+
+function keptBy(text: string): StudyPlan['keepBestBy'] {
+  if (text === 'loss' || text === 'accuracy') return text;
+  throw new InvalidArgumentError('It must be loss or accuracy.');
+}
+
+function patienceOf(text: string): number | null {
+  return text === 'none' ? null : numberWithin(1, 1000, 'integer')(text);
 }
 
 /** How the options split the slides where no files of splits are given. */

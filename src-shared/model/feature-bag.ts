@@ -1,0 +1,54 @@
+import type { BackboneId, FileGrant, RunId, SlideId } from './ids.ts';
+
+/** The features of one slide as a file of another tool. */
+export interface FeatureFile {
+  /** Name of the slide: the file's name without its ending. */
+  readonly name: string;
+  /** Null where only reading the whole file would tell (`.pt`). */
+  readonly tiles: number | null;
+  readonly dim: number | null;
+}
+
+/** Features of many slides by one encoder. */
+export interface FeatureSet {
+  /** Its folder below the chosen one, with forward slashes; `.` = the chosen one. */
+  readonly place: string;
+  /** As the files name it, else the name of its folder. */
+  readonly encoder: string;
+  readonly files: readonly FeatureFile[];
+}
+
+/** What a folder of feature files holds. */
+export interface FeatureFolder {
+  readonly name: string;
+  /** Largest first; never empty. */
+  readonly sets: readonly FeatureSet[];
+  /** Files that look like features and cannot be read, with the reason. */
+  readonly refused: readonly { readonly name: string; readonly reason: string }[];
+}
+
+/** One file of a set, to be put into the store. */
+export interface FeatureImport {
+  readonly folder: FileGrant;
+  readonly place: string;
+  readonly name: string;
+  /** The slide it was made of; null = the one of the library that is called so, else none: no map is drawn then. */
+  readonly slideId: SlideId | null;
+  /** What made them: features count as made alike where it is the same. */
+  readonly encoder: string;
+}
+
+export interface ImportedFeatures {
+  readonly slideId: SlideId;
+  readonly slideName: string;
+  readonly runId: RunId;
+  readonly backboneId: BackboneId;
+  readonly cut: string;
+  readonly tiles: number;
+  readonly dim: number;
+  /** False where the slide itself is not known: there is nothing to draw a map on. */
+  readonly hasSlide: boolean;
+}
+
+/** `SlideInfo.reader` of slides that are known by their features alone. */
+export const FEATURES_ONLY = 'features';
