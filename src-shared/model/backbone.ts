@@ -1,3 +1,4 @@
+import type { FineTuningRecord } from './fine-tune.ts';
 import type { BackboneId, JobId } from './ids.ts';
 
 export type BackboneOrigin = 'imagenet' | 'histology' | 'random' | 'unknown';
@@ -5,6 +6,10 @@ export type BackboneOrigin = 'imagenet' | 'histology' | 'random' | 'unknown';
 /** Filters of Pillow's `Image.resize`, all antialiased but `nearest`. */
 export const INTERPOLATIONS = ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] as const;
 export type Interpolation = (typeof INTERPOLATIONS)[number];
+
+/** What stands between the two linear layers of a transformer's blocks. Weights do not tell which it was. */
+export const ACTIVATIONS = ['gelu', 'quick-gelu'] as const;
+export type Activation = (typeof ACTIVATIONS)[number];
 
 /** How an image or a tile is brought to the input size. */
 export interface ResizeSpec {
@@ -66,6 +71,8 @@ export interface BackboneCard {
   readonly assumed: readonly string[];
   /** Set where the user has changed how pixels become the input: keeps its results apart from those made before. */
   readonly inputEdit?: InputEdit;
+  /** Set where it was fine-tuned here: from what, and on which slides, so that it is never judged on those. */
+  readonly tuned?: FineTuningRecord;
   /** The file the weights came in, where it is not the stored one itself. Absent in cards of earlier versions. */
   readonly file?: OriginalFile;
 }

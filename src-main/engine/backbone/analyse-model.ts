@@ -30,13 +30,20 @@ export interface AnalysedModel {
 export async function analyseFile(path: string, edits: CardEdits, measure: MeasureShapes): Promise<AnalysedModel> {
   const bytes = await readWholeFile(path);
   const beside = await readCardFile(path);
-  const built = buildCheckpoint(bytes, basename(path), edits.input?.widthPx ?? beside?.input?.widthPx);
+  const fileName = basename(path);
+  const built = buildCheckpoint(bytes, fileName, {
+    sizePx: edits.input?.widthPx ?? beside?.input?.widthPx,
+    activation: edits.activation ?? beside?.activation,
+  });
   if (built) {
+    const { model, assumed } = built;
     const said = { ...built.said, ...beside };
-    return describeModel(
-      { model: built.model, bytes: encodeModel(built.model), said, edits, fileName: basename(path) },
-      measure,
-    );
+    return describeModel({ model, bytes: encodeModel(model), said, edits, fileName, assumed }, measure);
+  }
+  if (edits.activation !== undefined) {
+    throw new AppError('InvalidRequest', 'The activation of an ONNX graph is in the graph and cannot be told.', {
+      advice: 'Leave the activation out of the card.',
+    });
   }
   return analyseOnnx(bytes, path, beside, edits, measure);
 }
@@ -68,11 +75,13 @@ export interface ModelToDescribe {
   readonly edits: CardEdits;
   /** Name of the file it came from, for its card. */
   readonly fileName: string;
+  /** What was guessed before, one phrase each. */
+  readonly assumed?: readonly string[];
 }
 
 /** Writes the card of a network; throws as `analyseFile`. */
 export async function describeModel(request: ModelToDescribe, measure: MeasureShapes): Promise<AnalysedModel> {
-  const { model, bytes, said, edits, fileName } = request;
+  const { model, bytes, said, edits, fileName, assumed = [] } = request;
   refuseBrokenWeights(model.graph);
   const input = findModelInput(model.graph);
   const described = describeInput(model.graph, input, { ...inputOf(said), ...inputOf(edits) });
@@ -99,10 +108,11 @@ export async function describeModel(request: ModelToDescribe, measure: MeasureSh
       parameters: costOf(model.graph, [features.tensor], new Map()).parameters,
       sizeBytes: bytes.byteLength,
       trainedMpp: said.trainedMpp ?? null,
+      ...(said.tuned === undefined ? {} : { tuned: said.tuned }),
       cuts,
       defaultCut,
       builtIn: false,
-      assumed: [...described.assumed, ...assumedOf(model, said, edits, features.reason, cuts)],
+      assumed: [...assumed, ...described.assumed, ...assumedOf(model, said, edits, features.reason, cuts)],
     },
   };
 }

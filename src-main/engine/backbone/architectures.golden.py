@@ -136,6 +136,64 @@ def vit():
     return out
 
 
+class Clip(torch.nn.Module):
+    """The image tower of CLIP as OpenAI defines it (clip/model.py: VisionTransformer, QuickGELU), of PyTorch's own layers."""
+
+    def __init__(self, side, patch, depth, heads, width, mlp, out):
+        super().__init__()
+        self.patch = torch.nn.Conv2d(3, width, patch, stride=patch, bias=False)
+        self.cls_token = torch.nn.Parameter(torch.zeros(1, 1, width))
+        self.pos_embed = torch.nn.Parameter(torch.zeros(1, 1 + (side // patch) ** 2, width))
+        self.norm_pre = torch.nn.LayerNorm(width)
+        self.blocks = torch.nn.ModuleList(
+            torch.nn.TransformerEncoderLayer(
+                width, heads, mlp, 0.0, lambda x: x * torch.sigmoid(1.702 * x), 1e-5, batch_first=True, norm_first=True
+            )
+            for _ in range(depth)
+        )
+        self.norm = torch.nn.LayerNorm(width)
+        self.projection = torch.nn.Linear(width, out, bias=False)
+
+    def forward(self, x):
+        patches = self.patch(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.cls_token.expand(len(x), -1, -1), patches], 1) + self.pos_embed
+        x = self.norm_pre(x)
+        seen = {}
+        for i, block in enumerate(self.blocks):
+            x = block(x)
+            seen[f"block{i + 1}"] = x
+        seen["norm"] = self.norm(x)
+        return seen, self.projection(seen["norm"][:, 0])
+
+
+CLIP_NAMES = {
+    "patch.weight": "patch_embed.proj.weight",
+    "self_attn.in_proj_": "attn.qkv.",
+    "self_attn.out_proj": "attn.proj",
+    "linear1": "mlp.fc1",
+    "linear2": "mlp.fc2",
+}
+
+
+def clip():
+    net = Clip(96, 16, 3, 4, 48, 192, 20)
+    state = {}
+    for key, value in net.state_dict().items():
+        name = key
+        for theirs, ours in CLIP_NAMES.items():
+            name = name.replace(theirs, ours)
+        state[key] = weight(name, tuple(value.shape))
+    net.load_state_dict(state)
+    net = net.double().eval()
+    seen, projected = net(images(96, 96))
+    out = {}
+    for name, tokens in seen.items():
+        out[name] = summary(tokens[:, 0].detach())
+        out[f"{name}-mean"] = summary(tokens[:, 1:].mean(1).detach())
+    out["projection"] = summary(projected.detach())
+    return out
+
+
 golden = {
     "made": f"torch {torch.__version__}, torchvision {models.__name__ and __import__('torchvision').__version__}",
     "heightPx": HEIGHT,
@@ -152,6 +210,7 @@ golden = {
         "shufflenet_v2_x1_0": shufflenet(models.shufflenet_v2_x1_0()),
         "squeezenet1_1": squeezenet(models.squeezenet1_1()),
         "vit": vit(),
+        "clip": clip(),
     },
 }
 json.dump(golden, sys.stdout)

@@ -51,12 +51,23 @@ const SMALL_VIT = {
   mlpDim: 192,
   registers: 0,
   layerScale: false,
-};
+  activation: 'gelu',
+  clip: null,
+} as const;
+
+/** The image tower of CLIP in small: the golden script names its weights as we do. */
+const SMALL_CLIP = {
+  ...SMALL_VIT,
+  name: 'clip',
+  activation: 'quick-gelu',
+  clip: { projection: { dim: 20, order: 'out-in' } },
+} as const;
 
 const BUILDERS: Readonly<Record<string, (weights: WeightSource) => BuiltNetwork>> = {
   ...Object.fromEntries(Object.entries(ARCHITECTURES).filter(([name]) => !name.startsWith('vit'))),
   vit: (weights) =>
     buildVit({ name: 'vit', ...SMALL_VIT }, (spec) => weights({ ...spec, name: torchvisionVitName(spec.name) })),
+  clip: (weights) => buildVit(SMALL_CLIP, weights),
 };
 
 let folder = '';
@@ -97,7 +108,7 @@ async function featuresOf(network: BuiltNetwork, heightPx: number, widthPx: numb
 
 /** Height and width of the golden images of a network. */
 function imageSize(name: string): readonly [number, number] {
-  if (name === 'vit') return [96, 96];
+  if (name === 'vit' || name === 'clip') return [96, 96];
   return name.endsWith('instance_norm') ? [192, 160] : [golden.heightPx, golden.widthPx];
 }
 

@@ -17,8 +17,8 @@ export function inputOf(card: {
 }
 
 /**
- * Reads what lies beside a model: `NAME.json` for `NAME.onnx` as a card of ours, else `config.json` (WSInfer zoo, timm)
- * and `preprocessor_config.json` (Hugging Face). Null where there is nothing.
+ * Reads what lies beside a model: `NAME.json` for `NAME.onnx` as a card of ours, else `config.json` (WSInfer zoo, timm,
+ * Hugging Face), `open_clip_config.json` and `preprocessor_config.json` (Hugging Face). Null where there is nothing.
  *
  * @throws AppError BackboneUnreadable where the card is there but is none.
  */
@@ -26,10 +26,13 @@ export async function readCardFile(modelPath: string): Promise<CardFile | null> 
   const path = modelPath.replace(/\.[^./\\]+$/, '.json');
   const text = path === modelPath ? null : await readFile(path, 'utf8').catch(() => null);
   if (text !== null) return parseCard(text, 'The card beside this model');
-  const configs = ['config.json', 'preprocessor_config.json'].map((name) => readConfig(join(dirname(modelPath), name)));
+  const configs = CONFIG_FILES.map((name) => readConfig(join(dirname(modelPath), name)));
   const found = (await Promise.all(configs)).filter((card) => card !== null);
   return found.length === 0 ? null : Object.assign({}, ...found);
 }
+
+/** In the order in which the later says it better. */
+const CONFIG_FILES = ['config.json', 'open_clip_config.json', 'preprocessor_config.json'] as const;
 
 /** A file of another program may say anything: what it does not say of a model is left alone. */
 async function readConfig(path: string): Promise<CardFile | null> {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { INTERPOLATIONS } from '../../../src-shared/model/backbone.ts';
+import { asId, type BackboneId, type SlideId, type StudyId } from '../../../src-shared/model/ids.ts';
 
 const triple = z.tuple([z.number(), z.number(), z.number()]);
 
@@ -19,6 +20,27 @@ const inputSchema = z.object({
   resize: resizeSchema.optional(),
 });
 
+const id = <T extends string>() => z.string().transform((text) => asId<T>(text));
+
+/** What a fine-tuned backbone says of its making. */
+const tunedSchema = z.object({
+  studyId: id<StudyId>(),
+  studyName: z.string(),
+  from: id<BackboneId>(),
+  fromName: z.string(),
+  cut: z.string(),
+  fold: z.number().int().nonnegative(),
+  seed: z.number().int(),
+  tiles: z.number().int().positive(),
+  tilesPerStep: z.number().int().positive().nullable(),
+  frozenUpTo: z.string().nullable(),
+  epochs: z.number().int().positive(),
+  rate: z.number().nonnegative(),
+  headRate: z.number().nonnegative().nullable(),
+  trainSlides: z.array(id<SlideId>()),
+  validationSlides: z.array(id<SlideId>()),
+});
+
 export const cardSchema = z.object({
   name: z.string().min(1).optional(),
   architecture: z.string().optional(),
@@ -28,7 +50,9 @@ export const cardSchema = z.object({
   source: z.string().optional(),
   trainedMpp: z.number().positive().nullable().optional(),
   defaultCut: z.string().optional(),
+  activation: z.string().optional(),
   input: inputSchema.optional(),
+  tuned: tunedSchema.optional(),
 });
 
 /** What a card file beside a model, or the model's own metadata, may say; everything is optional. */

@@ -1,4 +1,4 @@
-import type { BackboneOrigin } from '../../../src-shared/model/backbone.ts';
+import type { Activation, BackboneOrigin, ResizeSpec } from '../../../src-shared/model/backbone.ts';
 import type { CardFile } from './card-schema.ts';
 
 /** Where a public checkpoint comes from. */
@@ -17,7 +17,11 @@ export type CatalogueSource =
       readonly sha256Start: string | null;
     };
 
-/** A public checkpoint by name. Nothing of it is shipped: it is fetched when the user says so. */
+/**
+ * A public checkpoint by name. Nothing of it is shipped: it is fetched when the user says so. Addresses, file names,
+ * licences and preprocessing were read in stored copies of their publishers' pages, named at each entry; the servers
+ * themselves were not asked.
+ */
 export interface CatalogueEntry {
   readonly name: string;
   readonly architecture: string;
@@ -30,6 +34,10 @@ export interface CatalogueEntry {
   readonly from: CatalogueSource;
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
+  /** How its publisher brings an image to 224 px; absent = stretched, bilinear. */
+  readonly resize?: ResizeSpec;
+  /** Of a transformer whose kind does not settle it. */
+  readonly activation?: Activation;
   /** True where access is given on request only. */
   readonly gated?: boolean;
   /** What of it could not be confirmed from public text when the entry was written, for the user; absent = nothing. */
@@ -38,10 +46,19 @@ export interface CatalogueEntry {
 
 const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
 const HALF = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] } as const;
-/** Lunit's statistics of their histology tiles. */
+/** Of OpenAI's CLIP, which PLIP and QuiltNet keep. */
+const CLIP = {
+  mean: [0.48145466, 0.4578275, 0.40821073],
+  std: [0.26862954, 0.26130258, 0.27577711],
+  resize: { interpolation: 'bicubic', cropFromPx: 224 },
+} as const;
+/** Lunit's statistics of their histology tiles, from the page of the release (issue 3 of the repository points there). */
 const LUNIT = { mean: [0.70322989, 0.53606487, 0.66096631], std: [0.21716536, 0.26081574, 0.20723464] } as const;
 
-/** PyTorch's own files carry the beginning of their SHA-256 in their name. */
+/**
+ * PyTorch's own files carry the beginning of their SHA-256 in their name. Address and preprocessing as torchvision's
+ * `IMAGENET1K_V1` weights state them.
+ */
 function torchvision(architecture: string, file: string): CatalogueEntry {
   return {
     name: `${architecture}-imagenet`,
@@ -57,37 +74,38 @@ function torchvision(architecture: string, file: string): CatalogueEntry {
       sha256Start: /-([0-9a-f]+)\.pth$/.exec(file)?.[1] ?? null,
     },
     ...IMAGENET,
+    resize: { interpolation: 'bilinear', cropFromPx: 256 },
   };
 }
 
+/**
+ * File and licence as the file listings of the repositories on the hub state them; mean, deviation, bicubic filter and
+ * `crop_pct` as their `config.json` and timm's default_cfgs: the image is brought to floor(224 / crop_pct).
+ */
 function timm(
   name: string,
-  architecture: string,
   repo: string,
-  method: string,
-  values: typeof HALF | typeof IMAGENET,
+  cropPct: number,
+  rest: Pick<CatalogueEntry, 'architecture' | 'method' | 'mean' | 'std'>,
 ): CatalogueEntry {
   return {
-    name,
-    architecture,
+    ...{ name, ...rest },
     origin: 'imagenet',
-    method,
     licence: 'Apache-2.0',
-    unchecked: 'The repository is known by name; the file name and the licence of its page were not checked.',
     page: `https://huggingface.co/${repo}`,
     from: { kind: 'hub', repo, path: 'model.safetensors' },
-    ...values,
+    resize: { interpolation: 'bicubic', cropFromPx: Math.floor(224 / cropPct) },
   };
 }
 
+/** Files and terms as the repository's README and LICENSE name them. */
 function lunit(name: string, architecture: string, method: string, file: string): CatalogueEntry {
   return {
     name,
     architecture,
     origin: 'histology',
-    method: `${method}, TCGA and TULIP tiles at 20x and 40x`,
-    licence: 'non-commercial research (see the page)',
-    unchecked: 'Address, file name and pixel statistics are those its users quote; the server was not asked.',
+    method: `${method}, 19 million TCGA tiles`,
+    licence: 'Lunit Public License, non-commercial research only (see the page)',
     page: 'https://github.com/lunit-io/benchmark-ssl-pathology',
     from: {
       kind: 'url',
@@ -99,6 +117,10 @@ function lunit(name: string, architecture: string, method: string, file: string)
   };
 }
 
+/**
+ * Addresses and mean and deviation as the repository's README and `examples/feature_extract.py` name them (which brings
+ * images to 244 px, by its paper 224); no digest is stated anywhere.
+ */
 function mormont(architecture: string, share: string): CatalogueEntry {
   return {
     name: `mormont-${architecture}`,
@@ -106,7 +128,6 @@ function mormont(architecture: string, share: string): CatalogueEntry {
     origin: 'histology',
     method: 'multi-task, 22 histology tasks (arXiv 2005.02561)',
     licence: 'MIT code; the weights carry no licence of their own',
-    unchecked: 'The address is the one its code names; the server was not asked, and states no digest.',
     page: 'https://github.com/waliens/multitask-dipath',
     from: {
       kind: 'url',
@@ -127,25 +148,30 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
   torchvision('shufflenet_v2_x1_0', 'shufflenetv2_x1-5666bf0f80.pth'),
   torchvision('squeezenet1_1', 'squeezenet1_1-b8a52dc0.pth'),
   torchvision('vit_base_patch16', 'vit_b_16-c867db91.pth'),
-  timm('timm-resnet18', 'resnet18', 'timm/resnet18.a1_in1k', 'supervised, ImageNet-1k', IMAGENET),
-  timm('timm-resnet50', 'resnet50', 'timm/resnet50.a1_in1k', 'supervised, ImageNet-1k', IMAGENET),
-  timm('timm-densenet121', 'densenet121', 'timm/densenet121.ra_in1k', 'supervised, ImageNet-1k', IMAGENET),
-  timm(
-    'timm-vit-small',
-    'vit_small_patch16',
-    'timm/vit_small_patch16_224.augreg_in21k_ft_in1k',
-    'supervised, ImageNet-21k then 1k',
-    HALF,
-  ),
+  timm('timm-resnet18', 'timm/resnet18.a1_in1k', 0.95, {
+    ...{ architecture: 'resnet18', method: 'supervised, ImageNet-1k' },
+    ...IMAGENET,
+  }),
+  timm('timm-resnet50', 'timm/resnet50.a1_in1k', 0.95, {
+    ...{ architecture: 'resnet50', method: 'supervised, ImageNet-1k' },
+    ...IMAGENET,
+  }),
+  timm('timm-densenet121', 'timm/densenet121.ra_in1k', 0.875, {
+    ...{ architecture: 'densenet121', method: 'supervised, ImageNet-1k' },
+    ...IMAGENET,
+  }),
+  timm('timm-vit-small', 'timm/vit_small_patch16_224.augreg_in21k_ft_in1k', 0.9, {
+    ...{ architecture: 'vit_small_patch16', method: 'supervised, ImageNet-21k then 1k' },
+    ...HALF,
+  }),
+  // Release page: the same as tenpercent_resnet18.ckpt, saved without Lightning. Mean and deviation: its author in the
+  // repository's issue 2.
   {
     name: 'ciga-resnet18',
     architecture: 'resnet18',
     origin: 'histology',
     method: 'SimCLR, 57 histology datasets (arXiv 2011.13971)',
     licence: 'MIT',
-    unchecked:
-      'The address is the one its users quote; the server was not asked. Its authors state no mean and deviation: ' +
-      "ImageNet's are assumed, others use 0.5.",
     page: 'https://github.com/ozanciga/self-supervised-histopathology',
     from: {
       kind: 'url',
@@ -153,7 +179,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
       fileName: 'pytorchnative_tenpercent_resnet18.ckpt',
       sha256Start: null,
     },
-    ...IMAGENET,
+    ...HALF,
   },
   mormont('densenet121', 'G72InP4xmJvOrVp'),
   mormont('resnet50', 'kvABLtVuMxW8iJy'),
@@ -161,16 +187,43 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
   lunit('lunit-moco', 'resnet50', 'MoCo v2', 'mocov2_rn50_ep200.torch'),
   lunit('lunit-swav', 'resnet50', 'SwAV', 'swav_rn50_ep200.torch'),
   lunit('lunit-dino', 'vit_small_patch16', 'DINO', 'dino_vit_small_patch16_ep200.torch'),
+  // File, terms and `preprocessor_config.json` (to 224 px, nothing of a crop) as the repository on the hub holds them.
   {
     name: 'phikon',
     architecture: 'vit_base_patch16',
     origin: 'histology',
     method: 'iBOT, 40 million TCGA tiles',
     licence: 'Owkin non-commercial licence (see the page)',
-    unchecked: 'The file name in its repository was not checked.',
     page: 'https://huggingface.co/owkin/phikon',
     from: { kind: 'hub', repo: 'owkin/phikon', path: 'model.safetensors' },
     ...IMAGENET,
+  },
+  // The main branch holds this file, the .safetensors is a proposal; neither the hub nor the code's page names a licence.
+  {
+    name: 'plip',
+    architecture: 'vit_base_patch32_clip',
+    origin: 'histology',
+    method: 'CLIP, 208 414 image-text pairs of OpenPath (Huang et al. 2023)',
+    licence: 'none stated by its publisher; a research model by its card',
+    unchecked: 'Its publisher states no licence: ask the authors before any use but research.',
+    page: 'https://huggingface.co/vinid/plip',
+    from: { kind: 'hub', repo: 'vinid/plip', path: 'pytorch_model.bin' },
+    activation: 'quick-gelu',
+    ...CLIP,
+  },
+  // File and licence as the repository on the hub lists them.
+  {
+    name: 'quiltnet',
+    architecture: 'vit_base_patch32_clip',
+    origin: 'histology',
+    method: 'CLIP, one million image-text pairs of Quilt-1M (arXiv 2306.11207)',
+    licence: 'MIT',
+    unchecked:
+      'GELU is taken, as open_clip does with its configuration; whether it was trained with QuickGELU is stated nowhere.',
+    page: 'https://huggingface.co/wisdomik/QuiltNet-B-32',
+    from: { kind: 'hub', repo: 'wisdomik/QuiltNet-B-32', path: 'open_clip_pytorch_model.bin' },
+    activation: 'gelu',
+    ...CLIP,
   },
 ];
 
@@ -181,10 +234,12 @@ export function catalogueFileName(entry: CatalogueEntry): string {
 
 /** What the catalogue knows of an entry, for its card. */
 export function catalogueCard(entry: CatalogueEntry): CardFile {
-  const { name, architecture, origin, method, licence, page, mean, std } = entry;
+  const { name, architecture, origin, method, licence, page, mean, std, resize, activation } = entry;
+  const values = { mean: [...mean], std: [...std], scale: 1 / 255 } satisfies CardFile['input'];
   return {
     ...{ name, architecture, origin, method, licence },
     source: page,
-    input: { mean: [...mean], std: [...std], scale: 1 / 255, channelOrder: 'RGB', widthPx: 224, heightPx: 224 },
+    ...(activation === undefined ? {} : { activation }),
+    input: { ...values, channelOrder: 'RGB', widthPx: 224, heightPx: 224, ...(resize === undefined ? {} : { resize }) },
   };
 }

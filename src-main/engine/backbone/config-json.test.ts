@@ -132,4 +132,44 @@ describe('cardFromConfig', () => {
     expect(cardFromConfig({ model_type: 'vit', image_size: 224 })).toBeNull();
     expect(cardFromConfig('text')).toBeNull();
   });
+
+  it("reads from Hugging Face's configuration what the weights do not tell", () => {
+    const clip = {
+      model_type: 'clip',
+      vision_config: { hidden_act: 'gelu', patch_size: 32 },
+      architectures: ['CLIPModel'],
+    };
+    expect(cardFromConfig(clip)).toEqual({ activation: 'gelu' });
+    expect(cardFromConfig({ model_type: 'clip', vision_config: {} })).toEqual({ activation: 'quick_gelu' });
+    expect(cardFromConfig({ model_type: 'vit', hidden_act: 'gelu', layer_norm_eps: 1e-6 })).toEqual({
+      activation: 'gelu',
+    });
+    expect(cardFromConfig({ model_type: 'swin' })).toBeNull();
+  });
+
+  it('reads an open_clip configuration', () => {
+    const mean = [0.48145466, 0.4578275, 0.40821073];
+    const std = [0.26862954, 0.26130258, 0.27577711];
+    const config = {
+      model_cfg: { embed_dim: 512, vision_cfg: { image_size: 240, layers: 12, width: 768, patch_size: 32 } },
+      preprocess_cfg: { mean, std },
+    };
+    expect(cardFromConfig(config)).toEqual({
+      activation: 'gelu',
+      input: {
+        ...{ mean, std, scale: 1 / 255, channelOrder: 'RGB', widthPx: 240, heightPx: 240 },
+        resize: { interpolation: 'bicubic', cropFromPx: 240 },
+      },
+    });
+    const quick = { ...config, model_cfg: { ...config.model_cfg, quick_gelu: true } };
+    expect(cardFromConfig(quick)?.activation).toBe('quick-gelu');
+  });
+
+  it('tells the activation of a CLIP tower of timm by its name', () => {
+    const settings = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
+    const named = (architecture: string) => cardFromConfig({ architecture, pretrained_cfg: settings })?.activation;
+    expect(named('vit_base_patch32_clip_quickgelu_224')).toBe('quick-gelu');
+    expect(named('vit_base_patch32_clip_224')).toBe('gelu');
+    expect(named('vit_base_patch32_224')).toBeUndefined();
+  });
 });

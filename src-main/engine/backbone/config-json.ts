@@ -26,7 +26,26 @@ const timmSettings = z.object({
 });
 const timmSchema = timmSettings.extend({ architecture: z.string(), pretrained_cfg: timmSettings.optional() });
 
+/** Hugging Face's own `config.json`: of interest is what the weights of a transformer do not tell. */
+const transformersSchema = z.object({
+  model_type: z.string(),
+  hidden_act: z.string().optional(),
+  vision_config: z.object({ hidden_act: z.string().optional() }).optional(),
+});
+
 const side = z.number().int().positive();
+
+/** open_clip's `open_clip_config.json`. */
+const openClipSchema = z.object({
+  model_cfg: z.object({ quick_gelu: z.boolean().optional(), vision_cfg: z.object({ image_size: side.optional() }) }),
+  preprocess_cfg: z.object({
+    mean: triple,
+    std: triple,
+    interpolation: z.string().optional(),
+    resize_mode: z.string().optional(),
+  }),
+});
+
 const rectangle = z.object({ height: side, width: side });
 const sizeSchema = z.union([side, rectangle, z.object({ shortest_edge: side })]);
 
@@ -53,8 +72,8 @@ const PILLOW: Readonly<Record<number, Interpolation>> = {
 };
 
 /**
- * What a `config.json` of the WSInfer zoo or of timm, or a `preprocessor_config.json` of Hugging Face, says of the
- * model beside it. Null where the value is none of these.
+ * What a `config.json` of the WSInfer zoo, of timm or of Hugging Face, a `preprocessor_config.json` of Hugging Face or an
+ * `open_clip_config.json` says of the model beside it. Null where the value is none of these.
  */
 export function cardFromConfig(value: unknown): CardFile | null {
   const wsinfer = wsinferSchema.safeParse(value);
@@ -62,7 +81,30 @@ export function cardFromConfig(value: unknown): CardFile | null {
   const processor = processorSchema.safeParse(value);
   if (processor.success) return cardFromProcessor(processor.data);
   const timm = timmSchema.safeParse(value);
-  return timm.success ? cardFromTimm(timm.data) : null;
+  if (timm.success) return cardFromTimm(timm.data);
+  const openClip = openClipSchema.safeParse(value);
+  if (openClip.success) return cardFromOpenClip(openClip.data);
+  const transformers = transformersSchema.safeParse(value);
+  return transformers.success ? cardFromTransformers(transformers.data) : null;
+}
+
+/** transformers' CLIPVisionConfig is QuickGELU where it does not say. */
+function cardFromTransformers(config: z.infer<typeof transformersSchema>): CardFile | null {
+  const usual = config.model_type.startsWith('clip') ? 'quick_gelu' : undefined;
+  const activation = config.vision_config?.hidden_act ?? config.hidden_act ?? usual;
+  return activation === undefined ? null : { activation };
+}
+
+/** open_clip's defaults: GELU, bicubic, the middle of the image brought to its shorter side. */
+function cardFromOpenClip({ model_cfg, preprocess_cfg }: z.infer<typeof openClipSchema>): CardFile {
+  const { mean, std, resize_mode: mode } = preprocess_cfg;
+  const { image_size: sidePx = 224 } = model_cfg.vision_cfg;
+  const interpolation = interpolationOf(preprocess_cfg.interpolation) ?? 'bicubic';
+  const resize = { interpolation, cropFromPx: mode === 'squash' ? null : sidePx };
+  return {
+    activation: model_cfg.quick_gelu === true ? 'quick-gelu' : 'gelu',
+    input: { mean, std, scale: 1 / 255, channelOrder: 'RGB', widthPx: sidePx, heightPx: sidePx, resize },
+  };
 }
 
 function interpolationOf(name: unknown): Interpolation | null {
@@ -131,12 +173,18 @@ function cardFromTimm(config: z.infer<typeof timmSchema>): CardFile | null {
   if (!mean || !std) return null;
   return {
     ...(licence === undefined ? {} : { licence }),
+    ...(config.architecture.includes('_clip_') ? { activation: timmClipActivation(config.architecture) } : {}),
     ...(hub === undefined ? {} : { source: `Hugging Face, ${hub}` }),
     input: {
       ...{ mean, std, scale: 1 / 255, channelOrder: 'RGB' },
       ...(size ? { heightPx: size[1], widthPx: size[2], resize: timmResize(settings, size[1]) } : {}),
     },
   };
+}
+
+/** timm names those of its CLIP towers `quickgelu` that were trained with it. */
+function timmClipActivation(architecture: string): string {
+  return architecture.includes('quickgelu') ? 'quick-gelu' : 'gelu';
 }
 
 /**

@@ -166,6 +166,8 @@ describe('randomTwin', () => {
       mlpDim: 128,
       registers: 2,
       layerScale: true,
+      activation: 'gelu' as const,
+      clip: null,
     };
     const model = buildVit(plan, hashWeights).model;
     const twin = new Map(randomTwin(model, 1).graph.initializers.map((tensor) => [tensor.name, floatsOf(tensor)]));

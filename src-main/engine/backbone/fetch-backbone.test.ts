@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { InferenceWorker } from '../infer/inference-worker.ts';
-import { CATALOGUE, type CatalogueEntry } from './catalogue.ts';
+import { ARCHITECTURES } from './architectures/all.ts';
+import { cardSchema } from './card-schema.ts';
+import { CATALOGUE, type CatalogueEntry, catalogueCard } from './catalogue.ts';
 import { type FetchRequest, fetchBackbone } from './fetch-backbone.ts';
 import { safetensorsOf } from './testing/checkpoint-file.ts';
 
@@ -180,9 +182,28 @@ describe('the catalogue', () => {
     for (const entry of CATALOGUE) {
       expect(entry.licence.length).toBeGreaterThan(2);
       expect(entry.page).toMatch(/^https:\/\//);
+      expect(Object.keys(ARCHITECTURES)).toContain(entry.architecture);
+      expect(cardSchema.strict().parse(catalogueCard(entry))).toMatchObject({ name: entry.name });
       if (entry.from.kind === 'url') expect(entry.from.url).toMatch(/^https:\/\//);
     }
     const origins = new Set(CATALOGUE.map((entry) => entry.origin));
     expect([...origins].sort()).toEqual(['histology', 'imagenet']);
+  });
+
+  // timm: floor(224 / crop_pct) of each repository's config.json; torchvision: `IMAGENET1K_V1.transforms()`; CLIP: its
+  // preprocessor_config.json; Phikon's names a size and no crop.
+  it.each([
+    ['resnet50-imagenet', 'bilinear', 256, 0.485],
+    ['timm-resnet18', 'bicubic', 235, 0.485],
+    ['timm-densenet121', 'bicubic', 256, 0.485],
+    ['timm-vit-small', 'bicubic', 248, 0.5],
+    ['plip', 'bicubic', 224, 0.48145466],
+    ['ciga-resnet18', undefined, undefined, 0.5],
+    ['phikon', undefined, undefined, 0.485],
+  ])('prepares images for %s as its publisher does', (name, interpolation, cropFromPx, mean) => {
+    const entry = CATALOGUE.find((each) => each.name === name);
+    const input = entry && catalogueCard(entry).input;
+    expect(input?.mean?.[0]).toBe(mean);
+    expect([input?.resize?.interpolation, input?.resize?.cropFromPx]).toEqual([interpolation, cropFromPx]);
   });
 });

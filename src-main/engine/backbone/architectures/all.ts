@@ -17,6 +17,8 @@ const vit = (name: string, patchPx: number, dim: number, heads: number): VitPlan
   mlpDim: 4 * dim,
   registers: 0,
   layerScale: false,
+  activation: 'gelu',
+  clip: null,
 });
 
 export const VIT_PLANS: readonly VitPlan[] = [
@@ -24,6 +26,12 @@ export const VIT_PLANS: readonly VitPlan[] = [
   vit('vit_small_patch14', 14, 384, 6),
   vit('vit_base_patch16', 16, 768, 12),
   vit('vit_base_patch14', 14, 768, 12),
+  // The image tower of CLIP ViT-B/32, as in PLIP.
+  {
+    ...vit('vit_base_patch32_clip', 32, 768, 12),
+    activation: 'quick-gelu',
+    clip: { projection: { dim: 512, order: 'out-in' } },
+  },
 ];
 
 /** Every network the builder knows, by name, at its usual input size. */

@@ -1,3 +1,4 @@
+import type { Activation } from '../../../../src-shared/model/backbone.ts';
 import { floatAttribute } from '../../graph/builder.ts';
 import type { WeightSource } from '../weights.ts';
 import type { BuiltNetwork } from './network.ts';
@@ -17,26 +18,46 @@ export interface VitPlan {
   readonly registers: number;
   /** Learned scale of each residual branch (DINOv2). */
   readonly layerScale: boolean;
+  readonly activation: Activation;
+  /** What makes it the image tower of CLIP; null = it is none. */
+  readonly clip: ClipPlan | null;
 }
 
+/**
+ * The image tower of CLIP (Radford et al. 2021, https://github.com/openai/CLIP, clip/model.py): patches without bias and a
+ * norm before the first block.
+ */
+export interface ClipPlan {
+  /** The linear map of the class token into the space shared with texts; null where the file leaves it out. */
+  readonly projection: { readonly dim: number; readonly order: 'out-in' | 'in-out' } | null;
+}
+
+/** Name of the projection's weight as a linear layer holds it, and as OpenAI's CLIP holds it, turned. */
+export const PROJECTION_KEYS = { 'out-in': 'projection.weight', 'in-out': 'projection.matrix' } as const;
+
 const NORM_EPSILON = 1e-6;
+const CLIP_NORM_EPSILON = 1e-5;
+/** QuickGELU of CLIP: x * sigmoid(1.702 x). */
+const QUICK_GELU_SLOPE = 1.702;
 
 /**
  * Vision transformer (Dosovitskiy et al. 2021; registers: Darcet et al. 2024; layer scale: Touvron et al. 2021) with
  * weights named as in timm, without its head. Cuts after each block and after the last norm: `blockK`, `norm` = class
- * token, `blockK-mean`, `norm-mean` = mean of the patch tokens.
+ * token, `blockK-mean`, `norm-mean` = mean of the patch tokens; CLIP's `projection` is what it compares with texts.
  */
 export function buildVit(plan: VitPlan, weights: WeightSource): BuiltNetwork {
   const net = new TransformerBuilder(plan, weights);
-  let x = net.embed();
+  let x = plan.clip === null ? net.embed() : net.norm(net.embed(), 'norm_pre');
   for (let block = 0; block < plan.depth; block += 1) {
     const key = `blocks.${block}`;
     x = net.residual(x, net.attention(net.norm(x, `${key}.norm1`), `${key}.attn`), `${key}.ls1`);
     x = net.residual(x, net.mlp(net.norm(x, `${key}.norm2`), `${key}.mlp`), `${key}.ls2`);
     net.tokenCuts(`block${block + 1}`, x);
   }
-  net.tokenCuts('norm', net.norm(x, 'norm'));
-  return net.finish(plan.name, 'norm');
+  const normed = net.norm(x, 'norm');
+  net.tokenCuts('norm', normed);
+  const projected = net.projection(normed);
+  return net.finish(plan.name, projected ? 'projection' : 'norm');
 }
 
 /** Adds transformer layers; every token tensor is N x tokens x dim. */
@@ -58,7 +79,7 @@ class TransformerBuilder extends NetworkBuilder {
   embed(): string {
     const { dim, patchPx, sizePx, registers } = this.plan;
     const image = this.image(sizePx, true);
-    const conv = { channels: dim, kernel: patchPx, stride: patchPx, bias: true };
+    const conv = { channels: dim, kernel: patchPx, stride: patchPx, bias: this.plan.clip === null };
     const grid = this.conv(image, 'patch_embed.proj', conv);
     const { graph: g } = this;
     const rows = g.node('patch_embed.flat', 'Reshape', [
@@ -91,7 +112,8 @@ class TransformerBuilder extends NetworkBuilder {
       this.weight(`${key}.weight`, [dim], 'norm-scale'),
       this.weight(`${key}.bias`, [dim], 'norm-shift'),
     ];
-    return this.graph.node(key, 'LayerNormalization', inputs, { axis: -1, epsilon: floatAttribute(NORM_EPSILON) });
+    const epsilon = floatAttribute(this.plan.clip === null ? NORM_EPSILON : CLIP_NORM_EPSILON);
+    return this.graph.node(key, 'LayerNormalization', inputs, { axis: -1, epsilon });
   }
 
   /** Multi-head self-attention with one projection for query, key and value. */
@@ -126,15 +148,41 @@ class TransformerBuilder extends NetworkBuilder {
     return this.linear(joined, `${key}.proj`, dim, dim);
   }
 
-  /** Two linear layers with the exact GELU (by the error function) between them. */
+  /** Two linear layers with an activation between them. */
   mlp(x: string, key: string): string {
-    const { dim, mlpDim } = this.plan;
-    const g = this.graph;
+    const { activation, dim, mlpDim } = this.plan;
     const wide = this.linear(x, `${key}.fc1`, dim, mlpDim);
+    const active = activation === 'gelu' ? this.gelu(wide, key) : this.quickGelu(wide, key);
+    return this.linear(active, `${key}.fc2`, mlpDim, dim);
+  }
+
+  /** The class token in the space CLIP shares with texts, as a cut; false where the network has no such layer. */
+  projection(x: string): boolean {
+    const { clip, dim } = this.plan;
+    if (clip === null || clip.projection === null) return false;
+    const { dim: outDim, order } = clip.projection;
+    const key = PROJECTION_KEYS[order];
+    const matrix =
+      order === 'out-in' ? this.transposedWeight(key, outDim, dim) : this.weight(key, [dim, outDim], 'linear');
+    const product = this.graph.node('projection', 'MatMul', [this.slice('projection.cls', x, 0, 1), matrix]);
+    this.shapes.set(product, [1, 1, outDim]);
+    this.cut('projection', product, outDim, 'cls');
+    return true;
+  }
+
+  /** The exact GELU, by the error function (Hendrycks and Gimpel 2016). */
+  private gelu(wide: string, key: string): string {
+    const g = this.graph;
     const scaled = g.node(`${key}.scaled`, 'Div', [wide, this.constant('sqrt2', Math.SQRT2)]);
     const gate = g.node(`${key}.gate`, 'Add', [g.node(`${key}.erf`, 'Erf', [scaled]), this.constant('one', 1)]);
     const half = g.node(`${key}.product`, 'Mul', [wide, gate]);
-    return this.linear(g.node(`${key}.gelu`, 'Mul', [half, this.constant('half', 0.5)]), `${key}.fc2`, mlpDim, dim);
+    return g.node(`${key}.gelu`, 'Mul', [half, this.constant('half', 0.5)]);
+  }
+
+  private quickGelu(wide: string, key: string): string {
+    const g = this.graph;
+    const steep = g.node(`${key}.steep`, 'Mul', [wide, this.constant('quick_gelu.slope', QUICK_GELU_SLOPE)]);
+    return g.node(`${key}.gelu`, 'Mul', [wide, g.node(`${key}.gate`, 'Sigmoid', [steep])]);
   }
 
   residual(x: string, branch: string, key: string): string {

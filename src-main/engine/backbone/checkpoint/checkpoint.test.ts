@@ -197,6 +197,48 @@ describe('matching keys', () => {
     expect(Buffer.from(joined?.data ?? []).equals(Buffer.from(turned.buffer))).toBe(true);
   });
 
+  it.each<[string, string, (key: string, tensor: CheckpointTensor) => [string, CheckpointTensor][]]>([
+    ['Hugging Face CLIP', 'vision_model.', huggingFaceClip],
+    ['OpenAI CLIP', 'visual.', openAiClip],
+  ])('reads the image tower of a model in the layout of %s, and leaves its text tower', (layout, prefix, renamed) => {
+    const told = (spec: WeightSpec) => (spec.name === 'projection.weight' ? hashed(spec) : zeros(spec.dims));
+    const keys = specsOf('vit_base_patch32_clip').flatMap((spec) => renamed(spec.name, told(spec)));
+    const text = [
+      ['text_model.encoder.layers.0.layer_norm1.weight', zeros([512])],
+      ['transformer.resblocks.0.ln_1.weight', zeros([512])],
+      ['logit_scale', zeros([])],
+      ['vision_model.embeddings.position_ids', zeros([1, 50])],
+    ] as const;
+    const { network, report, assumed } = buildFromCheckpoint(new Map([...keys, ...text]));
+    expect(report).toMatchObject({
+      architecture: 'vit_base_patch32_clip',
+      layout,
+      prefix,
+      missing: [],
+      unexpected: [],
+    });
+    expect(report.matched).toBe(report.expected);
+    expect(assumed).toEqual([expect.stringMatching(/^activation: quick GELU/)]);
+    // 151.3 M parameters of CLIP ViT-B/32 are 87.8 M of the image tower, the projection counted.
+    expect(network.parameters).toBe(87_849_216);
+    expect(network.cuts.at(-1)).toMatchObject({ name: 'projection', featureDim: 512, pooling: 'cls' });
+    const held = network.model.graph.initializers.find(({ name }) => name.startsWith('projection.'));
+    const whole = hashWeights({ name: 'projection.weight', dims: [512, 768], role: 'linear' });
+    // Whichever way the file holds it, the graph multiplies by [in, out].
+    expect(held?.dims).toEqual([768, 512]);
+    expect(new Float32Array(new Uint8Array(held?.data ?? []).buffer)[512]).toBe(whole[1]);
+  });
+
+  it('takes the activation a card names, and refuses one it cannot build', () => {
+    const keys = specsOf('vit_small_patch16').map((spec) => [spec.name, zeros(spec.dims)] as const);
+    const ops = (activation?: string): string[] =>
+      buildFromCheckpoint(new Map(keys), { activation }).network.model.graph.nodes.map((node) => node.op);
+    expect(ops()).toContain('Erf');
+    expect(ops('quick_gelu')).toContain('Sigmoid');
+    expect(ops('quick_gelu')).not.toContain('Erf');
+    expect(() => ops('gelu_new')).toThrowError(/activation "gelu_new"/);
+  });
+
   it('reads registers, layer scale and chunked blocks off a DINOv2 checkpoint', () => {
     const keys = specsOf('vit_small_patch14').map(
       (spec) => [spec.name.replace(/^blocks\./, 'blocks.0.'), zeros(spec.dims)] as const,
@@ -212,9 +254,9 @@ describe('matching keys', () => {
     expect(report).toMatchObject({ architecture: 'vit_small_patch14_reg4', missing: [], unexpected: [] });
     expect(network.sizePx).toBe(224);
     const all = new Map([...keys, ...scales, ...extra]);
-    const larger = buildFromCheckpoint(all, 280).network;
+    const larger = buildFromCheckpoint(all, { sizePx: 280 }).network;
     expect(larger.model.graph.initializers.find((tensor) => tensor.name === 'pos_embed')?.dims).toEqual([1, 401, 384]);
-    expect(() => buildFromCheckpoint(all, 225)).toThrowError(/14 px patches/);
+    expect(() => buildFromCheckpoint(all, { sizePx: 225 })).toThrowError(/14 px patches/);
   });
 
   it('refuses a file without a known weight, and one that lacks some', () => {
@@ -303,6 +345,53 @@ function huggingFaceVit(key: string, tensor: CheckpointTensor): [string, Checkpo
     const read = (): Float32Array => tensor.read().slice(index * size, (index + 1) * size);
     return [renamed.replace('attn.qkv', `attention.attention.${part}`), { ...tensor, dims, read }];
   });
+}
+
+/** Keys as transformers' CLIPModel writes them; `pre_layrnorm` is its spelling. */
+function huggingFaceClip(key: string, tensor: CheckpointTensor): [string, CheckpointTensor][] {
+  if (key === 'projection.weight') return [['visual_projection.weight', tensor]];
+  const flat = (dims: readonly number[]): CheckpointTensor => ({ ...tensor, dims });
+  if (key === 'cls_token') return [['vision_model.embeddings.class_embedding', flat([768])]];
+  if (key === 'pos_embed') return [['vision_model.embeddings.position_embedding.weight', flat([50, 768])]];
+  const renamed = key
+    .replace('patch_embed.proj', 'embeddings.patch_embedding')
+    .replace('norm_pre', 'pre_layrnorm')
+    .replace(/^norm\./, 'post_layernorm.')
+    .replace(/^blocks\./, 'encoder.layers.')
+    .replace(/\.norm([12])\./, '.layer_norm$1.')
+    .replace('attn.proj', 'self_attn.out_proj');
+  if (!renamed.includes('attn.qkv')) return [[`vision_model.${renamed}`, tensor]];
+  return ['q', 'k', 'v'].map((part, index) => {
+    const dims = [768, ...tensor.dims.slice(1)];
+    const size = dims.reduce((a, b) => a * b, 1);
+    const read = (): Float32Array => tensor.read().slice(index * size, (index + 1) * size);
+    return [`vision_model.${renamed.replace('attn.qkv', `self_attn.${part}_proj`)}`, { ...tensor, dims, read }];
+  });
+}
+
+/** Keys as OpenAI's CLIP writes them, whose projection is [in, out]. */
+function openAiClip(key: string, tensor: CheckpointTensor): [string, CheckpointTensor][] {
+  if (key === 'projection.weight') {
+    const read = (): Float32Array => {
+      const whole = tensor.read();
+      return Float32Array.from({ length: whole.length }, (_, i) => whole[(i % 512) * 768 + Math.floor(i / 512)] ?? 0);
+    };
+    return [['visual.proj', { ...tensor, dims: [768, 512], read }]];
+  }
+  const renamed = key
+    .replace('patch_embed.proj', 'conv1')
+    .replace('cls_token', 'class_embedding')
+    .replace('pos_embed', 'positional_embedding')
+    .replace('norm_pre', 'ln_pre')
+    .replace(/^norm\./, 'ln_post.')
+    .replace(/^blocks\./, 'transformer.resblocks.')
+    .replace(/\.norm([12])\./, '.ln_$1.')
+    .replace('attn.qkv.', 'attn.in_proj_')
+    .replace('attn.proj', 'attn.out_proj')
+    .replace('mlp.fc1', 'mlp.c_fc')
+    .replace('mlp.fc2', 'mlp.c_proj');
+  const dims = tensor.dims.slice(tensor.dims.findIndex((dim) => dim !== 1));
+  return [[`visual.${renamed}`, { ...tensor, dims }]];
 }
 
 function safetensors(header: object, data: Uint8Array): Uint8Array {

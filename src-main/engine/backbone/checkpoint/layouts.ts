@@ -106,6 +106,37 @@ const huggingFaceVit = layout('Hugging Face ViT', [
   [/(^|\.)layernorm\./, '$1norm.'],
 ]);
 
+const CLIP_QKV: Readonly<Record<string, number>> = { q: 0, k: 1, v: 2 };
+/** transformers' CLIPModel and CLIPVisionModel; `pre_layrnorm` is how the library spells it. */
+const huggingFaceClip = layout('Hugging Face CLIP', [
+  [/(^|\.)visual_projection\./, '$1vision_model.projection.'],
+  [/embeddings\.patch_embedding\./, 'patch_embed.proj.'],
+  [/embeddings\.class_embedding$/, 'cls_token'],
+  [/embeddings\.position_embedding\.weight$/, 'pos_embed'],
+  [/(^|\.)pre_layrnorm\./, '$1norm_pre.'],
+  [/(^|\.)post_layernorm\./, '$1norm.'],
+  [/encoder\.layers\.(\d+)\./, 'blocks.$1.'],
+  [/\.self_attn\.([qkv])_proj\.(weight|bias)$/, (_, part = '', kind = '') => `.attn.qkv.${kind}#${CLIP_QKV[part]}`],
+  [/\.self_attn\.out_proj\./, '.attn.proj.'],
+  [/\.layer_norm([12])\./, '.norm$1.'],
+]);
+
+/** OpenAI's CLIP and open_clip, whose image tower is `visual`. */
+const openAiClip = layout('OpenAI CLIP', [
+  [/(^|\.)proj$/, '$1projection.matrix'],
+  [/(^|\.)conv1\./, '$1patch_embed.proj.'],
+  [/(^|\.)class_embedding$/, '$1cls_token'],
+  [/(^|\.)positional_embedding$/, '$1pos_embed'],
+  [/(^|\.)ln_pre\./, '$1norm_pre.'],
+  [/(^|\.)ln_post\./, '$1norm.'],
+  [/transformer\.resblocks\.(\d+)\./, 'blocks.$1.'],
+  [/\.attn\.in_proj_(weight|bias)$/, '.attn.qkv.$1'],
+  [/\.attn\.out_proj\./, '.attn.proj.'],
+  [/\.ln_([12])\./, '.norm$1.'],
+  [/\.mlp\.c_fc\./, '.mlp.fc1.'],
+  [/\.mlp\.c_proj\./, '.mlp.fc2.'],
+]);
+
 /** Layouts tried for convolutional networks. */
 export const CONVOLUTIONAL_LAYOUTS: readonly KeyLayout[] = [
   torchvision,
@@ -114,4 +145,10 @@ export const CONVOLUTIONAL_LAYOUTS: readonly KeyLayout[] = [
   timmMobileNet,
 ];
 /** Layouts tried for vision transformers. */
-export const TRANSFORMER_LAYOUTS: readonly KeyLayout[] = [timmVit, torchvisionVit, huggingFaceVit];
+export const TRANSFORMER_LAYOUTS: readonly KeyLayout[] = [
+  timmVit,
+  torchvisionVit,
+  huggingFaceVit,
+  huggingFaceClip,
+  openAiClip,
+];

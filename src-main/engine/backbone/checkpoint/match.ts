@@ -1,4 +1,5 @@
 import { AppError } from '../../../../src-shared/errors.ts';
+import { ACTIVATIONS } from '../../../../src-shared/model/backbone.ts';
 import { ARCHITECTURES } from '../architectures/all.ts';
 import type { BuiltNetwork } from '../architectures/network.ts';
 import { buildVit, type VitPlan } from '../architectures/vit.ts';
@@ -36,31 +37,60 @@ interface Candidate {
 }
 
 /** Counters and masks that no inference needs. */
-const NEVER_NEEDED = /(num_batches_tracked|mask_token|relative_position_index)$/;
+const NEVER_NEEDED = /(num_batches_tracked|mask_token|relative_position_index|position_ids)$/;
 
 /** Compares a checkpoint with every network the builder knows; the best fit. */
 export function matchCheckpoint(checkpoint: Checkpoint): MatchReport {
   return bestCandidate(checkpoint).report;
 }
 
+/** What the weights of a transformer do not tell. */
+export interface BuildHints {
+  /** Side of the image it is wanted for; its own if left out. Convolutions take any size. */
+  readonly sizePx?: number | undefined;
+  /** `gelu`, `quick-gelu` or `quick_gelu`; what its kind usually has if left out. */
+  readonly activation?: string | undefined;
+}
+
+export interface BuiltCheckpoint {
+  readonly network: BuiltNetwork;
+  readonly report: MatchReport;
+  /** What was guessed, one phrase each. */
+  readonly assumed: readonly string[];
+}
+
 /**
  * Builds the network a checkpoint belongs to, with its weights.
  *
- * @param sizePx side of the image a transformer is wanted for; its own if left out. Convolutions take any size.
  * @throws AppError BackboneShapeUnsupported where no network fits, or weights are missing or of another shape: no
  * network is ever completed with weights from elsewhere.
  */
-export function buildFromCheckpoint(
-  checkpoint: Checkpoint,
-  sizePx?: number,
-): { network: BuiltNetwork; report: MatchReport } {
+export function buildFromCheckpoint(checkpoint: Checkpoint, hints: BuildHints = {}): BuiltCheckpoint {
   const { report, build, parts, plan } = bestCandidate(checkpoint);
   if (report.matched === 0) throw noMatch(checkpoint);
   if (report.matched < report.expected) throw incomplete(report);
   const weights: WeightSource = (spec) => joinParts(parts.get(spec.name) ?? [], spec);
-  const network =
-    plan && sizePx !== undefined && sizePx !== plan.sizePx ? buildResized(plan, sizePx, weights) : build(weights);
-  return { network, report };
+  if (plan === null) return { network: build(weights), report, assumed: [] };
+  const active = withActivation(plan, hints.activation);
+  const assumed =
+    plan.clip !== null && hints.activation === undefined
+      ? ["activation: quick GELU as in OpenAI's CLIP, the weights do not say"]
+      : [];
+  const { sizePx = plan.sizePx } = hints;
+  const network = sizePx === plan.sizePx ? buildVit(active, weights) : buildResized(active, sizePx, weights);
+  return { network, report, assumed };
+}
+
+/** The plan with the activation its card names. */
+function withActivation(plan: VitPlan, named: string | undefined): VitPlan {
+  if (named === undefined) return plan;
+  const activation = ACTIVATIONS.find((known) => known === named.replace('_', '-'));
+  if (activation === undefined) {
+    throw new AppError('BackboneShapeUnsupported', `This transformer uses the activation "${named}".`, {
+      advice: `Hyaline builds ${ACTIVATIONS.join(' and ')}; export the network as ONNX instead.`,
+    });
+  }
+  return { ...plan, activation };
 }
 
 /** A transformer for another image size: its learned positions are resampled. */
@@ -114,7 +144,7 @@ function bestCandidate(checkpoint: Checkpoint): Candidate {
 }
 
 function convolutional(checkpoint: Checkpoint): Candidate[] {
-  const names = Object.entries(ARCHITECTURES).filter(([name]) => !name.startsWith('vit'));
+  const names = Object.entries(ARCHITECTURES).filter(([name]) => !name.startsWith('vit_'));
   const built = names.map(([name, build]) => ({ name, build, specs: specsOf(build) }));
   return CONVOLUTIONAL_LAYOUTS.flatMap((layout) => {
     const renamed = rename(checkpoint, layout);
@@ -168,7 +198,7 @@ function candidate(
     const found = partsOf(renamed, prefix + spec.name);
     const dims = joinedDims(found);
     if (found.length === 0) missing.push(spec.name);
-    else if (dims.join() === spec.dims.join()) parts.set(spec.name, found);
+    else if (shapeOf(dims) === shapeOf(spec.dims)) parts.set(spec.name, found);
     else shapeMismatches.push({ name: spec.name, expected: spec.dims.join(' x '), found: dims.join(' x ') });
   }
   const used = new Set(specs.map((spec) => prefix + spec.name));
@@ -186,12 +216,12 @@ function candidate(
  * one network (student and teacher, online and target), the teacher or the running average is the one to use.
  */
 function commonPrefix(specs: readonly WeightSpec[], renamed: Renamed): string {
-  const dims = new Map(specs.map((spec) => [spec.name, spec.dims.join()]));
+  const dims = new Map(specs.map((spec) => [spec.name, shapeOf(spec.dims)]));
   const votes = new Map<string, number>();
   for (const [name, { tensor }] of renamed) {
     for (let at = 0; at >= 0; at = nextPart(name, at)) {
       const wanted = dims.get(name.slice(at).replace(/#\d$/, ''));
-      const fits = wanted === tensor.dims.join() ? 2 : 1;
+      const fits = wanted === shapeOf(tensor.dims) ? 2 : 1;
       if (wanted !== undefined) votes.set(name.slice(0, at), (votes.get(name.slice(0, at)) ?? 0) + fits);
     }
   }
@@ -204,6 +234,12 @@ function commonPrefix(specs: readonly WeightSpec[], renamed: Renamed): string {
 function nextPart(name: string, at: number): number {
   const dot = name.indexOf('.', at);
   return dot < 0 ? -1 : dot + 1;
+}
+
+/** Dims as a text, without leading ones: a class token is stored as [1, 1, dim] by some and as [dim] by others. */
+function shapeOf(dims: readonly number[]): string {
+  const first = dims.findIndex((dim) => dim !== 1);
+  return dims.slice(first < 0 ? dims.length : first).join();
 }
 
 function partsOf(renamed: Renamed, name: string): CheckpointTensor[] {
