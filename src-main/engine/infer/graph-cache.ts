@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { arch, cpus, platform } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 import type { CutPoint } from '../../../src-shared/model/backbone.ts';
 
@@ -19,7 +20,7 @@ export interface GraphIdentity {
   readonly machine: string;
 }
 
-/** An optimised graph, as onnxruntime wrote it. */
+/** An optimised graph, as onnxruntime wrote it in its own format. */
 export interface CachedGraph {
   readonly model: Uint8Array;
   /** Images the network takes at once, where its file fixes that; null = any number. */
@@ -37,7 +38,7 @@ const RECORD = '.json';
 const recordSchema = z.object({
   modelSha256: z.string(),
   runtimeVersion: z.string(),
-  graphSha256: z.string(),
+  graphCrc32: z.number(),
   fixedBatch: z.number().nullable(),
 });
 type GraphRecord = z.infer<typeof recordSchema>;
@@ -61,8 +62,9 @@ export function machineKind(): string {
 /**
  * Graphs as onnxruntime has optimised them (constants folded, operators fused, weights in the processor's layout), kept
  * in a folder so that opening a network does not repeat the work. The folder is a cache: it may be deleted at any time.
- * Each graph is a file named by everything it depends on, with a record beside it that holds its SHA-256; what does not
- * agree with its record is removed and made again.
+ * Each graph is a file named by everything it depends on, with a record beside it that holds its checksum; what does not
+ * agree with its record is removed and made again. The checksum finds damage (whoever may change the graph may change the
+ * record too); a cryptographic digest would find no more, and take longer than to optimise.
  */
 export class GraphCache {
   private readonly folder: string;
@@ -73,14 +75,14 @@ export class GraphCache {
     this.maxBytes = maxBytes;
   }
 
-  /** The graph kept for this identity, checked against its digest; null where there is none that is whole. */
+  /** The graph kept for this identity, checked against its checksum; null where there is none that is whole. */
   async read(identity: GraphIdentity): Promise<CachedGraph | null> {
     const name = nameOf(identity);
     const record = await this.record(name);
     if (record === null) return null;
     const path = join(this.folder, name + GRAPH);
     const model = await readFile(path).catch(() => null);
-    if (model === null || sha256(model) !== record.graphSha256) {
+    if (model === null || crc32(model) !== record.graphCrc32) {
       await this.drop(name);
       return null;
     }
@@ -121,8 +123,8 @@ export class GraphCache {
   private async take(identity: GraphIdentity, fixedBatch: number | null, name: string, passing: string): Promise<void> {
     try {
       const { modelSha256, runtimeVersion } = identity;
-      const graphSha256 = sha256(await readFile(passing));
-      const record: GraphRecord = { modelSha256, runtimeVersion, graphSha256, fixedBatch };
+      const graphCrc32 = crc32(await readFile(passing));
+      const record: GraphRecord = { modelSha256, runtimeVersion, graphCrc32, fixedBatch };
       await writeFile(`${passing}${RECORD}`, JSON.stringify(record));
       await rename(passing, join(this.folder, name + GRAPH));
       await rename(`${passing}${RECORD}`, join(this.folder, name + RECORD));
@@ -211,6 +213,6 @@ function nameOf({ modelSha256, cuts, provider, level, runtimeVersion, machine }:
   return sha256(JSON.stringify([modelSha256, points, provider, level, runtimeVersion, machine]));
 }
 
-function sha256(data: Uint8Array | string): string {
+function sha256(data: string): string {
   return createHash('sha256').update(data).digest('hex');
 }

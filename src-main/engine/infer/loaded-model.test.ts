@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../graph/builder.ts';
 import { encodeModel } from '../graph/proto.ts';
-import { LoadedModel } from './loaded-model.ts';
+import { LoadedModel, tilesAtOnce } from './loaded-model.ts';
 import type { LoadRequest } from './protocol.ts';
 import { openSession, type Session } from './runtime.ts';
 
@@ -16,10 +16,15 @@ const request: LoadRequest = {
 };
 
 /** A device that computes as the CPU does, but has room for `room` images; `batches` tells what it was asked. */
-async function openOn(room: number, batches: number[], message = 'Failed to allocate memory for buffer') {
-  return await LoadedModel.open(request, async () => {
+async function openOn(
+  room: number,
+  batches: number[],
+  message = 'Failed to allocate memory for buffer',
+  of: LoadRequest = request,
+) {
+  return await LoadedModel.open(of, async () => {
     const g = new GraphBuilder('mean');
-    const pooled = g.node('gap', 'GlobalAveragePool', [g.input('image', ['N', 3, SIDE, SIDE])]);
+    const pooled = g.node('gap', 'GlobalAveragePool', [g.input('image', ['N', 3, 'H', 'W'])]);
     g.output(g.node('hyaline.features0', 'Flatten', [pooled], { axis: 1 }), null);
     const session = await openSession({ model: encodeModel(g.build()), provider: 'cpu', threads: 1 });
     const run: Session['run'] = async (feeds: Parameters<Session['run']>[0]) => {
@@ -29,13 +34,13 @@ async function openOn(room: number, batches: number[], message = 'Failed to allo
       return await session.run(feeds);
     };
     const limited: Session = Object.assign(Object.create(session), { run, release: () => session.release() });
-    return { session: limited, fixedBatch: null, fromCache: false };
+    return { session: limited, weights: null, fixedBatch: null, fromCache: false };
   });
 }
 
 /** Mean red, green and blue of `count` different tiles. */
-async function features(model: LoadedModel, count: number): Promise<Float32Array> {
-  const pixels = new SharedArrayBuffer(count * SIDE * SIDE * 3);
+async function features(model: LoadedModel, count: number, side = SIDE): Promise<Float32Array> {
+  const pixels = new SharedArrayBuffer(count * side * side * 3);
   new Uint8Array(pixels).forEach((_, i, bytes) => {
     bytes[i] = (i * 31 + Math.floor(i / 192) * 7) % 251;
   });
@@ -69,5 +74,29 @@ describe('a device that runs out of memory', () => {
     const lost = await openOn(2, batches, 'WebGPU device was lost');
     await expect(features(lost, 8)).rejects.toMatchObject({ code: 'DeviceFailed' });
     expect(batches).toEqual([8]);
+  });
+});
+
+describe('on the CPU', () => {
+  it('a few tiles go through at once, the same ones whatever came before, with the same features', async () => {
+    const side = 224;
+    const input = { ...request.input, widthPx: side, heightPx: side };
+    const [few, all] = [[] as number[], [] as number[]];
+    const onCpu = await openOn(100, few, '', { ...request, input, provider: 'cpu' });
+    const elsewhere = await openOn(100, all, '', { ...request, input });
+    for (const count of [10, 3]) {
+      expect(await features(onCpu, count, side)).toEqual(await features(elsewhere, count, side));
+    }
+    expect([few, all]).toEqual([
+      [4, 4, 2, 3],
+      [10, 3],
+    ]);
+    await onCpu.release();
+    await elsewhere.release();
+  });
+
+  it('a tile larger than all of them goes through alone', () => {
+    expect(tilesAtOnce('cpu', { widthPx: 1024, heightPx: 1024 })).toBe(1);
+    expect(tilesAtOnce('cuda', { widthPx: 1024, heightPx: 1024 })).toBe(Number.POSITIVE_INFINITY);
   });
 });

@@ -3,11 +3,25 @@ import type { CutPoint } from '../../../src-shared/model/backbone.ts';
 import { allFinite } from '../graph/model.ts';
 import { type OpenedGraph, openGraph, outputName } from './open-graph.ts';
 import { Preprocessor } from './preprocess.ts';
-import type { LoadRequest, RunRequest } from './protocol.ts';
+import type { LoadRequest, ProviderName, RunRequest } from './protocol.ts';
 import { isOutOfMemory, loadRuntime, type Runtime, runFailure, type Session } from './runtime.ts';
 
 /** Electron's allocator ends the process near 2 GiB. */
 const MAX_INPUT_BYTES = 2 ** 29;
+
+/** Pixels a CPU computes at once: what the layers of four usual tiles hold stays in its caches, that of 16 does not. */
+const CPU_PIXELS_AT_ONCE = 4 * 224 * 224;
+
+/**
+ * Tiles one run of the network takes, where its file does not fix that: on the CPU a few, on any other device all. It
+ * is a function of the input's size alone, and so which tiles share a run follows from the tile index.
+ */
+export function tilesAtOnce(provider: ProviderName, { widthPx, heightPx }: InputSize): number {
+  if (provider !== 'cpu') return Number.POSITIVE_INFINITY;
+  return Math.max(1, Math.floor(CPU_PIXELS_AT_ONCE / (widthPx * heightPx)));
+}
+
+type InputSize = Pick<LoadRequest['input'], 'widthPx' | 'heightPx'>;
 
 /** One network, cut and loaded on a device. Lives on the inference thread. */
 export class LoadedModel {
@@ -15,18 +29,22 @@ export class LoadedModel {
   readonly fromCache: boolean;
   private readonly runtime: Runtime;
   private readonly session: Session;
+  /** Held for the session, which reads from it. */
+  readonly weights: Uint8Array | null;
   private readonly request: LoadRequest;
   private readonly preprocessor: Preprocessor;
   private input = new Float32Array(0);
-  /** Tiles the device has room for, as far as is known. */
-  private largestBatch = Number.POSITIVE_INFINITY;
+  /** Tiles that go through at once: what suits the device, less where it has no room for them. */
+  private largestBatch: number;
 
   private constructor(runtime: Runtime, opened: OpenedGraph, request: LoadRequest) {
     this.runtime = runtime;
     this.session = opened.session;
+    this.weights = opened.weights;
     this.request = request;
     this.fixedBatch = opened.fixedBatch;
     this.fromCache = opened.fromCache;
+    this.largestBatch = tilesAtOnce(request.provider, request.input);
     this.preprocessor = new Preprocessor(request.input);
   }
 
@@ -43,8 +61,7 @@ export class LoadedModel {
     const { valuesPerTile } = this.preprocessor;
     let first = 0;
     while (first < request.count) {
-      const step = Math.min(this.fixedBatch ?? request.count, this.largestBatch, this.tilesThatFit());
-      const count = Math.min(step, request.count - first);
+      const count = Math.min(this.fixedBatch ?? this.largestBatch, this.tilesThatFit(), request.count - first);
       const pixels = new Uint8Array(request.pixels, request.pixelOffset + first * valuesPerTile, count * valuesPerTile);
       try {
         await this.runBatch(pixels, count, this.fixedBatch ?? count, request, first);

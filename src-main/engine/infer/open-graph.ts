@@ -12,6 +12,8 @@ import { GRAPH_LEVEL, openSession, type Session } from './runtime.ts';
 /** A network opened on a device. */
 export interface OpenedGraph {
   readonly session: Session;
+  /** What the session reads its weights from while it lives; null where it has a copy of its own. */
+  readonly weights: Uint8Array | null;
   /** Images the network takes at once, where its file fixes that; null = any number. */
   readonly fixedBatch: number | null;
   /** True where the graph had been optimised before. */
@@ -37,7 +39,7 @@ export async function openGraph(request: LoadRequest): Promise<OpenedGraph> {
   if (kept !== null) {
     const { provider, threads } = request;
     const session = await openSession({ model: kept.model, provider, threads, optimised: true }).catch(() => null);
-    if (session !== null) return { session, fixedBatch: kept.fixedBatch, fromCache: true };
+    if (session !== null) return { session, weights: kept.model, fixedBatch: kept.fixedBatch, fromCache: true };
     await cache.forget(identity);
   }
   return await build(request, (opening, fixedBatch) =>
@@ -64,7 +66,7 @@ async function build(
   const fixedBatch = typeof batch === 'number' && batch > 0 ? batch : null;
   const { provider, threads } = request;
   const session = await open({ model: encodeModel(cut), provider, threads }, fixedBatch);
-  return { session, fixedBatch, fromCache: false };
+  return { session, weights: null, fixedBatch, fromCache: false };
 }
 
 /**

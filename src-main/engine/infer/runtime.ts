@@ -41,14 +41,27 @@ export interface SessionRequest {
   readonly provider: ProviderName;
   /** 0 = as many as there are cores. */
   readonly threads: number;
-  /** True where onnxruntime has written this very graph: it is taken as it is. */
+  /**
+   * True where onnxruntime has written this very graph: it is taken as it is, and weights are read where they lie in
+   * `model`, which the caller must hold until the session is released.
+   */
   readonly optimised?: boolean;
-  /** Where the optimised graph is written; nowhere if left out. */
+  /** Where the optimised graph is written, in onnxruntime's own format; nowhere if left out. */
   readonly writeOptimisedTo?: string;
 }
 
 /** How far graphs are optimised: fusions, and on a CPU the layout its vector units like best. */
 export const GRAPH_LEVEL = 'all';
+
+/** onnxruntime's own format needs no parsing, and its weights need not be copied. */
+const WRITE_ORT_FORMAT = { session: { save_model_format: 'ORT' } };
+const READ_ORT_FORMAT = {
+  session: {
+    load_model_format: 'ORT',
+    use_ort_model_bytes_directly: '1',
+    use_ort_model_bytes_for_initializers: '1',
+  },
+};
 
 /** Opens a session on one provider only: where it fails, the caller decides what comes next. */
 export async function openSession(request: SessionRequest): Promise<Session> {
@@ -58,7 +71,10 @@ export async function openSession(request: SessionRequest): Promise<Session> {
     graphOptimizationLevel: request.optimised ? 'disabled' : GRAPH_LEVEL,
     logSeverityLevel: 4,
     intraOpNumThreads: request.threads > 0 ? request.threads : availableParallelism(),
-    ...(request.writeOptimisedTo === undefined ? {} : { optimizedModelFilePath: request.writeOptimisedTo }),
+    ...(request.optimised ? { extra: READ_ORT_FORMAT } : {}),
+    ...(request.writeOptimisedTo === undefined
+      ? {}
+      : { optimizedModelFilePath: request.writeOptimisedTo, extra: WRITE_ORT_FORMAT }),
   };
   try {
     return typeof request.model === 'string'
