@@ -8,6 +8,7 @@ import { isActive, jobs } from '../state/jobs.svelte.ts';
 import { displayName, library } from '../state/library.svelte.ts';
 import { navigation } from '../state/navigation.svelte.ts';
 import { parsePlace } from '../state/place.ts';
+import { predicting } from '../state/predicting.svelte.ts';
 import { session } from '../state/session.svelte.ts';
 import { settings } from '../state/settings.svelte.ts';
 import { stage } from '../state/stage.svelte.ts';
@@ -133,7 +134,9 @@ async function analysisEnded(job: Job): Promise<void> {
   if (!job.runId || job.slideId === null) return;
   const { runId, slideId } = job;
   if (workspace.slide?.id === slideId) {
+    const { slide: open } = workspace;
     await shown(async () => {
+      if (await predicting.show(runId, open)) return;
       await workspace.refreshRuns();
       await workspace.showRun(runId);
     });
@@ -143,7 +146,10 @@ async function analysisEnded(job: Job): Promise<void> {
   if (!slide) return;
   toasts.ok(`The analysis of ${displayName(slide)} is finished.`, {
     label: 'Show',
-    run: () => void workspace.openId(slideId),
+    run: () =>
+      void shown(async () => {
+        if (!(await predicting.show(runId, slide))) await workspace.openId(slideId);
+      }),
   });
 }
 
