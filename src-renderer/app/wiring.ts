@@ -81,9 +81,14 @@ function takeEvent(event: EngineEvent): void {
     void shown(() => workspace.refreshRuns());
 }
 
+/** The entry of a download says what went wrong, where the user looks at it. */
+function toldByCatalogue({ kind }: Job): boolean {
+  return kind === 'download' && navigation.destination === 'backbones' && backbones.catalogueShown;
+}
+
 function announce(job: Job): void {
   // One bad slide of an archive is no reason to interrupt: it is listed there with its reason.
-  if (job.state === 'failed' && job.error && job.kind !== 'extract') toasts.payload(job.error);
+  if (job.state === 'failed' && job.error && job.kind !== 'extract' && !toldByCatalogue(job)) toasts.payload(job.error);
   if (job.kind === 'extract') announceArchive();
   if (job.kind === 'demo-slide') void demoSlideEnded(job);
   if (job.kind === 'analyse' && job.state === 'done') void analysisEnded(job);
