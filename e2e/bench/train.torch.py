@@ -1,4 +1,4 @@
-"""Answers lines of `WHAT RUNS` with seconds per training step of PyTorch on the same sizes as train.ts.
+"""Answers lines of `WHAT RUNS` with the seconds and the CPU seconds per training step of PyTorch, sizes as in train.ts.
 
 WHAT: block:IN:OUT:STRIDE:SIDE, resnet18:BATCH, or bag:TILES. Norms stay frozen, Adam 1e-5, float32.
 """
@@ -64,7 +64,8 @@ for line in sys.stdin:
         optimiser.step()
 
     step()
-    start = time.perf_counter()
+    start, start_cpu = time.perf_counter(), time.process_time()
     for _ in range(int(runs)):
         step()
-    print((time.perf_counter() - start) / int(runs), flush=True)
+    wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+    print(wall / int(runs), cpu / int(runs), flush=True)

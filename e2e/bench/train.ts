@@ -21,10 +21,10 @@ import { NO_REGULARISERS } from '../../src-main/engine/learn/head-spec.ts';
 import type { Feeds } from '../../src-main/engine/learn/moving-tensor.ts';
 import { StepRunner } from '../../src-main/engine/learn/step-runner.ts';
 import { TiledRunner } from '../../src-main/engine/learn/tiled-runner.ts';
-import { paired } from './paired.ts';
+import { median } from './paired.ts';
 
 const PYTHON = '/usr/bin/python3';
-const ROUNDS = 3;
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 0) || 3;
 const BATCH = 8;
 const RATES = { all: 1e-5 };
 const THREADS = Number(process.env.BENCH_THREADS ?? 0) || availableParallelism();
@@ -52,11 +52,12 @@ class TorchReference {
   });
   private readonly lines = createInterface({ input: this.child.stdout });
 
-  async secondsPerStep(what: string, runs: number): Promise<number> {
+  async timePerStep(what: string, runs: number): Promise<StepTime> {
     const answered = once(this.lines, 'line');
     this.child.stdin.write(`${what} ${runs}\n`);
     const [line] = await answered;
-    return Number(line);
+    const [wall = Number.NaN, cpu = Number.NaN] = String(line).split(' ').map(Number);
+    return { wall, cpu };
   }
 
   async close(): Promise<void> {
@@ -66,7 +67,21 @@ class TorchReference {
   }
 }
 
-/** Seconds of a training step (forward, backward, Adam) against PyTorch on the same cores, in paired rounds. */
+/** Seconds of one step: by the clock, and of processors (which other programs on the machine disturb less). */
+interface StepTime {
+  readonly wall: number;
+  readonly cpu: number;
+}
+
+async function timed(runs: number, step: () => Promise<unknown>): Promise<StepTime> {
+  await step();
+  const [from, before] = [performance.now(), process.cpuUsage()];
+  for (let run = 0; run < runs; run++) await step();
+  const { user, system } = process.cpuUsage(before);
+  return { wall: (performance.now() - from) / 1000 / runs, cpu: (user + system) / 1e6 / runs };
+}
+
+/** A training step (forward, backward, Adam) against PyTorch on the same cores, in paired rounds. */
 export async function bench(): Promise<void> {
   if (!existsSync(PYTHON)) {
     console.log('  skipped: needs Python with torchvision');
@@ -78,21 +93,27 @@ export async function bench(): Promise<void> {
     for (const [label, what, runs] of CASES) {
       if (only !== undefined && !what.startsWith(only)) continue;
       const { step, close } = await prepared(what);
-      const ours = async (): Promise<number> => {
-        await step();
-        const from = performance.now();
-        for (let run = 0; run < runs; run++) await step();
-        return (performance.now() - from) / 1000 / runs;
-      };
-      const result = await paired(ROUNDS, ours, () => torch.secondsPerStep(what, runs));
+      const rounds: { readonly ours: StepTime; readonly torch: StepTime }[] = [];
+      for (let round = 0; round < ROUNDS; round++) {
+        rounds.push({ ours: await timed(runs, step), torch: await torch.timePerStep(what, runs) });
+      }
       await close();
-      const [mine, theirs] = [result.ours, result.reference].map((seconds) => (1000 * seconds).toFixed(1));
-      console.log(`  ${label.padEnd(34)} ${mine} ms, PyTorch ${theirs} ms: ${result.ratio.toFixed(2)} x (aim 1)`);
+      console.log(`  ${label.padEnd(34)} ${figures(rounds, 'wall')}; CPU ${figures(rounds, 'cpu')} (aim 1)`);
       if (what === 'bag:50000') console.log(`  ${await inParts(50_000)}`);
     }
   } finally {
     await torch.close();
   }
+}
+
+/** Medians of both, and the median of the rounds' ratios. */
+function figures(
+  rounds: readonly { readonly ours: StepTime; readonly torch: StepTime }[],
+  kind: keyof StepTime,
+): string {
+  const ms = (of: 'ours' | 'torch'): string => (1000 * median(rounds.map((round) => round[of][kind]))).toFixed(1);
+  const ratio = median(rounds.map(({ ours, torch }) => torch[kind] / ours[kind]));
+  return `${ms('ours')} ms, PyTorch ${ms('torch')} ms: ${ratio.toFixed(2)} x`;
 }
 
 interface Prepared {
@@ -184,7 +205,7 @@ function resnetCase(batch: number): Case {
   const all = network.model.graph;
   const inputs = [
     ...all.inputs.map((value) => ({ ...value, dims: [batch, 3, 224, 224] })),
-    ...graph.inputs.filter(({ name }) => name === 'target'),
+    ...graph.inputs.filter(({ name }) => name === 'target').map((value) => ({ ...value, dims: [batch, 2] })),
   ];
   const joined = {
     ...all,

@@ -18,6 +18,8 @@ export class Tape implements ShapeContext {
   readonly #dims = new Map<string, Dims>();
   readonly #ints = new Map<string, readonly number[]>();
   readonly #scalars = new Map<number, string>();
+  /** New name -> value. */
+  readonly #renames = new Map<string, string>();
   /** Names of the BatchNormalization nodes whose statistics are those of the batch itself. */
   readonly batchNorms: ReadonlySet<string>;
   #count = 0;
@@ -85,8 +87,9 @@ export class Tape implements ShapeContext {
     return name;
   }
 
-  /** Gives a value a name of its own, for an output of the graph. */
+  /** Gives a value a name of its own, for an output of the graph; costs no copy where the value is no output itself. */
   rename(value: string, name: string): void {
+    this.#renames.set(name, value);
     const node = { name, op: 'Identity', domain: '', inputs: [value], outputs: [name], attributes: {} };
     this.#nodes.push(node);
     this.#infer(node);
@@ -99,7 +102,7 @@ export class Tape implements ShapeContext {
   close(outputs: readonly string[]): OnnxModel {
     const { graph } = this.#model;
     const all = { ...graph, nodes: [...graph.nodes, ...this.#nodes] };
-    const nodes = ancestorNodes(all, outputs);
+    const nodes = withoutRenames(ancestorNodes(all, outputs), this.#renames, outputs);
     const read = new Set([...nodes.flatMap(namesRead), ...outputs]);
     return {
       ...this.#model,
@@ -219,6 +222,25 @@ export class Tape implements ShapeContext {
       if (dims !== undefined) this.#dims.set(output, dims);
     }
   }
+}
+
+/** Nodes that write the new names themselves: onnxruntime would copy every Identity that is an output of the graph. */
+function withoutRenames(
+  nodes: readonly GraphNode[],
+  renames: ReadonlyMap<string, string>,
+  outputs: readonly string[],
+): readonly GraphNode[] {
+  const made = new Set(nodes.flatMap((node) => node.outputs));
+  const named = new Map<string, string>();
+  for (const [name, value] of renames) {
+    if (made.has(name) && made.has(value) && !outputs.includes(value) && !renames.has(value) && !named.has(value)) {
+      named.set(value, name);
+    }
+  }
+  const now = (name: string): string => named.get(name) ?? name;
+  return nodes
+    .filter((node) => !(node.op === 'Identity' && named.get(node.inputs[0] ?? '') === node.outputs[0]))
+    .map((node) => ({ ...node, inputs: node.inputs.map(now), outputs: node.outputs.map(now) }));
 }
 
 function attributeOf(value: PlainAttribute): GraphAttribute {

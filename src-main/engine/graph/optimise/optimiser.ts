@@ -23,7 +23,10 @@ export interface ParameterGroup {
   readonly weightDecay: number;
 }
 
-/** State tensors an optimiser keeps for one parameter, in the order the update takes and gives them. */
+/**
+ * State tensors an optimiser keeps for one parameter, in the order the update takes and gives them. Those of Adam are the
+ * decaying sums of gradients and of their squares: m / (1 - beta1) and v / (1 - beta2).
+ */
 export function stateNames(spec: OptimiserSpec): readonly string[] {
   return spec.kind === 'sgd' ? (spec.momentum > 0 ? ['momentum'] : []) : ['m', 'v'];
 }

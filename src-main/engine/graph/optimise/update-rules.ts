@@ -1,6 +1,8 @@
 import type { Tape } from '../autodiff/tape.ts';
 import type { OptimiserSpec } from './optimiser.ts';
 
+type AdamSpec = Extract<OptimiserSpec, { beta1: number }>;
+
 /** What an update takes: names of values in the graph. */
 export interface UpdateInputs {
   readonly parameter: string;
@@ -40,27 +42,38 @@ function sgd(tape: Tape, momentum: number, inputs: UpdateInputs): UpdateOutputs 
   return { parameter, state: velocity === undefined ? [] : [direction] };
 }
 
-function adam(tape: Tape, spec: Extract<OptimiserSpec, { beta1: number }>, inputs: UpdateInputs): UpdateOutputs {
+/**
+ * Adam over sums instead of averages: state is a = m / (1 - beta1) and b = v / (1 - beta2), so that a' = beta1 a + g and
+ * b' = beta2 b + g^2. With k = sqrt((1 - beta2) / correction2) the step is
+ * rate (1 - beta1) / (correction1 k) x a' / (sqrt(b') + epsilon / k): the same number, in three passes over the weights
+ * fewer on each side. Everything that is one number is computed once and shared (`stepScalars`).
+ */
+function adam(tape: Tape, spec: AdamSpec, inputs: UpdateInputs): UpdateOutputs {
   const decoupled = spec.kind === 'adamw' && inputs.weightDecay > 0;
   const gradient = spec.kind === 'adamw' ? inputs.gradient : withDecay(tape, inputs);
-  const [m = '', v = ''] = inputs.state;
-  const first = average(tape, m, gradient, spec.beta1);
-  const second = average(tape, v, tape.emit('Mul', [gradient, gradient]), spec.beta2);
-  const unbiased = tape.emit('Sqrt', [tape.emit('Div', [second, inputs.correction2])]);
-  const denominator = tape.emit('Add', [unbiased, tape.scalar(spec.epsilon)]);
-  const step = tape.emit('Mul', [tape.emit('Div', [first, inputs.correction1]), inputs.rate]);
+  const [a = '', b = ''] = inputs.state;
+  const first = tape.emit('Add', [tape.emit('Mul', [a, tape.scalar(spec.beta1)]), gradient]);
+  const squared = tape.emit('Mul', [gradient, gradient]);
+  const second = tape.emit('Add', [tape.emit('Mul', [b, tape.scalar(spec.beta2)]), squared]);
+  const { rate, epsilon } = stepScalars(tape, spec, inputs);
+  const denominator = tape.emit('Add', [tape.emit('Sqrt', [second]), epsilon]);
   const decayed = decoupled
     ? tape.emit('Mul', [
         inputs.parameter,
         tape.emit('Sub', [tape.scalar(1), tape.emit('Mul', [inputs.rate, tape.scalar(inputs.weightDecay)])]),
       ])
     : inputs.parameter;
-  const parameter = tape.emit('Sub', [decayed, tape.emit('Div', [step, denominator])]);
-  return { parameter, state: [first, second] };
+  const step = tape.emit('Mul', [tape.emit('Div', [first, denominator]), rate]);
+  return { parameter: tape.emit('Sub', [decayed, step]), state: [first, second] };
 }
 
-/** beta x old + (1 - beta) x value. */
-function average(tape: Tape, old: string, value: string, beta: number): string {
-  const kept = tape.emit('Mul', [old, tape.scalar(beta)]);
-  return tape.emit('Add', [kept, tape.emit('Mul', [value, tape.scalar(1 - beta)])]);
+/** The numbers of one step and group; equal ones in a graph are computed once by the runtime. */
+function stepScalars(tape: Tape, spec: AdamSpec, inputs: UpdateInputs): { rate: string; epsilon: string } {
+  const share = tape.emit('Div', [tape.scalar(1 - spec.beta2), inputs.correction2]);
+  const k = tape.emit('Sqrt', [share]);
+  const scaled = tape.emit('Mul', [inputs.rate, tape.scalar(1 - spec.beta1)]);
+  return {
+    rate: tape.emit('Div', [scaled, tape.emit('Mul', [inputs.correction1, k])]),
+    epsilon: tape.emit('Div', [tape.scalar(spec.epsilon), k]),
+  };
 }
