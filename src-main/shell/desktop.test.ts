@@ -138,12 +138,17 @@ describe('dialogs', () => {
       ok: true,
       value: [{ fileName: 'cases', kind: 'folder' }],
     });
+    for (const kind of ['task-folder', 'mirror-folder']) {
+      expect(await running.call('openFiles', kind)).toMatchObject({ ok: true, value: [{ kind: 'folder' }] });
+    }
     running.double.answers.open = null;
     expect(await running.call('openFiles', 'model')).toEqual({ ok: true, value: [] });
     const options = running.double.calls.filter(({ name }) => name === 'showOpenDialog').map(({ args }) => args[1]);
     expect(options).toMatchObject([
-      { properties: ['openFile', 'multiSelections'] },
-      { properties: ['openDirectory'] },
+      { properties: ['openFile', 'multiSelections'], title: 'Open slides' },
+      { properties: ['openDirectory'], title: 'Open a folder of slides' },
+      { properties: ['openDirectory'], title: 'Choose a folder of labelled patches' },
+      { properties: ['openDirectory'], title: 'Choose the folder that holds the checkpoints' },
       { properties: ['openFile'] },
     ]);
   });

@@ -18,6 +18,8 @@ const FILTERS: Readonly<Record<OpenKind, Electron.FileFilter[]>> = {
   table: [{ name: 'Tables', extensions: [...MORE_EXTENSIONS.table] }],
   image: [{ name: 'Images', extensions: ['png', 'jpg', 'jpeg'] }],
   folder: [],
+  'task-folder': [],
+  'mirror-folder': [],
 };
 
 const TITLES: Readonly<Record<OpenKind, string>> = {
@@ -27,6 +29,8 @@ const TITLES: Readonly<Record<OpenKind, string>> = {
   table: 'Choose a list of slides',
   image: 'Choose an image',
   folder: 'Open a folder of slides',
+  'task-folder': 'Choose a folder of labelled patches',
+  'mirror-folder': 'Choose the folder that holds the checkpoints',
 };
 
 const PROPERTIES: Readonly<Record<OpenKind, ('openFile' | 'openDirectory' | 'multiSelections')[]>> = {
@@ -36,6 +40,8 @@ const PROPERTIES: Readonly<Record<OpenKind, ('openFile' | 'openDirectory' | 'mul
   table: ['openFile'],
   image: ['openFile'],
   folder: ['openDirectory'],
+  'task-folder': ['openDirectory'],
+  'mirror-folder': ['openDirectory'],
 };
 
 /** The native open dialog; the chosen paths, none when cancelled. */

@@ -24,6 +24,8 @@ class Backbones {
   importing = $state(false);
   /** Of the checkpoint imported last, until it is closed; null for ONNX files. */
   report = $state.raw<ImportReport | null>(null);
+  /** The list of public checkpoints is unfolded: it tells of its downloads itself. */
+  catalogueShown = $state(false);
 
   async load(): Promise<void> {
     try {
@@ -91,6 +93,11 @@ class Backbones {
   /** Removes what an unfinished download has fetched. */
   discard(name: string): Promise<void> {
     return engine.discardDownload(name);
+  }
+
+  /** A folder the user has chosen stands in for the servers of the catalogue. */
+  takeCatalogueFrom(folder: FileGrant): Promise<void> {
+    return engine.takeCatalogueFrom(folder);
   }
 
   /** A folder or address that stands in for the servers of the catalogue; empty = the servers. */

@@ -13,6 +13,8 @@ export function isShown(entry: FolderEntry, kind: OpenKind): boolean {
   if (entry.kind === 'folder') return true;
   if (kind === 'any') return entry.kind === 'slide' || entry.kind === 'model';
   if (kind === 'folder') return entry.kind === 'slide';
+  if (kind === 'mirror-folder') return entry.kind === 'model';
+  if (kind === 'task-folder') return /\.(png|jpe?g|tiff?)$/i.test(entry.name);
   return kind === 'image' ? /\.(png|jpe?g)$/i.test(entry.name) : entry.kind === kind;
 }
 

@@ -207,6 +207,8 @@ export interface EngineApi {
   exportBackboneCut(id: BackboneId, cut: string): Promise<ExportedFile>;
   /** The public checkpoints that can be fetched by name. Uses no network. */
   listCatalogue(): Promise<Catalogue>;
+  /** Takes the files of the catalogue from a folder from now on, as the setting MIRROR_SETTING does. Throws NotAllowed for a file. */
+  takeCatalogueFrom(folder: FileGrant): Promise<void>;
   /**
    * Fetches a checkpoint of the catalogue and registers it, as a job that goes on where an earlier one stopped: the only
    * method that uses the network, unless the mirror is a folder. Throws NotFound. The job fails with NetworkUnavailable,
@@ -368,6 +370,7 @@ const METHOD_TABLE: Readonly<Record<keyof EngineApi, true>> = {
   makeRandomTwin: true,
   exportBackboneCut: true,
   listCatalogue: true,
+  takeCatalogueFrom: true,
   startDownload: true,
   discardDownload: true,
   listDevices: true,

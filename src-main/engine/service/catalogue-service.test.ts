@@ -144,7 +144,10 @@ describe('the mirror', () => {
     // Alone, this name could be anybody's.
     writeFileSync(join(mirror, 'model.safetensors'), FILE);
     expect(await entry()).toMatchObject({ server: expect.stringContaining('127.0.0.1'), inMirror: null });
-    await engine.api.setSetting(MIRROR_SETTING, mirror);
+    const file = engine.grant(join(mirror, 'model.safetensors'));
+    await expect(engine.api.takeCatalogueFrom(file)).rejects.toMatchObject({ code: 'NotAllowed' });
+    await engine.api.takeCatalogueFrom(engine.grant(mirror));
+    expect((await engine.api.listCatalogue()).mirror).toBe(mirror);
     expect(await entry()).toMatchObject({ server: '', inMirror: true });
     expect(await entry('phikon')).toMatchObject({ server: '', inMirror: false });
     const { state, error } = await ended(await engine.api.startDownload('phikon'));

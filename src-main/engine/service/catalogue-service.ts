@@ -1,6 +1,7 @@
-import { rm } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { AppError } from '../../../src-shared/errors.ts';
 import { type Catalogue, type CatalogueItem, MIRROR_SETTING } from '../../../src-shared/model/backbone.ts';
 import type { JobId } from '../../../src-shared/model/ids.ts';
 import type { Job } from '../../../src-shared/model/job.ts';
@@ -12,7 +13,7 @@ import type { BackboneService } from './backbones.ts';
 
 export interface CatalogueParts {
   readonly backbones: Pick<BackboneService, 'folder' | 'download'>;
-  readonly store: Pick<Store, 'getSetting'>;
+  readonly store: Pick<Store, 'getSetting' | 'setSetting'>;
   /** Stands in for the servers whatever the user's setting says; null = the setting. */
   readonly mirror: string | null;
   /** Address of another Hugging Face hub; null = its own. */
@@ -61,6 +62,16 @@ export class CatalogueService {
       };
     });
     return { mirror: mirror ?? '', items: await Promise.all(items) };
+  }
+
+  /** Has a folder stand in for the servers from now on. Throws NotAllowed where the path is none. */
+  async takeFrom(folder: string): Promise<void> {
+    if (!(await stat(folder).catch(() => null))?.isDirectory()) {
+      throw new AppError('NotAllowed', 'This is not a folder.', {
+        advice: 'Choose the folder that holds a folder for each checkpoint.',
+      });
+    }
+    await this.#parts.store.setSetting(MIRROR_SETTING, folder);
   }
 
   /** Begins to fetch a checkpoint, or goes on where an earlier attempt stopped. Throws NotFound. */

@@ -224,6 +224,7 @@ function backboneApi({ backbones, catalogue, queue, grants, exportsKept, emit }:
       });
     },
     listCatalogue: () => catalogue.list(queue),
+    takeCatalogueFrom: (folder) => catalogue.takeFrom(grants.redeem(folder)),
     startDownload: (name) => catalogue.start(name, queue),
     discardDownload: (name) => catalogue.discard(name, queue),
   } satisfies Part<
@@ -235,6 +236,7 @@ function backboneApi({ backbones, catalogue, queue, grants, exportsKept, emit }:
     | 'makeRandomTwin'
     | 'exportBackboneCut'
     | 'listCatalogue'
+    | 'takeCatalogueFrom'
     | 'startDownload'
     | 'discardDownload'
   >;
@@ -266,7 +268,7 @@ function studyApi({ studies, studyReports, fineTuning, queue, store, grants, emi
     predictSlide: (id, runId) => studies.predict(id, runId),
     validateStudy: (id, otherId) => studies.startExternal(id, otherId, queue),
     fineTuneStudy: (request) => fineTuning.start(request, queue),
-    forecastFineTuning: (request) => fineTuning.forecast(request),
+    forecastFineTuning: (request) => fineTuning.forecast(request, queue),
     exportStudy: (id, format) => studyReports.export(id, format),
     listStudies: () => store.listStudies(),
     getStudy: (id) => studies.get(id),
@@ -276,6 +278,7 @@ function studyApi({ studies, studyReports, fineTuning, queue, store, grants, emi
       if (job !== null) await queue.cancel(job.id);
       await store.removeStudy(id);
       studies.forget(id);
+      await fineTuning.forget(id);
       emit({ type: 'studies-changed', studyId: id });
     },
   } satisfies Part<
