@@ -2,25 +2,33 @@ import { findChromium, installChromium } from './chromium.ts';
 import { checkWith, type Outcome, testWith } from './steps.ts';
 
 /**
- * `npm test`: every check of the house, cheapest first. Steps can be named: `npm test -- lint unit`. Each step prints
+ * `npm test`: every check of the house, then every test. Steps can be named: `npm test -- lint unit`. Each step prints
  * one line, a failed one what failed; the last line sums up all tests and steps.
  */
-const STEPS: readonly (readonly [string, () => Promise<Outcome>])[] = [
-  ['lint', () => checkWith('biome', ['check', '--error-on-warnings', '.'])],
+
+type Step = readonly [name: string, run: () => Promise<Outcome>];
+
+/** Steps that look at the source and not at each other: done two at a time, the longest first. */
+const CHECKS: readonly Step[] = [
   ['types', () => checkWith('tsc', ['-p', 'tsconfig.json'])],
-  ['types-e2e', () => checkWith('tsc', ['-p', 'e2e/tsconfig.json'])],
-  ['types-preload', () => checkWith('tsc', ['-p', 'tsconfig.preload.json'])],
-  ['types-shared', () => checkWith('tsc', ['-p', 'tsconfig.shared.json'])],
   [
     'types-renderer',
     () =>
       checkWith('svelte-check', ['--tsconfig', './tsconfig.renderer.json', '--fail-on-warnings', '--output', 'human']),
   ],
+  ['lint', () => checkWith('biome', ['check', '--error-on-warnings', '.'])],
   [
     'rules',
     () => checkWith('depcruise', ['--config', '.dependency-cruiser.cjs', 'src-shared', 'src-main', 'src-renderer']),
   ],
+  ['types-e2e', () => checkWith('tsc', ['-p', 'e2e/tsconfig.json'])],
   ['build', () => checkWith('src-main/host/build.ts', [])],
+  ['types-preload', () => checkWith('tsc', ['-p', 'tsconfig.preload.json'])],
+  ['types-shared', () => checkWith('tsc', ['-p', 'tsconfig.shared.json'])],
+];
+
+/** Steps that run what was built, one after the other. */
+const TESTS: readonly Step[] = [
   ['unit', () => testWith('unit', [])],
   ['e2e', endToEnd],
 ];
@@ -35,20 +43,33 @@ async function endToEnd(): Promise<Outcome> {
   return testWith('e2e', ['--config', 'vitest.e2e.config.ts']);
 }
 
+const names = [...CHECKS, ...TESTS].map(([name]) => name);
 const wanted = process.argv.slice(2);
-const unknown = wanted.filter((name) => !STEPS.some(([step]) => step === name));
+const unknown = wanted.filter((name) => !names.includes(name));
 if (unknown.length > 0) {
-  console.error(`No such step: ${unknown.join(', ')}. There are: ${STEPS.map(([name]) => name).join(', ')}.`);
+  console.error(`No such step: ${unknown.join(', ')}. There are: ${names.join(', ')}.`);
   process.exit(2);
 }
 
 const total = { passed: 0, failed: 0, skipped: 0 };
-for (const [name, step] of STEPS) {
-  if (wanted.length > 0 && !wanted.includes(name)) {
-    continue;
-  }
+await runAll(CHECKS, 2);
+await runAll(TESTS, 1);
+console.log(sum(total.passed, total.failed, total.skipped));
+process.exitCode = total.failed > 0 ? 1 : 0;
+
+/** Does the steps that are wanted, `width` at a time. */
+async function runAll(steps: readonly Step[], width: number): Promise<void> {
+  const left = steps.filter(([name]) => wanted.length === 0 || wanted.includes(name));
+  const work = async (): Promise<void> => {
+    for (let step = left.shift(); step !== undefined; step = left.shift()) await runStep(step);
+  };
+  await Promise.all(Array.from({ length: width }, work));
+}
+
+/** Does one step, prints its line and adds to the sum. */
+async function runStep([name, run]: Step): Promise<void> {
   const startedMs = Date.now();
-  const { passed, failed, skipped, lines } = await step();
+  const { passed, failed, skipped, lines } = await run();
   total.passed += passed;
   total.failed += failed;
   total.skipped += skipped;
@@ -65,6 +86,3 @@ for (const [name, step] of STEPS) {
 function sum(passed: number, failed: number, skipped: number): string {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 }
-
-console.log(sum(total.passed, total.failed, total.skipped));
-process.exitCode = total.failed > 0 ? 1 : 0;
