@@ -71,18 +71,19 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     onRunChanged: ({ slideId }) => emit({ type: 'runs-changed', slideId }),
   });
   const studies = new StudyService({
-    ...{ store, analysis },
+    ...{ store, analysis, backbones },
     onChanged: (studyId) => emit({ type: 'studies-changed', studyId }),
     onProgress: (studyId) => emit({ type: 'study-progress', studyId }),
   });
   const fineTuning = new FineTuneService({
-    ...{ store, studies, analysis, backbones, library, storeFolder: options.storeFolder, threads: options.threads },
+    ...{ store, studies, analysis, backbones, library, worker, storeFolder: options.storeFolder, threads: options.threads },
     onBackbone: () => emit({ type: 'backbones-changed' }),
     onStudy: (studyId) => emit({ type: 'studies-changed', studyId }),
   });
   const sideBySide = new SideBySideService(maps, store);
   const comparisons = new ComparisonService({
-    ...{ storeFolder: options.storeFolder, store, grants, library, backbones, device, exportsKept },
+    ...{ storeFolder: options.storeFolder, store, grants, library, backbones, device, studies, exportsKept },
+    extraction: () => extraction,
     onChanged: (comparisonId) => emit({ type: 'comparisons-changed', comparisonId }),
   });
   const extraction = new ExtractionService({

@@ -1,5 +1,5 @@
 import type { Comparison } from './comparison.ts';
-import type { BackboneId, ComparisonId, FileGrant, JobId, SlideId } from './ids.ts';
+import type { BackboneId, ComparisonId, FileGrant, JobId, SlideId, StudyId } from './ids.ts';
 
 /** A backbone of a comparison and the cuts it is judged at; no cuts = up to four spread over its depth. */
 export interface ComparedChoice {
@@ -72,7 +72,19 @@ export interface ComparisonRequest {
   readonly backbones: readonly ComparedChoice[];
   /** Slides of the library whose maps are put under the same shifts, where robustness is asked for. */
   readonly slides: readonly SlideId[];
+  /**
+   * A truncation study: slides, labels, tiles, splits and training of this study, which every cut of every backbone goes
+   * through besides the patches; null or absent = patches alone.
+   */
+  readonly slideStudyId?: StudyId | null;
   readonly settings: ComparisonSettings;
+}
+
+/** The study that one cut of a backbone was trained as. */
+export interface CutStudy {
+  readonly backboneId: BackboneId;
+  readonly cut: string;
+  readonly studyId: StudyId;
 }
 
 /** A task as it was when it was compared. */
@@ -95,6 +107,12 @@ export interface ComparisonEntry {
   readonly backbones: readonly (ComparedChoice & { readonly name: string })[];
   /** In the order of their numbers in the result, which does not name their files. */
   readonly slides: readonly SlideId[];
+  /** Of a truncation study: what it was planned as, with its name at the time, and what it has become so far. */
+  readonly truncation?: {
+    readonly slideStudyId: StudyId;
+    readonly name: string;
+    readonly studies: readonly CutStudy[];
+  };
   readonly settings: ComparisonSettings;
   /** Null until it has been computed. */
   readonly made: {

@@ -1,4 +1,5 @@
 import type { BackboneOrigin } from './backbone.ts';
+import type { TruncationStudy } from './truncation.ts';
 
 /** A score with its bootstrap interval; both in 0..1. */
 export interface ScoredInterval {
@@ -208,5 +209,7 @@ export interface Comparison {
   readonly mapRobustness?: readonly MapRobustness[];
   /** What was compared with what, and so what no difference can be put down to; one sentence each. */
   readonly claims?: readonly string[];
+  /** Every cut through attention pooling on slides beside the patches; absent where no slide study was chosen. */
+  readonly truncation?: TruncationStudy;
   readonly seconds: number;
 }

@@ -1,4 +1,5 @@
 import type { BackboneOrigin } from './backbone.ts';
+import type { StudyId } from './ids.ts';
 
 /** A figure with its 95 % interval, both in 0..1; null where it does not exist. */
 export interface TruncationScore {
@@ -22,6 +23,8 @@ export interface TruncationRow {
   readonly secondsPerSlide: number;
   /** Of attention pooling on the slides: AUC, or balanced accuracy for more than two classes. */
   readonly slides: TruncationScore;
+  /** The study that this figure comes from; null where it was not trained. */
+  readonly studyId: StudyId | null;
   /** Of the probe, in the order of `tasks`. */
   readonly patches: readonly TruncationScore[];
 }

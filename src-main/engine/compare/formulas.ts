@@ -15,7 +15,11 @@ export function formulasOf({ probe, standardise, seeds, twinSeeds, resamples }: 
     `Probe: ${probes[probe]}, ${scale}; chosen by ${INNER_FOLDS}-fold cross-validation inside the training part, groups kept whole.`,
     `Score: AUC for two classes, accuracy for more; mean over folds (${OUTER_FOLDS}, or the task's own held-out part), then over seeds ${seeds.join(', ')}.`,
     `Intervals: 95 % percentile bootstrap over groups, ${resamples} resamples, seed ${seeds[0] ?? 1}.`,
-    `Knowledge gain: ${KNOWLEDGE_GAIN_FORMULA}, random twins with seeds ${twinSeeds.join(', ')}, BatchNorm at its defaults: our operationalisation of Li and Plataniotis 2020.`,
+    ...(twinSeeds.length === 0
+      ? []
+      : [
+          `Knowledge gain: ${KNOWLEDGE_GAIN_FORMULA}, random twins with seeds ${twinSeeds.join(', ')}, BatchNorm at its defaults: our operationalisation of Li and Plataniotis 2020.`,
+        ]),
     'Chosen cut: for every part the cut with the best inner score, so that no test image takes part in the choice.',
   ];
 }

@@ -1,6 +1,6 @@
 import { IMAGE_SHIFTS, type ImageShift } from './image-shifts.ts';
 import { sampleColours } from './svg-colours.ts';
-import { svgDot, svgFigure, svgLine, svgPolyline, svgText, textWidth } from './svg-parts.ts';
+import { shareTicks, svgDot, svgFigure, svgLine, svgPolyline, svgText, textWidth } from './svg-parts.ts';
 
 /** What a backbone reaches without any shift and under each. */
 export interface ShiftCurve {
@@ -26,8 +26,7 @@ export function shiftsSvg({ title, lowest, curves, notes }: ShiftFigure): string
   const y = (value: number): number => TOP + HEIGHT * (1 - (value - low) / (1 - low));
   const colours = sampleColours(curves.length);
   const parts = [svgText(8, 20, title, { size: 13 })];
-  for (let tick = 0; tick <= 4; tick++) {
-    const value = low + ((1 - low) * tick) / 4;
+  for (const value of shareTicks(low)) {
     parts.push(svgText(LEFT - 6, y(value) + 4, (100 * value).toFixed(0), { anchor: 'end', size: 10 }));
   }
   IMAGE_SHIFTS.forEach((shift, p) => {
@@ -56,10 +55,7 @@ function panel(
   const places = placesOf(name, levels);
   const x = (place: number): number => left + 8 + ((PANEL - 16) * place) / (places.length - 1);
   const parts = [svgText(left + PANEL / 2, TOP - 10, `${name} (${unit})`, { anchor: 'middle' })];
-  for (let tick = 0; tick <= 4; tick++) {
-    const at = y(low + ((1 - low) * tick) / 4);
-    parts.push(svgLine([left, at], [left + PANEL, at], '#ddd'));
-  }
+  for (const value of shareTicks(low)) parts.push(svgLine([left, y(value)], [left + PANEL, y(value)], '#ddd'));
   places.forEach((level, place) => {
     const label = level === null ? 'none' : String(level);
     parts.push(svgText(x(place), TOP + HEIGHT + 16, label, { anchor: 'middle', size: 10 }));

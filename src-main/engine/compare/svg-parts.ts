@@ -70,6 +70,13 @@ export function textWidth(text: string, size = 11): number {
   return text.length * size * (LETTER + 0.04);
 }
 
+/** Round shares from a low end up to 1 for an axis, ten points apart, or twenty where the range is long. */
+export function shareTicks(low: number): readonly number[] {
+  const step = low < 0.45 ? 0.2 : 0.1;
+  const first = Math.ceil(low / step - 1e-9);
+  return Array.from({ length: Math.round(1 / step) - first + 1 }, (_, i) => (first + i) * step);
+}
+
 export function round(value: number): string {
   return String(Math.round(value * 10) / 10);
 }

@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest';
 import type { Comparison } from '../../../src-shared/model/comparison.ts';
 import type { Study } from '../../../src-shared/model/study.ts';
 import { writeLittleNetwork } from './testing.ts';
-import { truncationCsv, truncationMarkdown, truncationStudy, truncationSvg, writeTruncation } from './truncation.ts';
+import { truncationCsv, truncationMarkdown, truncationStudy, writeTruncation } from './truncation.ts';
+import { truncationSvg } from './truncation-svg.ts';
 
 /** A study as far as the table reads it. */
 const studyOf = (auc: number | null, patientsUnknown = false): Study =>

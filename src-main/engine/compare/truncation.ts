@@ -7,8 +7,7 @@ import type { TruncationRow, TruncationScore, TruncationStudy } from '../../../s
 import { csvLine } from '../interop/csv.ts';
 import type { CompareBackbone } from './contenders.ts';
 import { markdownTable } from './markdown.ts';
-import { sampleColours } from './svg-colours.ts';
-import { svgDot, svgFigure, svgLine, svgPolyline, svgText } from './svg-parts.ts';
+import { truncationSvg } from './truncation-svg.ts';
 
 /** One backbone with what its cuts cost and the trained study of each. */
 export interface TruncatedBackbone {
@@ -45,6 +44,7 @@ export function truncationStudy(
         msPerTile: ms,
         secondsPerSlide: (ms * tilesPerSlide) / 1000,
         slides: slideScore(studies[c], slideFigure),
+        studyId: studies[c]?.id ?? null,
         patches: (patches?.tasks ?? []).map((task) => patchScore(task.backbones[b]?.cuts[c])),
       };
     }),
@@ -145,69 +145,24 @@ export function truncationCsv({ rows, tasks, slideFigure }: TruncationStudy): st
   return [header, ...lines].map((line) => `${csvLine(line)}\r\n`).join('');
 }
 
-/** Score against parameters (log scale): slides as solid lines, each patch task dashed. */
-export function truncationSvg({ rows, tasks, slideFigure, notes }: TruncationStudy): string {
-  const [width, height, left, top, right, bottom] = [780, 420, 56, 40, 260, 48];
-  const names = [...new Set(rows.map(({ backbone }) => backbone))];
-  const series = [`slides (${slideFigure})`, ...tasks.map(({ task, metric }) => `${task} (${metric})`)];
-  const scoreOf = (row: TruncationRow, s: number) => (s === 0 ? row.slides : row.patches[s - 1])?.value ?? null;
-  const values = rows.flatMap((row) => series.flatMap((_, s) => scoreOf(row, s) ?? []));
-  const low = Math.max(0, Math.floor(10 * Math.min(0.5, ...values)) / 10);
-  const logs = rows.map(({ parameters }) => Math.log10(Math.max(1, parameters)));
-  const [least, most] = [Math.floor(Math.min(...logs)), Math.ceil(Math.max(...logs))];
-  const x = (parameters: number) =>
-    left + ((width - left - right) * (Math.log10(Math.max(1, parameters)) - least)) / Math.max(1, most - least);
-  const y = (score: number) => top + (height - top - bottom) * (1 - (score - low) / (1 - low));
-  const title = 'Truncation: score of every cut against its parameters';
-  const parts = [svgText(8, 20, title, { size: 13 })];
-  for (let tick = 0; tick <= 5; tick++) {
-    const score = low + ((1 - low) * tick) / 5;
-    parts.push(svgLine([left, y(score)], [width - right, y(score)], '#ddd'));
-    parts.push(svgText(left - 6, y(score) + 4, (100 * score).toFixed(0), { anchor: 'end' }));
-  }
-  for (let power = least; power <= most; power++) {
-    parts.push(svgText(x(10 ** power), height - bottom + 16, (10 ** power).toLocaleString('en'), { anchor: 'middle' }));
-  }
-  const colours = sampleColours(names.length * series.length);
-  names.forEach((name, n) => {
-    series.forEach((of, s) => {
-      const at = n * series.length + s;
-      const colour = colours[at] ?? '#000';
-      const dash = s === 0 ? 'none' : '5 4';
-      const own = rows.filter(({ backbone }) => backbone === name).sort((a, b) => a.parameters - b.parameters);
-      const points = own.flatMap((row) => {
-        const score = scoreOf(row, s);
-        return score === null ? [] : [{ row, score, place: [x(row.parameters), y(score)] as const }];
-      });
-      parts.push(
-        svgPolyline(
-          points.map(({ place }) => place),
-          colour,
-          dash,
-        ),
-      );
-      for (const { row, score, place } of points) {
-        parts.push(svgDot(place[0], place[1], colour, `${name}@${row.cut}, ${of}: ${(100 * score).toFixed(1)}`));
-      }
-      const legend = top + 16 * at;
-      parts.push(svgLine([width - right + 14, legend], [width - right + 36, legend], colour, { width: 2, dash }));
-      parts.push(svgText(width - right + 42, legend + 4, `${name}: ${of}`));
-    });
-  });
-  parts.push(svgText(left, height - 10, 'parameters up to the cut'));
-  return svgFigure(width, Math.max(height, top + 16 * names.length * series.length + 20), title, parts, notes);
-}
-
 /** Writes the study as JSON, Markdown, CSV, SVG and PNG; returns the names of the files. */
 export async function writeTruncation(study: TruncationStudy, folder: string): Promise<readonly string[]> {
   await mkdir(folder, { recursive: true });
-  const svg = truncationSvg(study);
-  await writeFile(join(folder, 'truncation.json'), `${JSON.stringify(study, null, 2)}\n`);
-  await writeFile(join(folder, 'truncation.md'), truncationMarkdown(study));
-  await writeFile(join(folder, 'truncation.csv'), truncationCsv(study));
-  await writeFile(join(folder, 'truncation.svg'), svg);
-  await sharp(Buffer.from(svg), { density: 144 }).png().toFile(join(folder, 'truncation.png'));
-  return ['truncation.json', 'truncation.md', 'truncation.csv', 'truncation.svg', 'truncation.png'];
+  const files = [['truncation.json', `${JSON.stringify(study, null, 2)}\n`] as const, ...truncationFiles(study)];
+  for (const [name, text] of files) await writeFile(join(folder, name), text);
+  await sharp(Buffer.from(truncationSvg(study)), { density: 144 })
+    .png()
+    .toFile(join(folder, 'truncation.png'));
+  return [...files.map(([name]) => name), 'truncation.png'];
+}
+
+/** The study as text, by file name. */
+export function truncationFiles(study: TruncationStudy): readonly (readonly [string, string])[] {
+  return [
+    ['truncation.md', truncationMarkdown(study)],
+    ['truncation.csv', truncationCsv(study)],
+    ['truncation.svg', truncationSvg(study)],
+  ];
 }
 
 function scoreText({ value, low, high }: TruncationScore): string {

@@ -7,6 +7,7 @@ import { ckaCsv, controlsCsv, fineTunedCsv, mapsCsv, pairsCsv, robustnessCsv, sc
 import { layersSvg, mapFigures, robustnessFigures } from './figures-svg.ts';
 import { comparisonMarkdown } from './markdown.ts';
 import { ranksSvg } from './ranks-svg.ts';
+import { truncationFiles } from './truncation.ts';
 
 /** Every figure of a comparison, by file name: SVG that holds its formulas, seeds and folds. */
 export function comparisonFigures(comparison: Comparison): readonly (readonly [string, string])[] {
@@ -32,7 +33,7 @@ function safe(name: string): string {
 
 /**
  * Writes a comparison into a folder (made if it is not there) and returns the names of its files: `comparison.json`,
- * `comparison.md`, tables as CSV, figures as SVG and PNG.
+ * `comparison.md`, tables as CSV, figures as SVG and PNG; of a truncation study its own table and figure besides.
  */
 export async function writeComparison(comparison: Comparison, folder: string): Promise<readonly string[]> {
   const files: (readonly [string, string])[] = [
@@ -42,6 +43,7 @@ export async function writeComparison(comparison: Comparison, folder: string): P
     ['pairs.csv', pairsCsv(comparison)],
     ['controls.csv', controlsCsv(comparison)],
     ...comparisonFigures(comparison),
+    ...(comparison.truncation === undefined ? [] : truncationFiles(comparison.truncation)),
   ];
   const optional = [
     ['robustness.csv', robustnessCsv(comparison)],

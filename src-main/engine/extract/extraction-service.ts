@@ -127,6 +127,19 @@ export class ExtractionService {
     return { forecast, jobs };
   }
 
+  /**
+   * Features of one slide by all targets inside another job: stored ones are used, what is missing comes out of one pass.
+   * @throws AppError NoTissue, MppUnknown, NotFound, InvalidRequest, SlideMoved, DeviceFailed, Cancelled.
+   */
+  async extractNow(
+    slideId: SlideId,
+    targets: readonly ExtractionTarget[],
+    { grid, tissue }: { readonly grid: GridSpec; readonly tissue: TissueParams },
+    context: JobContext,
+  ): Promise<void> {
+    await this.#extract({ slideId, gridId: null, grid, tissue, targets, precision: 'float32', stain: null }, context);
+  }
+
   /** Removes what a backbone (null: every one) made of a slide; its jobs are stopped first. */
   async drop(slideId: SlideId, backboneId: BackboneId | null, queue: JobQueue): Promise<void> {
     const { store, onRunChanged } = this.#parts;

@@ -1,5 +1,7 @@
 import { AppError } from '../../../src-shared/errors.ts';
+import type { BackboneCard } from '../../../src-shared/model/backbone.ts';
 import type { ComparisonSettings } from '../../../src-shared/model/comparison-record.ts';
+import { chooseCuts } from '../compare/contenders.ts';
 
 const PROBES: readonly ComparisonSettings['probe'][] = ['svm', 'logistic', 'knn'];
 const MAX_SEED = 2 ** 31 - 1;
@@ -38,4 +40,21 @@ function within(value: number, low: number, high: number, what: string): number 
 
 function refuse(message: string, advice: string): never {
   throw new AppError('InvalidRequest', message, { advice });
+}
+
+/** The names of the cuts, checked; none stay none. Throws NotFound for a cut the backbone does not have. */
+export function checkedCuts(card: BackboneCard, cuts: readonly string[]): readonly string[] {
+  const names = cuts.map(String);
+  if (names.length > 0) chooseCuts(card, names.join('+'));
+  return names;
+}
+
+/** Throws InvalidRequest for no backbone at all, and for two of one name: tables could not tell them apart. */
+export function checkNames(names: readonly string[]): void {
+  if (names.length === 0) {
+    throw new AppError('InvalidRequest', 'There is no backbone to compare.', { advice: 'Choose at least one.' });
+  }
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice === undefined) return;
+  throw new AppError('InvalidRequest', `Two backbones are called ${twice}.`, { advice: 'Rename one of them.' });
 }

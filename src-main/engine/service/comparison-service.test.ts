@@ -6,10 +6,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { routes } from '../../../src-shared/api/routes.ts';
 import type { ComparisonRequest } from '../../../src-shared/model/comparison-record.ts';
 import { DEFAULT_COMPARISON } from '../../../src-shared/model/comparison-record.ts';
-import { asId, type ComparisonId, type FileGrant } from '../../../src-shared/model/ids.ts';
+import { asId, type ComparisonId, type FileGrant, type StudyId } from '../../../src-shared/model/ids.ts';
+import { DEFAULT_GRID, DEFAULT_TISSUE } from '../../../src-shared/model/run.ts';
+import { DEFAULT_STUDY_TRAINING, type StudyRow } from '../../../src-shared/model/study.ts';
 import { checkered, grey, paintImages, pink, writeLittleNetwork } from '../compare/testing.ts';
 import { createEngine } from '../create-engine.ts';
 import type { Engine } from '../engine.ts';
+import { writeSynthetic } from '../slide/synthetic/write-synthetic.ts';
 
 let folder = '';
 let engine: Engine;
@@ -25,6 +28,17 @@ async function ended(jobId: string): Promise<string> {
     const job = (await engine.api.listJobs()).find((it) => it.id === jobId);
     if (job === undefined || !['queued', 'running'].includes(job.state)) return job?.state ?? 'gone';
     await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** The study of the first cut of a truncation study, as soon as there is one. */
+async function untilStudy(comparisonId: ComparisonId, jobId: string): Promise<string> {
+  for (;;) {
+    const [study] = (await engine.api.getComparison(comparisonId)).truncation?.studies ?? [];
+    const error = (await engine.api.listJobs()).find(({ id }) => id === jobId)?.error ?? null;
+    if (error !== null) throw new Error(error.message);
+    if (study !== undefined) return study.studyId;
+    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 
@@ -148,6 +162,54 @@ describe('comparisons as the app makes them', () => {
     await engine.api.removeComparison(comparisonId);
     await expect(engine.api.getComparison(comparisonId)).rejects.toMatchObject({ code: 'NotFound' });
   }, 60_000);
+
+  it('take every cut through a study of slides as well, go on after a stop, and show both in one table', async () => {
+    const rows: StudyRow[] = [];
+    for (let i = 0; i < 6; i++) {
+      const outPath = join(folder, `slide-${i}.tif`);
+      await writeSynthetic({ outPath, widthPx: 768, heightPx: 768, seed: 50 + i, lesions: i % 2 });
+      const { id: slideId, name } = await engine.api.openSlide(engine.grant(outPath));
+      rows.push({ slideId, slideName: name, patient: `p${i}`, label: `${i % 2}`, site: '', runId: null });
+    }
+    const [planted] = request.backbones;
+    if (planted === undefined) throw new Error('no backbone');
+    const template = await engine.api.createStudy({
+      ...{ ...DEFAULT_STUDY_TRAINING, name: 'Slides', rows, patientsUnknown: false, cut: null, seeds: [1], epochs: 2 },
+      ...{ backboneId: planted.backboneId, splitting: { kind: 'folds', folds: 3, repeats: 1 } },
+      grid: { ...DEFAULT_GRID, mpp: 1, tileUm: 48, strideUm: 48, minTissueFraction: 0.1 },
+      tissue: DEFAULT_TISSUE,
+    });
+    const settings = { ...request.settings, twins: 0, ckaImages: 0 };
+    const tasks = [engine.grant(join(folder, 'tasks'))];
+    const asked = { ...request, name: 'Truncated', tasks, settings, slideStudyId: template.id };
+    const { comparisonId, jobId } = await engine.api.startComparison(asked);
+    // Stopped as soon as the first cut has its study; that one is gone on with.
+    const first = await untilStudy(comparisonId, jobId);
+    await engine.api.cancelJob(jobId);
+    expect(await ended(jobId)).toBe('cancelled');
+    await engine.api.resumeJob(jobId);
+    expect(await ended(jobId)).toBe('done');
+    const { truncation, result } = await engine.api.getComparison(comparisonId);
+    expect(truncation).toMatchObject({ slideStudyId: template.id, name: 'Slides' });
+    // Gone on with, not begun anew.
+    expect(truncation?.studies.map(({ studyId }) => studyId)).toEqual([first]);
+    const table = result?.truncation;
+    expect(table?.rows.map(({ cut }) => cut)).toEqual(result?.tasks[0]?.backbones[0]?.cuts.map(({ cut }) => cut));
+    expect(table).toMatchObject({ slideCount: 6, patientCount: 6, slideFigure: 'AUC' });
+    expect(table?.tilesPerSlide).toBeGreaterThan(4);
+    for (const row of table?.rows ?? []) {
+      const study = await engine.api.getStudy(row.studyId ?? asId(''));
+      expect(study.plan).toMatchObject({ cut: row.cut, rows, epochs: 2, name: `Truncated: planted at ${row.cut}` });
+      expect(row.slides.value).toBe(study.outcome?.figures.find(({ name }) => name === 'AUC')?.value);
+      const score = result?.tasks[0]?.backbones[0]?.cuts.find(({ cut }) => cut === row.cut);
+      expect(row.patches[0]?.value).toBe(score?.score);
+      expect(row.secondsPerSlide).toBeCloseTo(((score?.msPerImage ?? 0) * (table?.tilesPerSlide ?? 0)) / 1000, 9);
+    }
+    const files = await engine.api.listComparisonFiles(comparisonId);
+    expect(files).toEqual(expect.arrayContaining(['truncation.csv', 'truncation.svg', 'truncation.png']));
+    const imported = { ...asked, slideStudyId: asId<StudyId>('none') };
+    await expect(engine.api.startComparison(imported)).rejects.toMatchObject({ code: 'NotFound' });
+  }, 180_000);
 
   it('refuse settings that make no sense', async () => {
     const tasks = [engine.grant(join(folder, 'tasks'))];

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { AppError, hasCode } from '../../../src-shared/errors.ts';
-import type { BackboneCard } from '../../../src-shared/model/backbone.ts';
+import type { ExportedFile } from '../../../src-shared/api/engine.ts';
+import { AppError } from '../../../src-shared/errors.ts';
 import type {
   ComparisonCell,
   ComparisonEntry,
@@ -11,23 +10,26 @@ import type {
   TaskCheck,
   TaskSelection,
 } from '../../../src-shared/model/comparison-record.ts';
-import { asId, type ComparisonId, type JobId, type SlideId } from '../../../src-shared/model/ids.ts';
-import { chooseCuts } from '../compare/contenders.ts';
-import { writeComparison } from '../compare/write-comparison.ts';
+import { asId, type ComparisonId, type JobId, type SlideId, type StudyId } from '../../../src-shared/model/ids.ts';
+import { type CompareBackbone, chooseCuts } from '../compare/contenders.ts';
+import type { ExtractionService } from '../extract/extraction-service.ts';
 import type { JobContext, JobQueue, JobRunner } from '../job/queue.ts';
 import type { EncodedImage } from '../slide/slide-source.ts';
 import type { Store } from '../store/store.ts';
+import type { CompareWork } from '../worker/compare.ts';
 import type { BackboneService } from './backbones.ts';
-import { checkedSettings } from './checked-comparison.ts';
+import { checkedCuts, checkedSettings, checkNames } from './checked-comparison.ts';
+import { ComparisonFiles } from './comparison-files.ts';
 import { compareInWorker } from './comparison-worker.ts';
 import type { DeviceService } from './device-service.ts';
 import type { Exports } from './exports.ts';
 import type { Grants } from './grants.ts';
 import { patchPicture } from './patch-picture.ts';
 import type { SlideLibrary } from './slide-library.ts';
+import type { StudyService } from './study-service.ts';
 import { checkTasksAt } from './task-check.ts';
+import { checkTruncatable, type TrainedCuts, trainEveryCut, truncationOf } from './truncation-training.ts';
 import { versions } from './versions.ts';
-import { zipOf } from './zip-file.ts';
 
 export interface ComparisonParts {
   readonly storeFolder: string;
@@ -36,32 +38,22 @@ export interface ComparisonParts {
   readonly library: SlideLibrary;
   readonly backbones: BackboneService;
   readonly device: DeviceService;
+  readonly studies: StudyService;
+  /** For truncation studies; a function, because it is made later. */
+  readonly extraction: () => ExtractionService;
   readonly exportsKept: Exports;
   readonly onChanged: (id: ComparisonId) => void;
-}
-
-const MEDIA_TYPES: Readonly<Record<string, string>> = {
-  csv: 'text/csv; charset=utf-8',
-  json: 'application/json; charset=utf-8',
-  md: 'text/markdown; charset=utf-8',
-  svg: 'image/svg+xml',
-  png: 'image/png',
-};
-
-interface WrittenFiles {
-  readonly folder: string;
-  readonly names: readonly string[];
 }
 
 /** Comparisons of backbones on patch tasks: computed as jobs, kept with everything that made them, exported. */
 export class ComparisonService {
   readonly #parts: ComparisonParts;
-  /** Files of comparisons exported in this session. */
-  readonly #written = new Map<ComparisonId, Promise<WrittenFiles>>();
+  readonly #files: ComparisonFiles;
   readonly #pathsByHash = new Map<ComparisonId, Promise<ReadonlyMap<string, string>>>();
 
   constructor(parts: ComparisonParts) {
     this.#parts = parts;
+    this.#files = new ComparisonFiles(parts.storeFolder, parts.exportsKept, (id) => this.get(id));
   }
 
   /** Again with the same payload: features come from the cache, so that it goes on where it stopped. */
@@ -89,12 +81,13 @@ export class ComparisonService {
     const chosen = await Promise.all(
       request.backbones.map(async ({ backboneId, cuts }) => {
         const card = await backbones.get(backboneId);
-        return { backboneId, name: card.name, cuts: cutsOf(card, cuts) };
+        return { backboneId, name: card.name, cuts: checkedCuts(card, cuts) };
       }),
     );
     const slides = settings.robustnessImages === 0 ? [] : request.slides.map(String).map(asId<SlideId>);
     for (const slideId of slides) await library.get(slideId);
-    refuseTwins(chosen.map(({ name }) => name));
+    checkNames(chosen.map(({ name }) => name));
+    const slideStudy = request.slideStudyId == null ? null : await this.#slideStudy(request.slideStudyId);
     const id = asId<ComparisonId>(randomUUID());
     const name = String(request.name).trim() || 'Comparison';
     const entry: ComparisonEntry = {
@@ -102,6 +95,9 @@ export class ComparisonService {
       taskSources: paths.map((path) => basename(path)),
       backbones: chosen,
       slides,
+      ...(slideStudy === null
+        ? {}
+        : { truncation: { slideStudyId: slideStudy.id, name: slideStudy.plan.name, studies: [] } }),
     };
     await store.putComparison({ entry, paths });
     const payload = { comparisonId: id };
@@ -147,28 +143,18 @@ export class ComparisonService {
     return await patchPicture(path, sha256, maxPx);
   }
 
-  /** The files a comparison can be exported as. Throws NotFound. */
-  async files(id: ComparisonId): Promise<readonly string[]> {
-    return (await this.#write(id)).names;
+  /** The files a comparison can be exported as. Throws NotFound, InvalidRequest before it is finished. */
+  files(id: ComparisonId): Promise<readonly string[]> {
+    return this.#files.names(id);
   }
 
   /** One of its files, or all in one archive. Throws NotFound, DiskFull. */
-  async export(id: ComparisonId, fileName: string | null) {
-    const { entry } = await this.#input(id);
-    const { folder, names } = await this.#write(id);
-    const stem = entry.name.replaceAll(/[^\w.-]+/g, '-').slice(0, 80) || 'comparison';
-    if (fileName === null) {
-      const files = await Promise.all(names.map(async (name) => ({ name, bytes: await readFile(join(folder, name)) })));
-      return await this.#parts.exportsKept.add(`${stem}.zip`, 'application/zip', zipOf(files));
-    }
-    if (!names.includes(fileName)) throw new AppError('NotFound', 'This comparison has no such file.');
-    const mediaType = MEDIA_TYPES[fileName.split('.').at(-1) ?? ''] ?? 'application/octet-stream';
-    const bytes = await readFile(join(folder, fileName));
-    return await this.#parts.exportsKept.add(`${stem}-${fileName}`, mediaType, bytes);
+  export(id: ComparisonId, fileName: string | null): Promise<ExportedFile> {
+    return this.#files.export(id, fileName);
   }
 
   async close(): Promise<void> {
-    await rm(this.#exportFolder, { recursive: true, force: true });
+    await this.#files.close();
   }
 
   async #run(id: ComparisonId, context: JobContext): Promise<void> {
@@ -177,7 +163,7 @@ export class ComparisonService {
     const chosen = await Promise.all(
       entry.backbones.map(async ({ backboneId, cuts }) => {
         const { card, modelPath } = await backbones.use(backboneId, null);
-        return { card, modelPath, cuts };
+        return { card, modelPath, cuts: chooseCuts(card, cuts.length === 0 ? null : cuts.join('+')) };
       }),
     );
     const slides = await Promise.all(
@@ -188,13 +174,21 @@ export class ComparisonService {
         return { path, mppUm: userMppUm };
       }),
     );
+    const cutStudies = await this.#trainCuts(entry, paths, chosen, context);
     const { threads } = device;
     const { settings } = entry;
-    const { result, fingerprints, tasks, cells } = await compareInWorker(
-      { paths, backbones: chosen, slides, settings, cacheFolder: join(storeFolder, 'compare'), threads },
+    const {
+      result: compared,
+      fingerprints,
+      tasks,
+      cells,
+    } = await compareInWorker(
+      { paths, backbones: workOf(chosen), slides, settings, cacheFolder: join(storeFolder, 'compare'), threads },
       context.signal,
       (progress) => context.report(progress),
     );
+    const result =
+      cutStudies === null ? compared : { ...compared, truncation: truncationOf(chosen, cutStudies, compared) };
     const made = {
       ...{ finishedAtMs: Date.now(), device: 'CPU', threads, versions: versions(), tasks: fingerprints },
     };
@@ -203,6 +197,38 @@ export class ComparisonService {
     await store.finishComparison({ ...latest, made }, result, tasks, cells);
     await this.#forget(id);
     this.#parts.onChanged(id);
+  }
+
+  async #slideStudy(id: StudyId) {
+    const study = await this.#parts.studies.get(id);
+    checkTruncatable(study.plan);
+    return study;
+  }
+
+  /** The slide side of a truncation study, before the patches: it is the longer one, and stored as it goes. */
+  async #trainCuts(
+    entry: ComparisonEntry,
+    paths: readonly string[],
+    chosen: readonly CompareBackbone[],
+    context: JobContext,
+  ): Promise<TrainedCuts | null> {
+    if (entry.truncation === undefined) return null;
+    const { store, studies, extraction } = this.#parts;
+    const { plan } = await this.#slideStudy(entry.truncation.slideStudyId);
+    const of = { plan, name: entry.name, backbones: chosen };
+    return await trainEveryCut(
+      { store, studies, extraction: extraction() },
+      of,
+      entry.truncation.studies,
+      async (study) => {
+        const { entry: latest } = await this.#input(entry.id);
+        const { truncation } = latest;
+        if (truncation === undefined) return;
+        const kept = { ...truncation, studies: [...truncation.studies, study] };
+        await store.putComparison({ entry: { ...latest, truncation: kept }, paths });
+      },
+      context,
+    );
   }
 
   async #input(id: ComparisonId) {
@@ -224,56 +250,13 @@ export class ComparisonService {
     return reading;
   }
 
-  #write(id: ComparisonId): Promise<WrittenFiles> {
-    const known = this.#written.get(id);
-    if (known !== undefined) return known;
-    const writing = this.#writeNow(id);
-    this.#written.set(id, writing);
-    writing.catch(() => this.#written.delete(id));
-    return writing;
-  }
-
-  async #writeNow(id: ComparisonId): Promise<WrittenFiles> {
-    const { result } = await this.get(id);
-    if (result === null) {
-      throw new AppError('InvalidRequest', 'This comparison is not finished yet.', { advice: 'Let it finish first.' });
-    }
-    const folder = join(this.#exportFolder, id);
-    try {
-      return { folder, names: await writeComparison(result, folder) };
-    } catch (cause) {
-      if (hasCode(cause, 'DiskFull')) throw cause;
-      throw new AppError('DiskFull', 'The files of this comparison could not be written.', {
-        advice: 'Free some space on the disk that holds the store, then export again.',
-        detail: String(cause),
-        cause,
-      });
-    }
-  }
-
   async #forget(id: ComparisonId): Promise<void> {
-    this.#written.delete(id);
     this.#pathsByHash.delete(id);
-    await rm(join(this.#exportFolder, id), { recursive: true, force: true });
-  }
-
-  get #exportFolder(): string {
-    return join(this.#parts.storeFolder, 'exports', 'comparisons');
+    await this.#files.forget(id);
   }
 }
 
-/** The names of the cuts, checked; none stay none. Throws NotFound for a cut the backbone does not have. */
-function cutsOf(card: BackboneCard, cuts: readonly string[]): readonly string[] {
-  const names = cuts.map(String);
-  if (names.length > 0) chooseCuts(card, names.join('+'));
-  return names;
-}
-
-function refuseTwins(names: readonly string[]): void {
-  if (names.length === 0) {
-    throw new AppError('InvalidRequest', 'There is no backbone to compare.', { advice: 'Choose at least one.' });
-  }
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice === undefined) return;
-  throw new AppError('InvalidRequest', `Two backbones are called ${twice}.`, { advice: 'Rename one of them.' });
+/** As the comparison's thread takes them. */
+function workOf(chosen: readonly CompareBackbone[]): CompareWork['backbones'] {
+  return chosen.map(({ card, modelPath, cuts }) => ({ card, modelPath, cuts: cuts.map(({ name }) => name) }));
 }
