@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { Interpolation } from '../../../src-shared/model/backbone.ts';
 import type { RgbImage } from './slide-source.ts';
+import golden from './tiled-levels.golden.json' with { type: 'json' };
 import { TiledLevels } from './tiled-levels.ts';
 
 const SIDE = 99_999;
@@ -106,5 +108,41 @@ describe('requests that make no sense', () => {
     const { levels } = ruler(2);
     const request = { x0Px: 0, y0Px: 0, widthLevel0Px: 10, heightLevel0Px: 10, outWidthPx: 10, outHeightPx: 10 };
     await expect(levels.readRegion({ ...request, ...change })).rejects.toMatchObject({ code: 'InvalidRequest' });
+  });
+});
+
+/** One level of the image `tiled-levels.golden.py` reduces with Pillow. */
+function patchwork(): TiledLevels {
+  const side = golden.sidePx;
+  const tiles = Math.ceil(side / TILE);
+  const size = { widthPx: side, heightPx: side, columns: tiles, rows: tiles };
+  const level = { ...size, downsample: 1, tileWidthPx: TILE, tileHeightPx: TILE };
+  return new TiledLevels([level], async (_level, column, row) => {
+    const data = new Uint8Array(TILE * TILE * 3);
+    for (let at = 0; at < TILE * TILE; at++) {
+      const x = column * TILE + (at % TILE);
+      const y = row * TILE + Math.floor(at / TILE);
+      const red = (Math.floor(x / 210) * 73 + Math.floor(y / 170) * 151) * 37;
+      data.set([red & 255, (x * 2) & 255, (Math.floor(y / 300) * 60) & 255], at * 3);
+    }
+    return { widthPx: TILE, heightPx: TILE, data };
+  });
+}
+
+describe('a reduction of 130 on a slide without coarse levels', () => {
+  const furthest = (a: ArrayLike<number>, b: readonly number[]): number =>
+    b.reduce((worst, value, i) => Math.max(worst, Math.abs(value - (a[i] ?? Number.NaN))), 0);
+
+  const slide = patchwork();
+
+  it.each(golden.filters)("by Pillow's $name in two steps, and close to it at once", async (reference) => {
+    const interpolation = reference.name as Interpolation;
+    const { data } = await slide.readRegion({ ...golden.request, interpolation });
+    if (interpolation === 'nearest') {
+      expect(furthest(data, reference.direct)).toBe(0);
+      return;
+    }
+    expect(furthest(data, reference.inTwoSteps)).toBeLessThanOrEqual(1);
+    expect(furthest(data, reference.direct)).toBeLessThanOrEqual(6);
   });
 });

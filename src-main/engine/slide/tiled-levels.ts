@@ -3,7 +3,7 @@ import type { SlideLevel } from '../../../src-shared/model/slide.ts';
 import { givePixels, takePixels } from '../codec/pixel-pool.ts';
 import { filterTaps } from './filters.ts';
 import { missingMark } from './missing-tile.ts';
-import { axisTaps, type OutputBlock, resampleBlock, sourceSpan } from './resample.ts';
+import { type AxisTaps, axisTaps, type OutputBlock, resampleBlock, sourceSpan } from './resample.ts';
 import { formatUnsupported, invalidRequest, slideDamaged, throwIfCancelled } from './slide-errors.ts';
 import type { RegionRequest, RgbImage } from './slide-source.ts';
 import { TileCache } from './tile-cache.ts';
@@ -21,6 +21,14 @@ const DECODES_AT_ONCE = 8;
 /** A level this little coarser than asked for still counts as fine enough: stored levels are cut to whole pixels. */
 const LEVEL_TOLERANCE = 1.01;
 const EPSILON_PX = 1e-6;
+
+/** Where output pixels lie on a level: its pixel at the top left, and level pixels per output pixel. */
+interface LevelRegion {
+  readonly x: number;
+  readonly y: number;
+  readonly xScale: number;
+  readonly yScale: number;
+}
 
 /**
  * The pixel geometry that every tiled container shares: levels of tiles, read as native regions or resampled ones.
@@ -94,24 +102,26 @@ export class TiledLevels {
     if (isIdentity(x, xScale, outWidthPx) && isIdentity(y, yScale, outHeightPx)) {
       return this.readLevelRegion(level, Math.round(x), Math.round(y), outWidthPx, outHeightPx, signal);
     }
-    const steps = Math.ceil(Math.max(xScale, yScale) / MAX_DIRECT_SCALE);
-    if (steps > 1) return this.#inTwoSteps(request, steps, signal);
     const from = { x, y, xScale, yScale };
-    return this.#resample(level, from, outWidthPx, outHeightPx, request.interpolation ?? 'bilinear', signal);
+    const { interpolation = 'bilinear' } = request;
+    const steps = Math.ceil(Math.max(xScale, yScale) / MAX_DIRECT_SCALE);
+    // The nearest pixel needs no window.
+    if (steps > 1 && interpolation !== 'nearest') {
+      return this.#inTwoSteps(level, from, steps, outWidthPx, outHeightPx, interpolation, signal);
+    }
+    return this.#resample(level, from, outWidthPx, outHeightPx, interpolation, signal);
   }
 
   async #resample(
     level: number,
-    from: { x: number; y: number; xScale: number; yScale: number },
+    from: LevelRegion,
     outWidthPx: number,
     outHeightPx: number,
     interpolation: Interpolation,
     signal: AbortSignal | undefined,
   ): Promise<RgbImage> {
-    const bilinear = interpolation === 'bilinear';
-    const taps = bilinear ? axisTaps : filterTaps.bind(null, interpolation);
-    const xTaps = taps(outWidthPx, from.x, from.xScale);
-    const yTaps = taps(outHeightPx, from.y, from.yScale);
+    const xTaps = tapsOf(interpolation, outWidthPx, from.x, from.xScale);
+    const yTaps = tapsOf(interpolation, outHeightPx, from.y, from.yScale);
     const data = takePixels(outWidthPx * outHeightPx * 3);
     let missing = false;
     for (const block of blocksOf(outWidthPx, outHeightPx, from.xScale, from.yScale)) {
@@ -129,30 +139,37 @@ export class TiledLevels {
     return { widthPx: outWidthPx, heightPx: outHeightPx, data, ...missingMark(missing) };
   }
 
-  /** A strong reduction of a slide without coarse levels: a finer image first, which is then reduced in memory. */
-  async #inTwoSteps(request: RegionRequest, factor: number, signal: AbortSignal | undefined): Promise<RgbImage> {
-    const { outWidthPx, outHeightPx } = request;
+  /**
+   * A strong reduction of a slide without coarse levels: a finer image first, with what its edges need from beyond them,
+   * which is then reduced in memory by the same filter.
+   */
+  async #inTwoSteps(
+    level: number,
+    from: LevelRegion,
+    factor: number,
+    outWidthPx: number,
+    outHeightPx: number,
+    interpolation: Interpolation,
+    signal: AbortSignal | undefined,
+  ): Promise<RgbImage> {
     if (outWidthPx * outHeightPx * factor * factor > MAX_OUTPUT_PIXELS) {
       throw formatUnsupported('a size for which it would need coarser levels, and it has none');
     }
-    const finer = await this.readRegion(
-      { ...request, outWidthPx: outWidthPx * factor, outHeightPx: outHeightPx * factor },
-      signal,
-    );
-    const data = new Uint8Array(outWidthPx * outHeightPx * 3);
-    const xTaps = axisTaps(outWidthPx, 0, factor);
-    const yTaps = axisTaps(outHeightPx, 0, factor);
+    const xTaps = tapsOf(interpolation, outWidthPx, 0, factor);
+    const yTaps = tapsOf(interpolation, outHeightPx, 0, factor);
     const xSpan = sourceSpan(xTaps, 0, outWidthPx);
     const ySpan = sourceSpan(yTaps, 0, outHeightPx);
+    const xScale = from.xScale / factor;
+    const yScale = from.yScale / factor;
+    const x = from.x + xSpan.first * xScale;
+    const y = from.y + ySpan.first * yScale;
     const widthPx = xSpan.end - xSpan.first;
     const heightPx = ySpan.end - ySpan.first;
-    const padded = new Uint8Array(widthPx * heightPx * 3).fill(WHITE);
-    for (let row = 0; row < finer.heightPx; row++) {
-      const at = ((row - ySpan.first) * widthPx - xSpan.first) * 3;
-      padded.set(finer.data.subarray(row * finer.widthPx * 3, (row + 1) * finer.widthPx * 3), at);
-    }
-    const window = { xPx: xSpan.first, yPx: ySpan.first, widthPx, heightPx, data: padded };
+    const finer = await this.#resample(level, { x, y, xScale, yScale }, widthPx, heightPx, interpolation, signal);
+    const data = new Uint8Array(outWidthPx * outHeightPx * 3);
+    const window = { xPx: xSpan.first, yPx: ySpan.first, widthPx, heightPx, data: finer.data };
     resampleBlock(window, xTaps, yTaps, { x: 0, y: 0, width: outWidthPx, height: outHeightPx }, data, outWidthPx);
+    givePixels(finer.data);
     return { widthPx: outWidthPx, heightPx: outHeightPx, data, ...missingMark(finer.missing === true) };
   }
 
@@ -239,6 +256,12 @@ function checkOutput(widthPx: number, heightPx: number): void {
   if (!whole || widthPx < 1 || heightPx < 1 || widthPx * heightPx > MAX_OUTPUT_PIXELS) {
     throw invalidRequest(`an image of ${widthPx} x ${heightPx} px`);
   }
+}
+
+function tapsOf(interpolation: Interpolation, outCount: number, origin: number, scale: number): AxisTaps {
+  return interpolation === 'bilinear'
+    ? axisTaps(outCount, origin, scale)
+    : filterTaps(interpolation, outCount, origin, scale);
 }
 
 function isIdentity(origin: number, scale: number, count: number): boolean {
