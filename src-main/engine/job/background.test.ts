@@ -54,6 +54,7 @@ describe('background jobs', () => {
       analyse: front,
       compare: front,
       'fine-tune': front,
+      'make-task': front,
       download: front,
       study: front,
       'demo-slide': front,

@@ -1,38 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import type { EngineEvent } from '../../../src-shared/api/events.ts';
-import { AppError, toErrorPayload } from '../../../src-shared/errors.ts';
+import { AppError } from '../../../src-shared/errors.ts';
 import type { JobId, RunId, SlideId } from '../../../src-shared/model/ids.ts';
 import { asId } from '../../../src-shared/model/ids.ts';
-import type { Job, JobKind, JobProgress, JobState, QueueMove, QueueState } from '../../../src-shared/model/job.ts';
+import type { Job, JobKind, JobState, QueueMove, QueueState } from '../../../src-shared/model/job.ts';
 import type { JobRecord, Store } from '../store/store.ts';
+import { type ExecutionOptions, JobExecution, type LiveJob, liveJob } from './execution.ts';
 import { byOrder, orderOf, placesAfterMove } from './order.ts';
-import { NO_PROGRESS, ProgressMeter, type ProgressReport } from './progress.ts';
+import { NO_PROGRESS } from './progress.ts';
 import { restoreJobs } from './restore.ts';
-import { Throttle } from './throttle.ts';
+import type { JobRunner } from './runner.ts';
 
-/** What a runner is given. */
-export interface JobContext {
-  readonly jobId: JobId;
-  /** Aborted when the job is cancelled or the engine closes: stop soon, leave what is stored whole, and reject. */
-  readonly signal: AbortSignal;
-  /** Says how far the job is. May be called as often as is handy: events are throttled. */
-  report(progress: ProgressReport): void;
-}
-
-/** How jobs of one kind are done. */
-export interface JobRunner {
-  /** Jobs of one lane run one at a time, in the order they were enqueued; lanes run beside each other. */
-  readonly lane: string;
-  /** True where running it again with the same payload continues from what is stored. */
-  readonly resumable: boolean;
-  /**
-   * True for work in bulk (resumable only): it gives way to every other job of its lane, also in mid-run, can be paused
-   * as a whole, and goes on by itself after a restart.
-   */
-  readonly background?: boolean;
-  /** Does the job. The payload is what was enqueued, gone through JSON once. */
-  run(payload: unknown, context: JobContext): Promise<void>;
-}
+export type { JobContext, JobRunner } from './runner.ts';
 
 export interface JobRequest {
   readonly kind: JobKind;
@@ -46,31 +24,14 @@ export interface JobRequest {
   readonly size?: { readonly done: number; readonly total: number };
 }
 
-export interface JobQueueOptions {
+export interface JobQueueOptions extends ExecutionOptions {
   readonly store: Pick<Store, 'putJob' | 'listJobs' | 'removeJob' | 'getSetting' | 'setSetting'>;
-  readonly runners: Readonly<Record<JobKind, JobRunner>>;
-  readonly emit: (event: EngineEvent) => void;
-  /** Milliseconds between `job` events of one job; 200 by default. */
-  readonly eventMs?: number;
   /** Whether background jobs of earlier sessions go on by themselves; no by default. */
   readonly goesOn?: boolean;
 }
 
-const EVENT_MS = 200;
-const PERSIST_MS = 2000;
 const PAUSED_SETTING = 'queue.paused';
 const ENDED: ReadonlySet<JobState> = new Set(['done', 'failed', 'cancelled', 'interrupted']);
-
-/** A job as the queue holds it while it is alive. */
-interface Entry {
-  job: Job;
-  readonly payloadJson: string;
-  controller: AbortController | null;
-  /** It was stopped to make way, not cancelled: it goes back to its place in the queue. */
-  givesWay: boolean;
-  /** Settles when the job has left `running`. */
-  settled: Promise<void>;
-}
 
 /**
  * Jobs of this process, kept in the store so that a restart knows them. States: queued -> running -> done, failed or
@@ -80,7 +41,8 @@ interface Entry {
  */
 export class JobQueue {
   private readonly options: JobQueueOptions;
-  private readonly entries = new Map<JobId, Entry>();
+  private readonly execution: JobExecution;
+  private readonly entries = new Map<JobId, LiveJob>();
   private readonly busyLanes = new Set<string>();
   private closing = false;
   private paused: boolean;
@@ -88,8 +50,9 @@ export class JobQueue {
   /** Use `openJobQueue`. */
   constructor(options: JobQueueOptions, stored: readonly JobRecord[], paused: boolean) {
     this.options = options;
+    this.execution = new JobExecution(options);
     this.paused = paused;
-    for (const { job, payloadJson } of stored) this.entries.set(job.id, entryOf(job, payloadJson));
+    for (const { job, payloadJson } of stored) this.entries.set(job.id, liveJob(job, payloadJson));
     this.startNext();
   }
 
@@ -122,7 +85,7 @@ export class JobQueue {
       const moved = waiting[index];
       if (moved === undefined) continue;
       moved.job = { ...moved.job, order };
-      await this.persist(moved);
+      await this.execution.persist(moved);
       this.options.emit({ type: 'job', job: moved.job });
     }
   }
@@ -161,7 +124,7 @@ export class JobQueue {
     this.refuseWhenClosing();
     const entry = this.newEntry(request);
     this.entries.set(entry.job.id, entry);
-    await this.end(entry, 'failed', reason);
+    await this.execution.end(entry, 'failed', reason);
     return entry.job;
   }
 
@@ -169,7 +132,7 @@ export class JobQueue {
   async cancel(id: JobId): Promise<void> {
     const entry = this.require(id);
     entry.givesWay = false;
-    if (entry.job.state === 'queued') await this.end(entry, 'cancelled', null);
+    if (entry.job.state === 'queued') await this.execution.end(entry, 'cancelled', null);
     entry.controller?.abort(new AppError('Cancelled', 'The job was cancelled.'));
     await entry.settled;
   }
@@ -208,7 +171,7 @@ export class JobQueue {
     const order = this.nextOrder();
     const queued: Job = { ...rest, state: 'queued', error: null, finishedAtMs: null, resumable: false, order };
     await this.options.store.putJob({ job: queued, payloadJson });
-    const again = entryOf(queued, payloadJson);
+    const again = liveJob(queued, payloadJson);
     this.entries.set(id, again);
     this.options.emit({ type: 'job', job: queued });
     void this.makeWayFor(again);
@@ -229,17 +192,17 @@ export class JobQueue {
     await Promise.all(
       active.map((entry) => {
         if (entry.job.state !== 'queued') return entry.settled;
-        return this.goesOnLater(entry) ? undefined : this.end(entry, 'interrupted', null);
+        return this.goesOnLater(entry) ? undefined : this.execution.end(entry, 'interrupted', null);
       }),
     );
   }
 
   /** Whether a job that is stopped by the end of this process waits for the next one as it is. */
-  private goesOnLater({ job }: Entry): boolean {
+  private goesOnLater({ job }: LiveJob): boolean {
     return this.options.goesOn === true && this.options.runners[job.kind].background === true;
   }
 
-  private require(id: JobId): Entry {
+  private require(id: JobId): LiveJob {
     const entry = this.entries.get(id);
     if (entry !== undefined) return entry;
     throw new AppError('NotFound', 'This job is not known any more.', { detail: `job ${id}` });
@@ -258,7 +221,7 @@ export class JobQueue {
     return [...this.entries.values()].reduce((order, { job }) => Math.max(order, orderOf(job) + 1), Date.now());
   }
 
-  private newEntry({ payload, size, ...facts }: JobRequest): Entry {
+  private newEntry({ payload, size, ...facts }: JobRequest): LiveJob {
     const job: Job = {
       ...facts,
       id: asId<JobId>(randomUUID()),
@@ -270,19 +233,19 @@ export class JobQueue {
       resumable: false,
       order: this.nextOrder(),
     };
-    return entryOf(job, JSON.stringify(payload));
+    return liveJob(job, JSON.stringify(payload));
   }
 
   /** Jobs that wait, next first: those in the background behind all others. */
-  private waiting(): readonly Entry[] {
-    const behind = ({ job }: Entry): number => Number(this.options.runners[job.kind].background === true);
+  private waiting(): readonly LiveJob[] {
+    const behind = ({ job }: LiveJob): number => Number(this.options.runners[job.kind].background === true);
     return [...this.entries.values()]
       .filter(({ job }) => job.state === 'queued')
       .sort((a, b) => behind(a) - behind(b) || byOrder(a.job, b.job));
   }
 
   /** Stops what is in the background on the lane of a job that is not. */
-  private async makeWayFor({ job }: Entry): Promise<void> {
+  private async makeWayFor({ job }: LiveJob): Promise<void> {
     const { lane, background } = this.options.runners[job.kind];
     if (background === true) return;
     await this.sendBack(({ runner }) => runner.background === true && runner.lane === lane);
@@ -307,87 +270,19 @@ export class JobQueue {
       const runner = this.options.runners[entry.job.kind];
       if (this.busyLanes.has(runner.lane) || (this.paused && runner.background === true)) continue;
       this.busyLanes.add(runner.lane);
-      entry.settled = this.run(entry, runner).finally(() => {
-        this.busyLanes.delete(runner.lane);
-        this.startNext();
-      });
+      entry.settled = this.execution
+        .run(entry, (stopped) => this.stateWhenStopped(stopped))
+        .finally(() => {
+          this.busyLanes.delete(runner.lane);
+          this.startNext();
+        });
     }
   }
 
-  private async run(entry: Entry, runner: JobRunner): Promise<void> {
-    const controller = new AbortController();
-    entry.controller = controller;
-    entry.givesWay = false;
-    const meter = new ProgressMeter();
-    const events = new Throttle(this.options.eventMs ?? EVENT_MS, () => {
-      this.options.emit({ type: 'job', job: entry.job });
-    });
-    const writes = new Throttle(PERSIST_MS, () => void this.persist(entry));
-    entry.job = { ...entry.job, state: 'running' };
-    events.request();
-    writes.request();
-    const report = (progress: ProgressReport): void => {
-      if (entry.controller !== controller) return;
-      entry.job = { ...entry.job, progress: meter.observe(progress, performance.now()) };
-      events.request();
-      writes.request();
-    };
-    const [startedMs, doneBefore] = [performance.now(), entry.job.progress.done];
-    let state: JobState = 'done';
-    let failure: unknown = null;
-    try {
-      await runner.run(JSON.parse(entry.payloadJson), { jobId: entry.job.id, signal: controller.signal, report });
-    } catch (error) {
-      state = controller.signal.aborted ? this.stateWhenStopped(entry) : 'failed';
-      failure = error;
-    }
-    events.stop();
-    writes.stop();
-    entry.controller = null;
-    if (state === 'done') entry.job = { ...entry.job, progress: withSpeed(entry.job.progress, doneBefore, startedMs) };
-    await this.end(entry, state, state === 'failed' ? failure : null);
-  }
-
-  private stateWhenStopped(entry: Entry): JobState {
+  private stateWhenStopped(entry: LiveJob): JobState {
     if (this.closing) return this.goesOnLater(entry) ? 'queued' : 'interrupted';
     return entry.givesWay ? 'queued' : 'cancelled';
   }
-
-  /** Ends a job, or puts it back to those that wait. */
-  private async end(entry: Entry, state: JobState, failure: unknown): Promise<void> {
-    const { job } = entry;
-    const waits = state === 'queued';
-    entry.job = {
-      ...job,
-      state,
-      progress: { ...job.progress, perSecond: state === 'done' ? job.progress.perSecond : null, secondsLeft: null },
-      error: failure === null ? null : toErrorPayload(failure),
-      finishedAtMs: waits ? null : Date.now(),
-      resumable: !waits && state !== 'done' && this.options.runners[job.kind].resumable,
-    };
-    await this.persist(entry);
-    this.options.emit({ type: 'job', job: entry.job });
-  }
-
-  /** What the store cannot take now (full disk) is still true in memory; a restart finds the job interrupted. */
-  private async persist({ job, payloadJson }: Entry): Promise<void> {
-    try {
-      await this.options.store.putJob({ job, payloadJson });
-    } catch (error) {
-      process.stderr.write(`job ${job.id}: its state could not be stored: ${toErrorPayload(error).message}\n`);
-    }
-  }
-}
-
-/** The progress of a job that is done; one too short to be measured on the way gets its average speed. */
-function withSpeed(progress: JobProgress, doneBefore: number, startedMs: number): JobProgress {
-  const done = progress.total - doneBefore;
-  if (progress.perSecond !== null || done <= 0) return progress;
-  return { ...progress, perSecond: (1000 * done) / Math.max(1, performance.now() - startedMs) };
-}
-
-function entryOf(job: Job, payloadJson: string): Entry {
-  return { job, payloadJson, controller: null, givesWay: false, settled: Promise.resolve() };
 }
 
 /**

@@ -12,6 +12,7 @@ const queue = await openJobQueue({
     analyse: forever,
     compare: forever,
     'fine-tune': forever,
+    'make-task': forever,
     'demo-slide': forever,
     download: forever,
     extract: forever,
