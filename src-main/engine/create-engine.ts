@@ -24,6 +24,7 @@ import { SideBySideService } from './service/side-by-side-service.ts';
 import { SlideLibrary } from './service/slide-library.ts';
 import { StudyReportService } from './service/study-report-service.ts';
 import { StudyService } from './service/study-service.ts';
+import { TaskMakingService } from './service/task-making-service.ts';
 import { TissueService } from './service/tissue-service.ts';
 import { versions } from './service/versions.ts';
 import { openStore } from './store/open-store.ts';
@@ -76,7 +77,16 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     onProgress: (studyId) => emit({ type: 'study-progress', studyId }),
   });
   const fineTuning = new FineTuneService({
-    ...{ store, studies, analysis, backbones, library, worker, storeFolder: options.storeFolder, threads: options.threads },
+    ...{
+      store,
+      studies,
+      analysis,
+      backbones,
+      library,
+      worker,
+      storeFolder: options.storeFolder,
+      threads: options.threads,
+    },
     onBackbone: () => emit({ type: 'backbones-changed' }),
     onStudy: (studyId) => emit({ type: 'studies-changed', studyId }),
   });
@@ -86,6 +96,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     extraction: () => extraction,
     onChanged: (comparisonId) => emit({ type: 'comparisons-changed', comparisonId }),
   });
+  const taskMaking = new TaskMakingService({ storeFolder: options.storeFolder, grants });
   const extraction = new ExtractionService({
     ...{ store, library, tissue, backbones, device, worker },
     storeFolder: options.storeFolder,
@@ -99,6 +110,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     download: catalogue.runner,
     extract: extraction.runner,
     'fine-tune': fineTuning.runner,
+    'make-task': taskMaking.runner,
     study: studies.runner,
   };
   // A command of the command line does what it was told, and no more.
@@ -124,6 +136,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     fineTuning,
     studyReports: new StudyReportService({ store, exportsKept }),
     comparisons,
+    taskMaking,
     sideBySide,
     queue,
   };

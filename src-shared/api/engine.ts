@@ -38,6 +38,7 @@ import type {
   StudyRow,
   StudySplitting,
 } from '../model/study.ts';
+import type { MadePatchTask, TaskMakingRequest } from '../model/task-making.ts';
 
 /** What this installation is and can do; fills About, the status bar and Settings. */
 export interface AboutInfo {
@@ -319,6 +320,10 @@ export interface EngineApi {
 
   /** The patch tasks in folders (or tables) and what is wrong with them. Throws NotAllowed, NotFound, InvalidRequest. */
   checkTasks(selection: TaskSelection): Promise<readonly TaskCheck[]>;
+  /** Cuts annotated images into a patch task, as a job. Throws InvalidRequest, NotAllowed, NotFound. */
+  makeTask(request: TaskMakingRequest): Promise<{ readonly jobId: JobId }>;
+  /** What such a job of this session has made. Throws NotFound. */
+  madeTask(jobId: JobId): Promise<MadePatchTask>;
   /** Judges backbones, cut by cut, on patch tasks as a job. Throws InvalidRequest, NotAllowed, NotFound. */
   startComparison(request: ComparisonRequest): Promise<{ readonly comparisonId: ComparisonId; readonly jobId: JobId }>;
   /** Newest first. */
@@ -414,6 +419,8 @@ const METHOD_TABLE: Readonly<Record<keyof EngineApi, true>> = {
   removeStudy: true,
   compareMaps: true,
   checkTasks: true,
+  makeTask: true,
+  madeTask: true,
   startComparison: true,
   listComparisons: true,
   getComparison: true,

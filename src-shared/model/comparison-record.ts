@@ -28,6 +28,11 @@ export interface ComparisonSettings {
   readonly crossValidate: boolean;
   /** Names of tasks whose groups are no patients. */
   readonly ungrouped: readonly string[];
+  /**
+   * Where a task names no groups: a regular expression whose first bracket, found in a file name, is the group. Absent =
+   * none.
+   */
+  readonly groupPattern?: string;
 }
 
 export const DEFAULT_COMPARISON: ComparisonSettings = {
@@ -48,6 +53,8 @@ export interface TaskSelection {
   readonly grants: readonly FileGrant[];
   readonly crossValidate: boolean;
   readonly ungrouped: readonly string[];
+  /** See `ComparisonSettings`. */
+  readonly groupPattern?: string;
 }
 
 /** What was found at a place where tasks were looked for. */

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -85,6 +85,44 @@ describe('comparisons as the app makes them', () => {
     await expect(engine.api.checkTasks({ grants: foreign, crossValidate: false, ungrouped: [] })).rejects.toMatchObject(
       { code: 'NotAllowed' },
     );
+  });
+
+  it('find groups in file names, and refuse a pattern that finds none', async () => {
+    const { tasks } = request;
+    const check = (groupPattern: string) =>
+      engine.api.checkTasks({ grants: tasks, crossValidate: false, ungrouped: [], groupPattern });
+    // 000.png to 011.png: tens and ones; by ones twelve images make ten groups, each class its own ten.
+    const found = (await check('^\\d\\d(\\d)')).find(({ name }) => name === 'texture');
+    expect(found).toMatchObject({ grouped: true, reason: null });
+    expect(found?.classes.map(({ groups }) => groups)).toEqual([10, 10]);
+    await expect(check('(')).rejects.toMatchObject({ code: 'InvalidRequest' });
+    await expect(check('^\\d')).rejects.toThrow('no bracket');
+  });
+
+  it('take a task cut from annotated images, and name what gave nothing', async () => {
+    const [images, masks] = [join(folder, 'fields'), join(folder, 'masks')];
+    await mkdir(masks, { recursive: true });
+    await paintImages(images, 3, grey, 9);
+    for (const name of ['000', '001']) {
+      const mask = Uint8Array.from({ length: 256 }, (_, at) => (at % 16 < 8 ? 255 : 0));
+      await sharp(mask, { raw: { width: 16, height: 16, channels: 1 } })
+        .png()
+        .toFile(join(masks, `${name}_mask.png`));
+    }
+    const making = {
+      ...{ name: 'halves', images: engine.grant(images), annotations: engine.grant(masks), seed: 1 },
+      conversion: { kind: 'mask', sizePx: 8, stridePx: 8, threshold: 0.5 } as const,
+      ...{ mostBackground: 1, mostPerClass: 100 },
+    };
+    const { jobId } = await engine.api.makeTask(making);
+    expect(await ended(jobId)).toBe('done');
+    const made = await engine.api.madeTask(jobId);
+    expect(made).toMatchObject({ name: 'halves', patches: 8, groups: 2, classes: { negative: 4, positive: 4 } });
+    expect(made.leftOut).toEqual([{ image: '002.png', reason: 'It has no annotation of its name.' }]);
+    const [check] = await engine.api.checkTasks({ grants: [made.grant], crossValidate: false, ungrouped: [] });
+    expect(check).toMatchObject({ name: 'halves', reason: expect.stringContaining('4 images') });
+    await expect(engine.api.makeTask(making)).rejects.toThrow('already');
+    await expect(engine.api.makeTask({ ...making, name: '../up' })).rejects.toThrow('no name for a task');
   });
 
   it('keep what made them: tasks by content, backbones by content, cuts, seeds, versions, device', async () => {

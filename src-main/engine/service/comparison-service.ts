@@ -18,7 +18,7 @@ import type { EncodedImage } from '../slide/slide-source.ts';
 import type { Store } from '../store/store.ts';
 import type { CompareWork } from '../worker/compare.ts';
 import type { BackboneService } from './backbones.ts';
-import { checkedCuts, checkedSettings, checkNames } from './checked-comparison.ts';
+import { checkedCuts, checkedPattern, checkedSettings, checkNames } from './checked-comparison.ts';
 import { ComparisonFiles } from './comparison-files.ts';
 import { compareInWorker } from './comparison-worker.ts';
 import type { DeviceService } from './device-service.ts';
@@ -64,9 +64,12 @@ export class ComparisonService {
   };
 
   /** What would be compared, and what is wrong with it. Throws NotAllowed, NotFound, InvalidRequest. */
-  async check({ grants, crossValidate, ungrouped }: TaskSelection): Promise<readonly TaskCheck[]> {
+  async check({ grants, crossValidate, ungrouped, groupPattern }: TaskSelection): Promise<readonly TaskCheck[]> {
     const paths = grants.map((grant) => this.#parts.grants.redeem(grant));
-    return await checkTasksAt(paths, { crossValidate: crossValidate === true, ungrouped: ungrouped.map(String) });
+    return await checkTasksAt(paths, {
+      ...{ crossValidate: crossValidate === true, ungrouped: ungrouped.map(String) },
+      groupPattern: groupPattern ? checkedPattern(groupPattern) : null,
+    });
   }
 
   /** Keeps what is to be compared and queues it. Throws InvalidRequest, NotAllowed, NotFound. */

@@ -32,6 +32,7 @@ import type { SideBySideService } from './side-by-side-service.ts';
 import type { SlideLibrary } from './slide-library.ts';
 import type { StudyReportService } from './study-report-service.ts';
 import type { StudyService } from './study-service.ts';
+import type { TaskMakingService } from './task-making-service.ts';
 import type { TissueService } from './tissue-service.ts';
 import { HYALINE_VERSION, NOTICE, versions } from './versions.ts';
 
@@ -56,6 +57,7 @@ export interface Services {
   readonly fineTuning: FineTuneService;
   readonly studyReports: StudyReportService;
   readonly comparisons: ComparisonService;
+  readonly taskMaking: TaskMakingService;
   readonly sideBySide: SideBySideService;
   readonly queue: JobQueue;
   readonly emit: (event: EngineEvent) => void;
@@ -343,11 +345,13 @@ function runApi({ analysis, queue, store, maps, reports, emit }: Services) {
   >;
 }
 
-function comparisonApi({ comparisons, sideBySide, queue }: Services) {
+function comparisonApi({ comparisons, sideBySide, taskMaking, queue }: Services) {
   const side = ({ runId, spec }: MapSide): MapSide => ({ runId, spec: checkedSpec(spec) });
   return {
     compareMaps: (a, b) => sideBySide.compare(side(a), side(b)),
     checkTasks: (selection) => comparisons.check(selection),
+    makeTask: (request) => taskMaking.start(request, queue),
+    madeTask: async (jobId) => taskMaking.made(jobId),
     startComparison: (request) => comparisons.start(request, queue),
     listComparisons: () => comparisons.list(),
     getComparison: (id) => comparisons.get(id),
@@ -358,6 +362,8 @@ function comparisonApi({ comparisons, sideBySide, queue }: Services) {
   } satisfies Part<
     | 'compareMaps'
     | 'checkTasks'
+    | 'makeTask'
+    | 'madeTask'
     | 'startComparison'
     | 'listComparisons'
     | 'getComparison'

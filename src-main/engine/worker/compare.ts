@@ -79,8 +79,11 @@ async function compare({
   const drawn: SlideTiles[] = [];
   try {
     answer({ type: 'progress', stage: 'Reading the tasks', done: 0, total: 0 });
-    const { ungrouped, crossValidate, twins, ...judged } = settings;
-    const { tasks, skipped } = await readTasks(paths, { ungrouped, crossValidate });
+    const { ungrouped, crossValidate, twins, groupPattern, ...judged } = settings;
+    const { tasks, skipped } = await readTasks(paths, {
+      ...{ ungrouped, crossValidate },
+      groupPattern: groupPattern === undefined ? null : new RegExp(groupPattern),
+    });
     const cells: ComparisonCell[] = [];
     for (const [i, { path, mppUm }] of slides.entries()) {
       answer({ type: 'progress', stage: 'Drawing tiles of the slides', done: i, total: slides.length });

@@ -64,6 +64,7 @@ export async function openSmallEngine(folder: string, options: SmallEngineOption
       extract: runner,
       compare: runner,
       'fine-tune': runner,
+      'make-task': runner,
       analyse: runner,
       study: runner,
       'demo-slide': runner,
