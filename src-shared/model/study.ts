@@ -228,6 +228,13 @@ export interface ExternalValidation {
   readonly unlike: number | null;
 }
 
+/** What a training ran on, and why not on something faster. */
+export interface TrainedOn {
+  /** CPU, WebGPU, CUDA, ... */
+  readonly device: string;
+  readonly refused: readonly { readonly name: string; readonly reason: string }[];
+}
+
 export interface StudyOutcome {
   readonly classes: readonly string[];
   /** Null with more than two classes. */
@@ -245,6 +252,8 @@ export interface StudyOutcome {
   readonly external: readonly ExternalValidation[];
   readonly versions: Readonly<Record<string, string>>;
   readonly finishedAtMs: number;
+  /** What its heads were trained on, each once; absent where they were all trained before it was noted. */
+  readonly trainedOn?: readonly TrainedOn[];
   /** Of a fine-tuned study. */
   readonly tunedChange?: TunedChange;
 }

@@ -20,7 +20,7 @@ const inputSchema = z.object({
   resize: resizeSchema.optional(),
 });
 
-const id = <T extends string>() => z.string().transform((text) => asId<T>(text));
+const id = <T extends BackboneId | SlideId | StudyId>() => z.string().transform((text) => asId<T>(text));
 
 /** What a fine-tuned backbone says of its making. */
 const tunedSchema = z.object({

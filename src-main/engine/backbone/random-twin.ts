@@ -23,7 +23,7 @@ export function randomTwin(model: OnnxModel, seed: number): OnnxModel {
     const draw = draws.get(tensor.name);
     return draw ? redraw(tensor, draw, seed) : tensor;
   });
-  const { 'hyaline.card': _, ...metadata } = model.metadata;
+  const { 'hyaline.card': _, 'hyaline.tuned': __, ...metadata } = model.metadata;
   return { ...model, metadata, graph: { ...model.graph, initializers } };
 }
 

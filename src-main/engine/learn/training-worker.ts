@@ -65,7 +65,7 @@ export class TrainingWorker {
     request: FineTuneFile,
     train: PixelBagSet,
     validation: PixelBagSet,
-    hooks: Pick<FineTuningHooks, 'onStep' | 'signal'> = {},
+    hooks: FineTuningHooks = {},
   ): Promise<TunedFile> {
     return await this.#inTurn(async () => {
       if (hooks.signal?.aborted) throw new AppError('Cancelled', 'Fine-tuning was cancelled.');

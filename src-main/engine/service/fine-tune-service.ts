@@ -1,25 +1,39 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { access, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AppError } from '../../../src-shared/errors.ts';
+import { AppError, hasCode } from '../../../src-shared/errors.ts';
 import type { BackboneCard } from '../../../src-shared/model/backbone.ts';
-import type { FineTuneRequest } from '../../../src-shared/model/fine-tune.ts';
+import type { FineTuneForecast, FineTuneRequest, FineTuningRecord } from '../../../src-shared/model/fine-tune.ts';
 import { asId, type JobId, type SlideId, type StudyId } from '../../../src-shared/model/ids.ts';
-import type { Study, StudyOutcome, StudyPlan, StudySplit } from '../../../src-shared/model/study.ts';
-import { tileRef } from '../grid/laid-grid.ts';
+import type { Study, StudySplit } from '../../../src-shared/model/study.ts';
+import type { InferenceWorker } from '../infer/inference-worker.ts';
 import type { JobContext, JobQueue, JobRunner } from '../job/queue.ts';
-import type { FineTuneFile, TunedFile } from '../learn/fine-tune/fine-tune-file.ts';
+import type { TunedFile } from '../learn/fine-tune/fine-tune-file.ts';
 import type { PixelBag, PixelBagSet } from '../learn/fine-tune/fine-tuning.ts';
 import { topTiles } from '../learn/fine-tune/top-tiles.ts';
-import { attentionWidth, type HeadSpec } from '../learn/head-spec.ts';
-import { createDecodePool } from '../slide/decode-pool.ts';
+import type { HeadSpec } from '../learn/head-spec.ts';
 import type { BatchRegion } from '../slide/region-batch.ts';
 import type { Store, StudyHeadRecord } from '../store/store.ts';
+import { listed } from '../study/splits.ts';
 import type { AnalysisService } from './analysis.ts';
 import type { BackboneService, UsableBackbone } from './backbones.ts';
+import { forecastOf } from './fine-tune-forecast.ts';
+import {
+  checkedRequest,
+  fileOf,
+  frozenCut,
+  isUntuned,
+  noSplit,
+  planOf,
+  recordOf,
+  splitOf,
+  type TrainedStudy,
+} from './fine-tune-plan.ts';
 import type { SlideLibrary } from './slide-library.ts';
 import type { StudyService } from './study-service.ts';
 import { packWeights, unpackWeights } from './study-weights.ts';
+import { readTiles, seenTiles } from './tile-pixels.ts';
+import { tunedChange } from './tuned-change.ts';
 
 export interface FineTuneParts {
   readonly store: Store;
@@ -27,6 +41,7 @@ export interface FineTuneParts {
   readonly analysis: AnalysisService;
   readonly backbones: BackboneService;
   readonly library: SlideLibrary;
+  readonly worker: InferenceWorker;
   readonly storeFolder: string;
   /** Threads of a session; 0 = all cores. */
   readonly threads: number;
@@ -41,12 +56,13 @@ interface Payload {
   readonly resultId: StudyId;
 }
 
-type TrainedStudy = Study & { readonly outcome: StudyOutcome };
+type Started = { readonly studyId: StudyId; readonly jobId: JobId };
 
-/** Tiles that go through a network at once: what a machine with 8 GB holds of a ResNet50 at 224 px, both ways. */
-const TILES_AT_ONCE = 8;
-
-/** Top-k fine-tuning (HistoTransfer, stage 2): a study's backbone and head trained together on the slides' labels. */
+/**
+ * Top-k fine-tuning (HistoTransfer, stage 2): a study's backbone and head trained together on the slides' labels. The
+ * study it ends as is there from the start, on the backbone that is begun with, so that it can be watched, stopped and
+ * gone on with like any other.
+ */
 export class FineTuneService {
   readonly #parts: FineTuneParts;
 
@@ -60,87 +76,162 @@ export class FineTuneService {
     resumable: true,
     run: async (payload, context) => {
       const { resultId } = payload as Payload;
-      const known = await this.#parts.store.getStudy(resultId);
-      if (known === null) await this.#tune(payload as Payload, context);
-      if (known?.outcome == null) await this.#parts.studies.finish(resultId, context);
+      const { store, studies, onStudy } = this.#parts;
+      const known = { ...(payload as Payload), request: checkedRequest((payload as Payload).request) };
+      const study = (await store.getStudy(resultId)) ?? (await this.#open(known, context.jobId));
+      try {
+        if (isUntuned(study.plan)) await this.#tune(known, context);
+      } finally {
+        studies.forget(resultId);
+      }
+      if ((await studies.get(resultId)).outcome === null) await studies.finish(resultId, context);
+      await this.#keepChange(resultId, context);
+      onStudy(resultId);
     },
   };
 
   /** Throws NotFound; InvalidRequest naming what cannot be fine-tuned. */
-  async start(
-    request: FineTuneRequest,
-    queue: JobQueue,
-  ): Promise<{ readonly studyId: StudyId; readonly jobId: JobId }> {
+  async start(request: FineTuneRequest, queue: JobQueue): Promise<Started> {
+    const { checked, seed } = await this.#checked(request);
+    const payload: Payload = { request: checked, seed, resultId: asId<StudyId>(randomUUID()) };
+    await this.#open(payload, null);
+    return await this.#enqueue(payload, queue);
+  }
+
+  /** Goes on with the fine-tuning that a study comes of; null where it comes of none, or the backbone is made already. */
+  async goOn(id: StudyId, queue: JobQueue): Promise<Started | null> {
+    const { plan, jobId } = await this.#parts.studies.get(id);
+    if (plan.fineTuning === undefined || !isUntuned(plan)) return null;
+    const job = jobId === null ? null : queue.get(jobId);
+    if (job !== null && (job.state === 'queued' || job.state === 'running')) return { studyId: id, jobId: job.id };
+    if (job?.resumable) {
+      await queue.resume(job.id);
+      return { studyId: id, jobId: job.id };
+    }
+    const { studyId, fold, seed, tiles, tilesPerStep, frozenUpTo, epochs, rate, headRate } = plan.fineTuning;
+    const request = { studyId, fold, seed, tiles, tilesPerStep, frozenUpTo, epochs, rate, headRate };
+    await this.#checked(request);
+    return await this.#enqueue({ request, seed, resultId: id }, queue);
+  }
+
+  /** What it would do and take. Throws as `start`. */
+  async forecast(request: FineTuneRequest, queue: JobQueue): Promise<FineTuneForecast> {
+    const { store, worker, threads } = this.#parts;
+    const { checked, split, backbone } = await this.#checked(request);
+    const tilesOf = async (slideId: SlideId): Promise<number> => {
+      const own = (await store.listRuns(slideId)).find((run) => {
+        return run.backboneId === backbone.card.id && run.cut === backbone.cut.name && run.state === 'done';
+      });
+      return own?.tileCount ?? checked.tiles;
+    };
+    const busy = queue.list().some(({ state }) => state === 'running');
+    return await forecastOf({ request: checked, split, backbone, tilesOf, worker, threads, busy });
+  }
+
+  async #checked(request: FineTuneRequest) {
     const checked = checkedRequest(request);
     const study = await this.#trained(checked.studyId);
     const seed = checked.seed ?? study.plan.seeds[0] ?? 1;
-    checkStudy(study, checked.fold);
+    const split = splitOf(study, checked.fold);
     await this.#headOf(study, checked.fold, seed);
-    const resultId = asId<StudyId>(randomUUID());
-    const payload: Payload = { request: checked, seed, resultId };
-    const title = `${study.plan.name}, fine-tuning`;
+    const backbone = await this.#parts.backbones.use(study.plan.backboneId, study.plan.cut);
+    frozenCut(backbone, checked.frozenUpTo);
+    return { checked, study, seed, split, backbone };
+  }
+
+  /** Keeps the study that it will end as. */
+  async #open({ request, seed, resultId }: Payload, jobId: JobId | null): Promise<Study> {
+    const study = await this.#trained(request.studyId);
+    const split = splitOf(study, request.fold);
+    const backbone = await this.#parts.backbones.use(study.plan.backboneId, study.plan.cut);
+    const record = recordOf(study, request, seed, backbone, split);
+    const plan = planOf(study, record, split);
+    const opened: Study = { id: resultId, createdAtMs: Date.now(), plan, outcome: null, jobId };
+    await this.#parts.store.putStudy(opened);
+    this.#parts.onStudy(resultId);
+    return opened;
+  }
+
+  async #enqueue(payload: Payload, queue: JobQueue): Promise<Started> {
+    const { store, onStudy } = this.#parts;
+    const { resultId } = payload;
+    const { plan } = await this.#parts.studies.get(payload.request.studyId);
+    const title = `${plan.name}, fine-tuning`;
     const job = await queue.enqueue({ kind: 'fine-tune', title, slideId: null, runId: null, payload });
+    await store.putStudy({ ...(await this.#parts.studies.get(resultId)), jobId: job.id });
+    onStudy(resultId);
     return { studyId: resultId, jobId: job.id };
   }
 
   async #tune({ request, seed, resultId }: Payload, context: JobContext): Promise<void> {
+    const { backbones, studies, storeFolder, threads, onBackbone } = this.#parts;
     const study = await this.#trained(request.studyId);
-    const split = study.outcome.splits[request.fold];
-    if (split === undefined) throw noSplit(study);
+    const split = splitOf(study, request.fold);
     const head = await this.#headOf(study, request.fold, seed);
     const spec = JSON.parse(head.specJson) as HeadSpec;
-    const backbone = await this.#parts.backbones.use(study.plan.backboneId, study.plan.cut);
-    const folder = join(this.#parts.storeFolder, 'fine-tuning', resultId);
+    const backbone = await backbones.use(study.plan.backboneId, study.plan.cut);
+    const record = recordOf(study, request, seed, backbone, split);
+    const folder = join(storeFolder, 'fine-tuning', resultId);
     await mkdir(folder, { recursive: true });
-    const chosen = await this.#chooseTiles(
-      study,
-      [...split.train, ...split.validation],
-      spec,
-      head,
-      request.tiles,
-      context,
-    );
+    const chosen = await this.#chooseTiles(study, split, spec, head, record, backbone, context);
     const bags = (ids: readonly SlideId[]) => this.#pixelBags(study, ids, chosen, backbone.card, context.signal);
-    const file = fileOf(study, request, seed, spec, head, backbone, split, {
-      ...{ folder, resultId, threads: this.#parts.threads },
-    });
+    const stageOne = { spec, weights: unpackWeights(spec, head.weights) };
+    const file = fileOf(study, record, stageOne, backbone, { folder, resultId, threads });
     const total = split.train.length * request.epochs;
-    const tuned = await this.#parts.studies.trainer.fineTune(file, bags(split.train), bags(split.validation), {
+    context.report({ stage: 'Fine-tuning', done: 0, total });
+    const tuned = await studies.trainer.fineTune(file, bags(split.train), bags(split.validation), {
       signal: context.signal,
       onStep: (done) => context.report({ stage: 'Fine-tuning', done, total }),
+      onEpoch: (epoch) => studies.showEpoch(resultId, seed, epoch),
     });
-    const card = await this.#parts.backbones.import(file.outPath, {});
-    this.#parts.onBackbone();
-    await this.#keep(study, request, seed, resultId, split, card, spec, tuned, context.jobId);
+    const card = await backbones.import(file.outPath, {});
+    onBackbone();
+    await this.#keep(resultId, seed, card, spec, tuned);
     await rm(folder, { recursive: true, force: true });
   }
 
-  /** The most attended tiles of each slide, as regions, by slide. */
+  /** The most attended tiles of each slide of the training and validation parts, as regions. Slides that cannot be used are named together. */
   async #chooseTiles(
     { plan }: Study,
-    ids: readonly SlideId[],
+    split: StudySplit,
     spec: HeadSpec,
     head: StudyHeadRecord,
-    count: number,
+    { tiles }: FineTuningRecord,
+    { card }: UsableBackbone,
     context: JobContext,
   ): Promise<ReadonlyMap<SlideId, readonly BatchRegion[]>> {
-    const { store, analysis, studies } = this.#parts;
+    const { store, analysis, studies, library } = this.#parts;
     const { backboneId, cut, grid, tissue } = plan;
     const weights = unpackWeights(spec, head.weights);
+    const ids = [...split.train, ...split.validation];
     const chosen = new Map<SlideId, readonly BatchRegion[]>();
+    const refused: { readonly name: string; readonly reason: string }[] = [];
     for (const [i, slideId] of ids.entries()) {
       context.report({ stage: 'Choosing tiles', done: i, total: ids.length });
-      const run = await analysis.extractNow({ slideId, backboneId, cut, grid, tissue }, context);
-      const { attentionScores } = await studies.trainer.predict(spec, weights, await store.readFeatures(run.id));
-      const laid = await store.getGrid(run.provenance.gridId);
-      if (laid === null) throw new AppError('NotFound', 'The tile grid of a slide no longer exists.');
-      const regions = topTiles(attentionScores, count).map((index) => {
-        const { x0Px, y0Px, sizeLevel0Px } = tileRef(laid, index);
-        return { x0Px, y0Px, widthLevel0Px: sizeLevel0Px, heightLevel0Px: sizeLevel0Px };
-      });
-      chosen.set(slideId, regions);
+      try {
+        // Its pixels are needed in every epoch: a file that is gone shows now, also where it is still open.
+        const { path } = await library.record(slideId);
+        await access(path).catch((cause) => {
+          throw new AppError('SlideMoved', 'Its file is not where it was.', { detail: path, cause });
+        });
+        await library.source(slideId);
+        const run = await analysis.extractNow({ slideId, backboneId, cut, grid, tissue }, context);
+        const { attentionScores } = await studies.trainer.predict(spec, weights, await store.readFeatures(run.id));
+        const laid = await store.getGrid(run.provenance.gridId);
+        if (laid === null) throw new AppError('NotFound', 'The tile grid of a slide no longer exists.');
+        chosen.set(slideId, seenTiles(laid, topTiles(attentionScores, tiles), card.input));
+      } catch (error) {
+        if (context.signal.aborted || !(error instanceof AppError) || error.code === 'Cancelled') throw error;
+        const row = plan.rows.find((candidate) => candidate.slideId === slideId);
+        refused.push({ name: row?.slideName || slideId.slice(0, 12), reason: error.message });
+      }
     }
-    return chosen;
+    if (refused.length === 0) return chosen;
+    throw new AppError('InvalidRequest', `These slides cannot be read: ${listed(refused.map(({ name }) => name))}.`, {
+      advice:
+        'Fine-tuning needs their pixels. Put the files back where they were, or open them from where they are now.',
+      detail: refused.map(({ name, reason }) => `${name}: ${reason}`).join('\n'),
+    });
   }
 
   /** Pixels of the chosen tiles, read when a step needs them. */
@@ -157,54 +248,58 @@ export class FineTuneService {
       get: async (index): Promise<PixelBag> => {
         const slideId = ids[index] ?? asId<SlideId>('');
         const regions = chosen.get(slideId) ?? [];
-        await this.#parts.library.source(slideId);
-        const { path } = await this.#parts.library.record(slideId);
-        const output = new SharedArrayBuffer(regions.length * input.widthPx * input.heightPx * 3);
-        const pool = createDecodePool({ slidePath: path, workers: 1 });
-        try {
-          const size = { outWidthPx: input.widthPx, outHeightPx: input.heightPx };
-          await pool.readRegions({ regions, ...size, output, offset: 0 }, signal);
-        } finally {
-          await pool.close();
-        }
-        return { pixels: new Uint8Array(output), label: labels.get(slideId) ?? 0 };
+        const pixels = await readTiles(this.#parts.library, slideId, regions, input, signal).catch((error) => {
+          if (signal.aborted || !(error instanceof AppError)) throw error;
+          const { code, message, advice, detail } = error;
+          const name = plan.rows.find((row) => row.slideId === slideId)?.slideName || slideId.slice(0, 12);
+          throw new AppError(code, `${name}: ${message}`, { advice, detail, cause: error });
+        });
+        return { pixels: new Uint8Array(pixels), label: labels.get(slideId) ?? 0 };
       },
     };
   }
 
-  /** Keeps the result as a study of its own on the new backbone: one split, one head, judged like any other. */
+  /** Puts the study on its new backbone, with the head that was trained with it. */
   async #keep(
-    study: TrainedStudy,
-    request: FineTuneRequest,
+    id: StudyId,
     seed: number,
-    resultId: StudyId,
-    split: StudySplit,
     card: BackboneCard,
     spec: HeadSpec,
     { head, bestEpoch, history }: TunedFile,
-    jobId: JobId,
   ): Promise<void> {
-    const { store, onStudy } = this.#parts;
-    const named = new Set([...split.train, ...split.validation, ...split.test]);
-    const plan: StudyPlan = {
-      ...study.plan,
-      name: `${study.plan.name}, fine-tuned on split ${request.fold + 1}`,
-      rows: study.plan.rows.filter(({ slideId }) => named.has(slideId)),
-      backboneId: card.id,
-      cut: card.defaultCut,
-      splitting: { kind: 'given', from: `split ${request.fold + 1} of ${study.plan.name}`, splits: [split] },
-      seeds: [seed],
-      epochs: request.epochs,
-      rate: request.rate,
-    };
-    await store.putStudy({ id: resultId, createdAtMs: Date.now(), plan, outcome: null, jobId });
+    const { store, studies, onStudy } = this.#parts;
+    const study = await studies.get(id);
     await store.putStudyHead({
-      ...{ studyId: resultId, fold: 0, seed, bestEpoch },
+      ...{ studyId: id, fold: 0, seed, bestEpoch },
       specJson: JSON.stringify(spec),
       historyJson: JSON.stringify(history),
       weights: packWeights(head),
     });
-    onStudy(resultId);
+    await store.putStudy({ ...study, plan: { ...study.plan, backboneId: card.id, cut: card.defaultCut } });
+    onStudy(id);
+  }
+
+  /** What became of the layers; left out where the former backbone is no longer here. */
+  async #keepChange(id: StudyId, context: JobContext): Promise<void> {
+    const { store, studies, backbones, library, worker, threads } = this.#parts;
+    const study = await studies.get(id);
+    const { outcome, plan } = study;
+    if (outcome === null || plan.fineTuning === undefined || outcome.tunedChange !== undefined) return;
+    const before = await backbones.use(plan.fineTuning.from, null).catch((error: unknown) => {
+      if (hasCode(error, 'NotFound')) return null;
+      throw error;
+    });
+    if (before === null) return;
+    const after = await backbones.use(plan.backboneId, null);
+    const change = await tunedChange({ store, library, worker, threads }, before, after, outcome, context);
+    const now = await studies.get(id);
+    if (change === null || now.outcome === null) return;
+    await store.putStudy({ ...now, outcome: { ...now.outcome, tunedChange: change } });
+  }
+
+  /** Lets go of what is kept of a fine-tuning under way: when its study is removed. */
+  async forget(id: StudyId): Promise<void> {
+    await rm(join(this.#parts.storeFolder, 'fine-tuning', id), { recursive: true, force: true });
   }
 
   async #trained(id: StudyId): Promise<TrainedStudy> {
@@ -224,90 +319,4 @@ export class FineTuneService {
       advice: `There are: ${seeds.join(', ')}.`,
     });
   }
-}
-
-function noSplit({ outcome }: TrainedStudy): AppError {
-  return new AppError('InvalidRequest', 'This study has no such split.', {
-    advice: `Its splits are 1 to ${outcome.splits.length}.`,
-  });
-}
-
-function checkedRequest(request: FineTuneRequest): FineTuneRequest {
-  const { fold, tiles, tilesPerStep, epochs, rate, seed } = request;
-  const whole = (value: number, low: number, high: number): boolean =>
-    Number.isInteger(value) && value >= low && value <= high;
-  const refuse = (message: string): never => {
-    throw new AppError('InvalidRequest', message);
-  };
-  if (!whole(fold, 0, 10_000)) refuse('A split is named by its number.');
-  if (seed !== null && !Number.isInteger(seed)) refuse('A seed is a whole number.');
-  if (!whole(tiles, 1, 100_000)) refuse('Choose at least one tile of each slide.');
-  if (tilesPerStep !== null && !whole(tilesPerStep, 1, tiles)) refuse('A step takes from one to all chosen tiles.');
-  if (!whole(epochs, 1, 1000)) refuse('Fine-tuning takes 1 to 1000 epochs.');
-  if (!(rate >= 0 && rate <= 1)) refuse('The learning rate lies between 0 and 1.');
-  return { studyId: request.studyId, fold, seed, tiles, tilesPerStep, epochs, rate };
-}
-
-/** Throws InvalidRequest for a study without pixels or without attention. */
-function checkStudy(study: TrainedStudy, fold: number): void {
-  const { plan, outcome } = study;
-  if (outcome.splits[fold] === undefined) throw noSplit(study);
-  if (attentionWidth(plan.pooling) === 0) {
-    throw new AppError('InvalidRequest', 'This study pools without attention, so no tiles stand out.', {
-      advice: 'Train it with attention pooling first.',
-    });
-  }
-  if (plan.rows.some(({ runId }) => runId !== null)) {
-    throw new AppError('InvalidRequest', 'The features of this study were imported: there are no pixels to train on.', {
-      advice: 'Make a study of the slides themselves.',
-    });
-  }
-}
-
-interface Surroundings {
-  readonly folder: string;
-  readonly resultId: StudyId;
-  readonly threads: number;
-}
-
-function fileOf(
-  study: TrainedStudy,
-  request: FineTuneRequest,
-  seed: number,
-  spec: HeadSpec,
-  head: StudyHeadRecord,
-  { card, cut, modelPath }: UsableBackbone,
-  split: StudySplit,
-  { folder, resultId, threads }: Surroundings,
-): FineTuneFile {
-  const { plan, outcome } = study;
-  const { epochs, rate, tiles, tilesPerStep, fold } = request;
-  const labelOf = new Map(plan.rows.map(({ slideId, label }) => [slideId, label]));
-  const counts = outcome.classes.map((name) => split.train.filter((id) => labelOf.get(id) === name).length);
-  const balanced = counts.map((count) => split.train.length / (outcome.classes.length * Math.max(1, count)));
-  const slides = `${split.train.length} slides of "${plan.name}" (split ${fold + 1}, seed ${seed})`;
-  return {
-    ...{ modelPath, card, outPath: join(folder, 'tuned.onnx') },
-    tuning: {
-      ...{ cut, input: card.input, inputName: card.inputName, head: spec, rate, epochs, tilesPerStep, seed, threads },
-      headWeights: unpackWeights(spec, head.weights),
-      keepBestBy: plan.keepBestBy,
-      classWeights: plan.balanceClasses ? balanced : outcome.classes.map(() => 1),
-      tilesAtOnce: TILES_AT_ONCE,
-      checkpointPath: join(folder, 'state'),
-      checkpointKey: resultId,
-    },
-    described: {
-      name: `${card.name}@${cut.name}-tuned-${resultId.slice(0, 8)}`,
-      // It began as what the card says; only random weights are none any more once they have learned from tissue.
-      origin: card.origin === 'random' ? 'histology' : card.origin,
-      method: `${card.method}; then fine-tuned end to end on slide labels: ${tiles} most attended tiles of ${slides}, Adam ${rate}, ${epochs} epochs, norms frozen`,
-      source: `fine-tuned from ${card.name} (${card.id.slice(0, 12)}); its training and validation slides are no test of it`,
-      trainedMpp: plan.grid.mpp,
-    },
-    record: {
-      ...{ fromBackbone: card.id, cut: cut.name, studyId: study.id, study: plan.name, fold, seed, tiles, tilesPerStep },
-      ...{ epochs, rate, trainSlides: split.train, validationSlides: split.validation },
-    },
-  };
 }

@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import { type ErrorPayload, toErrorPayload } from '../../../src-shared/errors.ts';
+import { type ErrorPayload, fromErrorPayload, toErrorPayload } from '../../../src-shared/errors.ts';
 import { type BagPrediction, HeadEvaluator, type HeadWeights } from '../learn/evaluate-head.ts';
 import { type FineTuneFile, fineTuneFile, type TunedFile } from '../learn/fine-tune/fine-tune-file.ts';
 import type { PixelBag } from '../learn/fine-tune/fine-tuning.ts';
@@ -73,7 +73,7 @@ function deliver(command: Extract<TrainCommand, { type: 'bag' | 'no-bag' }>): vo
   const asked = waiting.get(key);
   waiting.delete(key);
   if (command.type === 'bag') asked?.resolve(command.bag);
-  else asked?.reject(new Error(command.error.message, { cause: command.error }));
+  else asked?.reject(fromErrorPayload(command.error));
 }
 
 /** Bags come from the thread that holds the store, one at a time. */
@@ -111,7 +111,11 @@ async function fineTune(command: Extract<TrainCommand, { type: 'fine-tune' }>): 
       command.request,
       remoteBags<PixelBag>('train', command.trainCount),
       remoteBags<PixelBag>('validation', command.validationCount),
-      { onStep: (done) => answer({ type: 'step', done }), signal: cancel.signal },
+      {
+        onStep: (done) => answer({ type: 'step', done }),
+        onEpoch: (record) => answer({ type: 'epoch', record }),
+        signal: cancel.signal,
+      },
     );
     answer({ type: 'tuned', id: command.id, tuned });
   } catch (error) {

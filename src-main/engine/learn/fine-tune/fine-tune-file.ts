@@ -9,13 +9,14 @@ import { withValues } from '../step-runner.ts';
 import type { EpochRecord } from '../train-head.ts';
 import { fineTune } from './fine-tune.ts';
 import type { FineTuning, FineTuningHooks, PixelBagSet } from './fine-tuning.ts';
+import { constantsAsInitializers } from './plain-graph.ts';
 
 export interface FineTuneFile {
   readonly modelPath: string;
   readonly card: BackboneCard;
   readonly tuning: FineTuning;
   /** What the new backbone's card says instead of the old one's. */
-  readonly described: Pick<BackboneCard, 'name' | 'origin' | 'method' | 'source' | 'trainedMpp'>;
+  readonly described: Pick<BackboneCard, 'name' | 'origin' | 'method' | 'source' | 'trainedMpp' | 'tuned'>;
   /** What it was trained on and how, kept in the file's metadata under `hyaline.tuned`. */
   readonly record: Readonly<Record<string, unknown>>;
   /** Where the new backbone is written. */
@@ -48,7 +49,7 @@ export async function fineTuneFile(
     validation,
     hooks,
   );
-  const cut = decodeModel(await makeCutModel({ modelPath, card }, tuning.cut));
+  const cut = constantsAsInitializers(decodeModel(await makeCutModel({ modelPath, card }, tuning.cut)));
   const tuned: OnnxModel = withValues(cut, encoder);
   const said = { ...(JSON.parse(cut.metadata[CARD_KEY] ?? '{}') as Readonly<Record<string, unknown>>), ...described };
   const metadata = {

@@ -55,7 +55,8 @@ function slides(count: number, tiles: number): PixelBagSet {
 }
 
 const tuning = (changes: Partial<FineTuning> = {}): FineTuning => ({
-  ...{ cut, input, inputName, head, headWeights: stageOne(), rate: 1e-3, epochs: 2, keepBestBy: 'loss' },
+  ...{ cut, input, inputName, head, headWeights: stageOne(), rate: 1e-3, headRate: 1e-3 },
+  ...{ frozenUpTo: null, epochs: 2, keepBestBy: 'loss' },
   ...{ classWeights: [1, 1], tilesPerStep: null, tilesAtOnce: 100, seed: 5, threads: 1 },
   ...{ checkpointPath: null, checkpointKey: 'test' },
   ...changes,
@@ -83,7 +84,12 @@ describe('the chosen tiles', () => {
 
 describe('fine-tuning', () => {
   it('begins with the weights of stage 1, every one of them', async () => {
-    const { encoder, head: tuned } = await fineTune(model, tuning({ rate: 0, epochs: 1 }), slides(2, 2), slides(2, 2));
+    const { encoder, head: tuned } = await fineTune(
+      model,
+      tuning({ rate: 0, headRate: 0, epochs: 1 }),
+      slides(2, 2),
+      slides(2, 2),
+    );
     const constants = constantsOf(model);
     for (const [name, values] of encoder) expect(values, name).toEqual(constants.get(name));
     expect(new Map(tuned)).toEqual(stageOne());
@@ -105,8 +111,8 @@ describe('fine-tuning', () => {
   it('gives the same whether tiles go through together or in parts, in training and in judging', async () => {
     const [train, validation] = [slides(2, 5), slides(1, 5)];
     const [whole, parts] = [
-      await fineTune(model, tuning({ rate: 1e-5, epochs: 1 }), train, validation),
-      await fineTune(model, tuning({ rate: 1e-5, epochs: 1, tilesAtOnce: 2 }), train, validation),
+      await fineTune(model, tuning({ rate: 1e-5, headRate: 1e-5, epochs: 1 }), train, validation),
+      await fineTune(model, tuning({ rate: 1e-5, headRate: 1e-5, epochs: 1, tilesAtOnce: 2 }), train, validation),
     ];
     expect(furthest(parts.encoder, whole.encoder)).toBeLessThan(2e-6);
     expect(parts.history[0]?.trainLoss).toBeCloseTo(whole.history[0]?.trainLoss ?? 0, 5);

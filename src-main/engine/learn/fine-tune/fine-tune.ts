@@ -6,7 +6,7 @@ import type { TrainingStepOptions } from '../../graph/optimise/step-options.ts';
 import { buildTiledStep } from '../../graph/optimise/tiled-step.ts';
 import { buildTrainingStep } from '../../graph/optimise/training-step.ts';
 import { Preprocessor } from '../../infer/preprocess.ts';
-import { loadRuntime, type Runtime } from '../../infer/runtime.ts';
+import { isOutOfMemory, loadRuntime, type Runtime, runFailure } from '../../infer/runtime.ts';
 import { HEAD } from '../head-graph.ts';
 import { embeddingWidths, NO_REGULARISERS } from '../head-spec.ts';
 import type { Feeds } from '../moving-tensor.ts';
@@ -17,6 +17,7 @@ import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import type { FineTuned, FineTuning, FineTuningHooks, PixelBagSet } from './fine-tuning.ts';
 import { inHead, type JoinedModel, joinModels } from './joined-model.ts';
 import { NetworkEvaluator } from './network-evaluator.ts';
+import { plainGraph } from './plain-graph.ts';
 
 /**
  * Stage 2 of HistoTransfer (Sharma et al., arXiv 2106.07068, and its code): encoder and head of stage 1 are trained
@@ -24,7 +25,7 @@ import { NetworkEvaluator } from './network-evaluator.ts';
  * not change). Keeps the weights of the best validation epoch; a stopped training goes on after its last whole epoch and
  * ends as an uninterrupted one. Blocks its thread while a step runs: worker threads only.
  *
- * @throws AppError Cancelled; InvalidRequest for a network that cannot be trained, with the operator in the detail.
+ * @throws AppError Cancelled; DeviceFailed where memory runs out; InvalidRequest for a network that cannot be trained, with the operator in the detail.
  */
 export async function fineTune(
   backbone: OnnxModel,
@@ -33,12 +34,26 @@ export async function fineTune(
   validation: PixelBagSet,
   hooks: FineTuningHooks = {},
 ): Promise<FineTuned> {
-  const tuner = await Tuner.open(backbone, tuning);
+  let tuner: Tuner | null = null;
   try {
+    tuner = await Tuner.open(backbone, tuning);
     return await tuner.run(train, validation, hooks);
+  } catch (cause) {
+    throw trainingFailure(cause);
   } finally {
-    await tuner.close();
+    await tuner?.close();
   }
+}
+
+/** What a step that could not be computed means to the user. */
+function trainingFailure(cause: unknown): unknown {
+  const failure = cause instanceof AppError ? cause : runFailure(cause);
+  if (!isOutOfMemory(failure)) return failure;
+  return new AppError('DeviceFailed', 'There is not enough memory to train this backbone.', {
+    advice: 'Keep more of the backbone as it is, take fewer tiles of each slide, or close other programs.',
+    detail: failure.detail,
+    cause,
+  });
 }
 
 const ENCODER = 'encoder';
@@ -55,7 +70,8 @@ class Tuner {
 
   static async open(backbone: OnnxModel, tuning: FineTuning): Promise<Tuner> {
     const { head, headWeights, tilesAtOnce, threads, seed } = tuning;
-    const joined = joinModels(backbone, tuning, { spec: head, weights: headWeights, regularisers: NO_REGULARISERS });
+    const plain = await plainGraph(backbone, tuning.input, tuning.inputName);
+    const joined = joinModels(plain, tuning, { spec: head, weights: headWeights, regularisers: NO_REGULARISERS });
     const options: TrainingStepOptions = {
       ...{ model: joined.model, loss: joined.loss, optimiser: ADAM, clipNorm: null, watch: [], inputDims: {} },
       groups: [
@@ -125,8 +141,8 @@ class Tuner {
   }
 
   async #epoch(bags: PixelBagSet, epoch: number, { signal, onStep }: FineTuningHooks): Promise<number> {
-    const { seed, rate, tilesAtOnce } = this.#tuning;
-    const rates = { [ENCODER]: rate, [HEAD_GROUP]: rate };
+    const { seed, rate, headRate, tilesAtOnce } = this.#tuning;
+    const rates = { [ENCODER]: rate, [HEAD_GROUP]: headRate };
     let [total, done] = [0, 0];
     for (const index of shuffled(bags.count, new RandomStream(seed, `slides of epoch ${epoch}`))) {
       if (signal?.aborted) throw new AppError('Cancelled', 'Fine-tuning was cancelled.');

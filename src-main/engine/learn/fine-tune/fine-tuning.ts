@@ -19,12 +19,16 @@ export interface PixelBagSet {
 
 export interface FineTuning {
   readonly cut: CutPoint;
+  /** A cut in front of `cut`: it and all before it stays as it is; null = everything is trained. */
+  readonly frozenUpTo: CutPoint | null;
   readonly input: InputSpec;
   readonly inputName: string;
   readonly head: HeadSpec;
   /** The head of stage 1, copied. */
   readonly headWeights: HeadWeights;
   readonly rate: number;
+  /** Learning rate of the head. */
+  readonly headRate: number;
   readonly epochs: number;
   readonly keepBestBy: 'loss' | 'accuracy';
   readonly classWeights: readonly number[];

@@ -1,6 +1,6 @@
 import { AppError } from '../../../../src-shared/errors.ts';
 import type { CutPoint, InputSpec } from '../../../../src-shared/model/backbone.ts';
-import { cutModel } from '../../graph/cut.ts';
+import { ancestorNodes, cutModel, namesRead } from '../../graph/cut.ts';
 import { ELEMENT, type GraphNode, type OnnxModel } from '../../graph/model.ts';
 import type { HeadWeights } from '../evaluate-head.ts';
 import { HEAD, trainingGraph } from '../head-graph.ts';
@@ -26,20 +26,29 @@ export interface JoinedModel {
   readonly loss: string;
 }
 
+/** What of a network becomes the encoder, and what of it is not trained. */
+export interface Encoder {
+  readonly cut: CutPoint;
+  readonly frozenUpTo: CutPoint | null;
+  readonly input: InputSpec;
+  readonly inputName: string;
+}
+
 /**
  * Puts a trained head behind the network that made its features (HistoTransfer, stage 2): one graph from the images of
  * a bag to the loss of its slide. All weights are those of stage 1.
  *
- * @throws AppError InvalidRequest for a network written in an older operator set than the gradients are.
+ * @throws AppError InvalidRequest for a network written in an older operator set than the gradients are, and where nothing
+ * is left to train.
  */
 export function joinModels(
   backbone: OnnxModel,
-  { cut, input, inputName }: { readonly cut: CutPoint; readonly input: InputSpec; readonly inputName: string },
+  { cut, frozenUpTo, input, inputName }: Encoder,
   head: { readonly spec: HeadSpec; readonly weights: HeadWeights; readonly regularisers: HeadRegularisers },
 ): JoinedModel {
   if ((backbone.opsets[''] ?? 0) < OLDEST_OPSET) {
     throw new AppError('InvalidRequest', 'This backbone is written for an old version of ONNX and cannot be trained.', {
-      advice: `Export it again with operator set ${OLDEST_OPSET} or newer.`,
+      advice: `Export it again with operator set ${OLDEST_OPSET} or newer; 13 to 15 do where BatchNormalization has one output.`,
     });
   }
   const encoder = withImages(
@@ -47,12 +56,9 @@ export function joinModels(
     input,
     inputName,
   );
-  const encoderWeights = trainableWeights(encoder);
-  if (encoderWeights.length === 0) {
-    throw new AppError('InvalidRequest', 'No trainable weights were found in this backbone.', {
-      advice: 'Weights in half precision or quantised ones cannot be trained: import the original.',
-    });
-  }
+  const all = trainableWeights(encoder);
+  const encoderWeights = frozenUpTo === null ? all : withoutFrozen(all, encoder, frozenUpTo);
+  if (encoderWeights.length === 0) throw nothingToTrain(all.length > 0 ? (frozenUpTo?.name ?? '') : null, cut.name);
   const graph = trainingGraph(head.spec, head.regularisers);
   const renamed = inFrontOf(withValues(graph.model, head.weights));
   const inputs = renamed.graph.inputs.filter(({ name }) => name !== ENCODED);
@@ -68,6 +74,23 @@ export function joinModels(
     },
   };
   return { model, encoder, encoderWeights, headWeights: graph.parameters.map(inHead), loss: inHead(HEAD.loss) };
+}
+
+/** The weights that nothing up to and including the cut reads. */
+function withoutFrozen(weights: readonly string[], { graph }: OnnxModel, { tensor }: CutPoint): readonly string[] {
+  const frozen = new Set(ancestorNodes(graph, [tensor]).flatMap(namesRead));
+  return weights.filter((name) => !frozen.has(name));
+}
+
+function nothingToTrain(frozenUpTo: string | null, cut: string): AppError {
+  if (frozenUpTo !== null) {
+    return new AppError('InvalidRequest', `Nothing is left to train between ${frozenUpTo} and ${cut}.`, {
+      advice: 'Keep less of the backbone as it is, or train all of it.',
+    });
+  }
+  return new AppError('InvalidRequest', 'No trainable weights were found in this backbone.', {
+    advice: 'Weights in half precision or quantised ones cannot be trained: import the original.',
+  });
 }
 
 /** The network with images in any number, of the size its card says. */

@@ -1,6 +1,13 @@
 import type { InputSpec } from '../../../../src-shared/model/backbone.ts';
 import { ancestorNodes } from '../../graph/cut.ts';
-import { ELEMENT, floatTensor, type GraphNode, type GraphTensor, int64Tensor, type OnnxModel } from '../../graph/model.ts';
+import {
+  ELEMENT,
+  floatTensor,
+  type GraphNode,
+  type GraphTensor,
+  int64Tensor,
+  type OnnxModel,
+} from '../../graph/model.ts';
 import { encodeModel } from '../../graph/proto.ts';
 import { loadRuntime, openSession, runFailure } from '../../infer/runtime.ts';
 
@@ -110,7 +117,7 @@ async function valuesOf(
   { layout, heightPx, widthPx }: InputSpec,
   inputName: string,
 ): Promise<ReadonlyMap<string, Numbers>[]> {
-  const outputs = names.map((name, i) => ({ name: `hyaline.numbers.${i}`, elementType: ELEMENT.int64, dims: null }));
+  const outputs = names.map((_, i) => ({ name: `hyaline.numbers.${i}`, elementType: ELEMENT.int64, dims: null }));
   const cast = names.map((name, i): GraphNode => {
     const output = `hyaline.numbers.${i}`;
     const attributes = { to: { kind: 'int', value: ELEMENT.int64 } } as const;

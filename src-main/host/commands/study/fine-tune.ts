@@ -17,6 +17,8 @@ interface FineTuneOptions {
   readonly perStep?: number;
   readonly epochs: number;
   readonly rate: number;
+  readonly headRate?: number;
+  readonly keep?: string;
 }
 
 export function fineTuneCommand(finish: Finish): Command {
@@ -33,7 +35,9 @@ export function fineTuneCommand(finish: Finish): Command {
     .option('--k <number>', 'most attended tiles of each slide', numberWithin(1, 100_000, 'integer'), tiles)
     .option('--per-step <number>', 'of those, tiles drawn anew for each step', numberWithin(1, 100_000, 'integer'))
     .option('--epochs <number>', 'passes over the training part', numberWithin(1, 1000, 'integer'), epochs)
+    .option('--keep <cut>', "cut in front of the study's: it and everything before it stays as it is")
     .option('--rate <number>', "Adam's learning rate", numberWithin(0, 1), rate)
+    .option('--head-rate <number>', 'that of the head, where it is another', numberWithin(0, 1))
     .option(...STORE_OPTION)
     .option('--threads <number>', 'threads for the model; 0 = all cores', numberWithin(0, 1024, 'integer'), 0);
   return runs<FineTuneOptions>(command, finish, fineTune);
@@ -46,14 +50,15 @@ async function fineTune(
   terminal: Terminal,
   [named = '']: readonly string[],
 ): Promise<number> {
-  const { fold, seed = null, k, perStep = null, epochs, rate } = options;
+  const { fold, seed = null, k, perStep = null, epochs, rate, headRate = null, keep = null } = options;
   return await withEngine(
     options.store,
     (engine) =>
       abortOnSignal(async (signal) => {
         const study = await findStudy(engine, named);
         const { studyId, jobId } = await engine.api.fineTuneStudy({
-          ...{ studyId: study.id, fold: fold - 1, seed, tiles: k, tilesPerStep: perStep, epochs, rate },
+          ...{ studyId: study.id, fold: fold - 1, seed, tiles: k, tilesPerStep: perStep },
+          ...{ frozenUpTo: keep, epochs, rate, headRate },
         });
         const bar = terminal.progress(`${study.plan.name}, fine-tuning`);
         await awaitJob(engine, jobId, ({ progress }) => bar.update(progress), signal).finally(() => bar.stop());
