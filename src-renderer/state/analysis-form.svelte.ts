@@ -103,6 +103,21 @@ class AnalysisForm {
     this.matchBackbone();
   }
 
+  /** Everything as an earlier analysis or study had it; a backbone that was removed is left unchosen. */
+  take({ backboneId, cut, grid, tissue }: Omit<AnalysisRequest, 'slideId'>): void {
+    const card = backbones.get(backboneId);
+    if (card) {
+      this.choose(card);
+      this.cut = cut;
+    }
+    this.mpp = grid.mpp;
+    this.tileUm = grid.tileUm;
+    this.overlap = 1 - grid.strideUm / grid.tileUm;
+    this.minTissueFraction = grid.minTissueFraction;
+    this.usePreset({ params: tissue });
+    this.minSharpness = tissue.minSharpness ?? null;
+  }
+
   /** The tile that fills the backbone's input at this resolution without resizing. */
   matchBackbone(): void {
     if (this.card) this.tileUm = Number((this.card.input.widthPx * this.mpp).toFixed(3));

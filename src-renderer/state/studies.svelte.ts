@@ -51,6 +51,13 @@ class Studies {
     return id;
   }
 
+  /** Changes a study that is not trained. */
+  async update(id: StudyId, plan: StudyPlan): Promise<StudyId> {
+    await engine.updateStudy(id, plan);
+    await this.load();
+    return id;
+  }
+
   /** Throws InvalidRequest where the two studies share slides or patients. */
   async validate(id: StudyId, otherId: StudyId): Promise<void> {
     await engine.validateStudy(id, otherId);

@@ -23,6 +23,8 @@ export interface LabelledSlide {
   readonly label: string;
   /** Empty where the table names none. */
   readonly site: string;
+  /** Cells of the other columns that are not empty, by column name; absent = none. */
+  readonly columns?: Readonly<Record<string, string>>;
 }
 
 export interface MatchedLabels {
@@ -115,7 +117,7 @@ export function matchLabels(
     if (slide === undefined) unknown.add(written);
     else if (found.length > 1) ambiguous.add(written);
     else {
-      const row = { slideId: slide.id, slideName: slide.name, ...valuesOf(cells, columns) };
+      const row = { slideId: slide.id, slideName: slide.name, ...valuesOf(table.header, cells, columns) };
       const known = rows.get(slide.id);
       if (known === undefined) rows.set(slide.id, row);
       else if (known.label !== row.label || known.patient !== row.patient) contradicted.add(written);
@@ -129,11 +131,21 @@ export function matchLabels(
   };
 }
 
-const valuesOf = (cells: readonly string[], { patient, label, site }: LabelColumns) => ({
-  patient: cells[patient] ?? '',
-  label: cells[label] ?? '',
-  site: cells[site] ?? '',
-});
+/** Row numbers that pandas writes say nothing. */
+const ROW_NUMBER = /^(unnamed:.*)?$/i;
+
+function valuesOf(header: readonly string[], cells: readonly string[], { slide, patient, label, site }: LabelColumns) {
+  const others = header.flatMap((name, i) => {
+    const value = cells[i] ?? '';
+    return [slide, patient, label, site].includes(i) || ROW_NUMBER.test(name) || value === '' ? [] : [[name, value]];
+  });
+  return {
+    patient: cells[patient] ?? '',
+    label: cells[label] ?? '',
+    site: cells[site] ?? '',
+    ...(others.length > 0 && { columns: Object.fromEntries(others) as Record<string, string> }),
+  };
+}
 
 type NamedSlide = { readonly id: SlideId; readonly name: string };
 

@@ -13,7 +13,8 @@ export async function plannedStudy(
   plan: StudyPlan,
   files: readonly { readonly name: string; readonly text: string }[],
 ): Promise<PlannedStudy> {
-  if (plan.splitting.kind !== 'given') return { plan, audit: await engine.auditStudy(plan), unknown: [] };
+  if (plan.splitting.kind !== 'given' || files.length === 0)
+    return { plan, audit: await engine.auditStudy(plan), unknown: [] };
   const { splitting, unknown } = await engine.readStudySplits(files, plan.rows);
   const matched = { ...plan, splitting };
   return { plan: matched, audit: await engine.auditStudy(matched), unknown };

@@ -1,15 +1,18 @@
-import type { SlideId } from '../../../src-shared/model/ids.ts';
+import { asId, type BackboneId, type SlideId, type StudyId } from '../../../src-shared/model/ids.ts';
 import type { TissueParams } from '../../../src-shared/model/run.ts';
 import {
   DEFAULT_STUDY_TRAINING,
+  NOT_STEADIED,
   type PoolingName,
   type Study,
   type StudyPlan,
   type StudySplitting,
+  type StudySteadying,
 } from '../../../src-shared/model/study.ts';
 import { presetOfPlan, trainingPreset } from '../../../src-shared/model/training-preset.ts';
 import { analysisForm } from '../../state/analysis-form.svelte.ts';
 import { displayName, library } from '../../state/library.svelte.ts';
+import { featureFiles } from './feature-files.svelte.ts';
 import {
   emptyTable,
   guessColumns,
@@ -29,6 +32,10 @@ export type RowEdit = Partial<Pick<LabelledSlide, 'label' | 'patient' | 'site'>>
 class StudyForm {
   name = $state('');
   text = $state('');
+  /** Where features come from: a backbone extracts them, or they are files, or a study it is made from has them. */
+  source = $state<'backbone' | 'files' | 'kept'>('backbone');
+  /** The study whose plan is being changed; null = a new one is made. */
+  editing = $state.raw<StudyId | null>(null);
   pooling = $state<PoolingName>(DEFAULT_STUDY_TRAINING.pooling);
   gated = $state(DEFAULT_STUDY_TRAINING.gated);
   splitKind = $state<StudySplitting['kind']>('folds');
@@ -65,13 +72,26 @@ class StudyForm {
 
   readonly table = $derived(parseTable(this.text));
   readonly columns: LabelColumns = $derived(this.#columns ?? guessColumns(this.table.header));
-  readonly matched = $derived(matchLabels(this.table, this.columns, library.slides));
+  /** Slides the table may name. */
+  readonly slides: readonly { readonly id: SlideId; readonly name: string }[] = $derived.by(() => {
+    if (this.source === 'files') return featureFiles.slides;
+    const present = new Set(library.slides.map(({ id }) => id));
+    return [...library.slides, ...this.#members.filter(({ id }) => !present.has(id))];
+  });
+  readonly matched = $derived(matchLabels(this.table, this.columns, this.slides));
   readonly rows: readonly LabelledSlide[] = $derived(
     this.matched.rows.map((row) => ({ ...row, ...this.#edits.get(row.slideId) })),
   );
   readonly check = $derived(checkStudy(this.rows, this.#parts()));
   /** Imported or chosen features of slides, from a study this one was made from. */
   #runs = $state.raw<ReadonlyMap<SlideId, StudyPlan['rows'][number]['runId']>>(new Map());
+  /** Slides of that study; some are known by their features alone and are in no library. */
+  #members = $state.raw<readonly { readonly id: SlideId; readonly name: string }[]>([]);
+  /** What made its features, where they were imported. */
+  #keptBackbone = $state.raw<{ readonly id: BackboneId; readonly cut: string | null } | null>(null);
+  /** Splits of another tool, as that study has them. */
+  keptSplits = $state.raw<Extract<StudySplitting, { readonly kind: 'given' }> | null>(null);
+  #basedOn = $state.raw<StudyPlan['basedOn']>(undefined);
 
   /** Why the study cannot start, a sentence each. */
   readonly problems: readonly string[] = $derived([
@@ -80,19 +100,19 @@ class StudyForm {
     ...(this.table.rows.length === 0 ? [] : this.check.problems),
     ...this.#slideProblems(),
     ...this.#splitProblems(),
-    ...(analysisForm.card === null ? ['Choose a backbone.'] : []),
+    ...this.#featureProblems(),
   ]);
 
   take(text: string): void {
     this.text = text;
     this.#columns = null;
     this.#edits = new Map();
-    this.#runs = new Map();
   }
 
-  /** A table of every slide of the library, its labels to be filled in below. */
-  takeLibrary(): void {
-    this.take(emptyTable(library.slides.map(displayName)));
+  /** A table of every slide there is, its labels to be filled in below. */
+  takeAll(): void {
+    const ofLibrary = new Map(library.slides.map((slide) => [slide.id, displayName(slide)]));
+    this.take(emptyTable(this.slides.map(({ id, name }) => ofLibrary.get(id) ?? name)));
   }
 
   chooseColumn(which: keyof LabelColumns, column: number): void {
@@ -105,8 +125,8 @@ class StudyForm {
   }
 
   plan(): StudyPlan | null {
-    const { card } = analysisForm;
-    if (card === null || this.problems.length > 0) return null;
+    const backbone = this.#backbone();
+    if (backbone === null || this.problems.length > 0) return null;
     const { patientsUnknown } = this.check;
     const labelled = this.rows.filter(({ label }) => label !== '');
     return {
@@ -114,11 +134,10 @@ class StudyForm {
       rows: labelled.map((row) => ({
         ...row,
         patient: patientOf(row),
-        runId: this.#runs.get(row.slideId) ?? null,
+        runId: this.source === 'kept' ? (this.#runs.get(row.slideId) ?? null) : null,
       })),
       patientsUnknown,
-      backboneId: card.id,
-      cut: analysisForm.cut,
+      ...backbone,
       grid: analysisForm.grid,
       tissue: sharedTissue(analysisForm.tissue),
       ...{
@@ -134,18 +153,48 @@ class StudyForm {
       ...{ epochs: this.epochs, rate: this.rate, keepBestBy: this.keepBestBy, balanceClasses: this.balanceClasses },
       ...{ featureDropout: this.featureDropout, tileDropout: this.tileDropout, entropyWeight: this.entropyWeight },
       ...(this.steadying && { steadying: this.steadying }),
+      ...(this.#basedOn && { basedOn: this.#basedOn }),
     };
   }
 
+  /** One setting of a steadied training; the others stay, or are HistoTransfer's. */
+  steady(change: Partial<StudySteadying>): void {
+    this.steadying = { ...(this.steadying ?? NOT_STEADIED), ...change };
+  }
+
+  /** Opens a study that is not trained for changes. */
+  change(study: Study): void {
+    this.#fill(study);
+    this.editing = study.id;
+    this.name = study.plan.name;
+    this.#basedOn = study.plan.basedOn;
+  }
+
   /** Slides, labels and settings of a study, to be changed and trained as another: results stay with their labels. */
-  copy({ plan }: Study): void {
+  copy(study: Study): void {
+    this.#fill(study);
+    this.name = nextVersion(study.plan.name);
+    this.#basedOn = { id: study.id, name: study.plan.name };
+  }
+
+  #fill({ plan }: Study): void {
     const { rows, splitting, operatingRule } = plan;
+    this.clear();
     const patient = (row: StudyPlan['rows'][number]): string => (row.patient === row.slideId ? '' : row.patient);
-    const cells = rows.map((row) => [patient(row), row.slideName, row.label, row.site]);
-    this.take(tableText([['case_id', 'slide_id', 'label', 'site'], ...cells]));
+    const others = [...new Set(rows.flatMap(({ columns }) => Object.keys(columns ?? {})))];
+    const cells = rows.map((row) => [
+      ...[patient(row), row.slideName, row.label, row.site],
+      ...others.map((name) => row.columns?.[name] ?? ''),
+    ]);
+    this.text = tableText([['case_id', 'slide_id', 'label', 'site', ...others], ...cells]);
+    this.#members = rows.map(({ slideId, slideName }) => ({ id: slideId, name: slideName }));
     this.#runs = new Map(rows.flatMap(({ slideId, runId }) => (runId === null ? [] : [[slideId, runId] as const])));
-    this.name = `${plan.name}, again`;
-    this.splitKind = splitting.kind === 'given' ? 'folds' : splitting.kind;
+    this.source = this.#runs.size > 0 ? 'kept' : 'backbone';
+    if (this.#runs.size > 0) this.#keptBackbone = { id: plan.backboneId, cut: plan.cut };
+    else analysisForm.take(plan);
+    this.keptSplits = splitting.kind === 'given' ? splitting : null;
+    this.splitKind = splitting.kind;
+    this.preset = '';
     if (splitting.kind === 'folds') this.folds = splitting.folds;
     if ('repeats' in splitting) this.repeats = splitting.repeats;
     if (splitting.kind === 'shares') {
@@ -191,7 +240,35 @@ class StudyForm {
   clear(): void {
     this.name = '';
     this.splitFiles = [];
+    this.keptSplits = null;
+    this.editing = null;
+    this.#basedOn = undefined;
+    this.#runs = new Map();
+    this.#members = [];
+    this.#keptBackbone = null;
+    this.source = 'backbone';
+    featureFiles.clear();
     this.take('');
+  }
+
+  /** Null where none is chosen. That of feature files is known once they are in the store. */
+  #backbone(): Pick<StudyPlan, 'backboneId' | 'cut'> | null {
+    const { card, cut } = analysisForm;
+    if (this.source === 'kept' && this.#keptBackbone !== null) {
+      return { backboneId: this.#keptBackbone.id, cut: this.#keptBackbone.cut };
+    }
+    if (this.source === 'files') return { backboneId: asId<BackboneId>(''), cut: null };
+    return card === null ? null : { backboneId: card.id, cut };
+  }
+
+  #featureProblems(): readonly string[] {
+    if (this.source === 'files' && featureFiles.set === null) return ['Choose the folder that holds the features.'];
+    if (this.source === 'kept') {
+      return this.rows
+        .filter(({ slideId, label }) => label !== '' && !this.#runs.has(slideId))
+        .map(({ slideName }) => `${slideName} has no features in the study this one is made from. Clear its label.`);
+    }
+    return this.source === 'backbone' && analysisForm.card === null ? ['Choose a backbone.'] : [];
   }
 
   /** Parts every class must reach; given splits are looked at by the engine. */
@@ -213,11 +290,14 @@ class StudyForm {
     if (this.splitKind === 'shares') {
       return { kind: 'shares', train: train / total, validation: validation / total, test: test / total, repeats };
     }
-    return this.splitKind === 'none' ? { kind: 'none' } : { kind: 'given', from: '', splits: [] };
+    if (this.splitKind === 'none') return { kind: 'none' };
+    const kept = this.splitFiles.length === 0 ? this.keptSplits : null;
+    return kept ?? { kind: 'given', from: '', splits: [] };
   }
 
   #splitProblems(): readonly string[] {
-    if (this.splitKind === 'given' && this.splitFiles.length === 0) return ['Choose the files that hold the splits.'];
+    if (this.splitKind === 'given' && this.splitFiles.length === 0 && this.keptSplits === null)
+      return ['Choose the files that hold the splits.'];
     if (this.splitKind === 'shares' && this.shares.some((share) => !(share > 0))) {
       return ['Training, validation and test parts must each get a share.'];
     }
@@ -233,6 +313,7 @@ class StudyForm {
   }
 
   #slideProblems(): readonly string[] {
+    if (this.source !== 'backbone') return [];
     const chosen = new Set(this.rows.filter(({ label }) => label !== '').map(({ slideId }) => slideId));
     const slides = library.slides.filter(({ id }) => chosen.has(id));
     return [
@@ -251,6 +332,12 @@ class StudyForm {
 /** What is painted on one slide's mask belongs to that slide. */
 function sharedTissue({ strokes: _, ...tissue }: TissueParams): TissueParams {
   return tissue;
+}
+
+/** `name, version 2` of `name`, `name, version 3` of that. */
+export function nextVersion(name: string): string {
+  const [, base = name, number] = /^(.*), version (\d+)$/.exec(name) ?? [];
+  return `${base}, version ${Number(number ?? 1) + 1}`;
 }
 
 export const studyForm = new StudyForm();
