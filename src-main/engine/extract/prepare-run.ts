@@ -4,7 +4,7 @@ import type { LaidGrid } from '../grid/laid-grid.ts';
 import type { UsableBackbone } from '../service/backbones.ts';
 import type { DeviceService } from '../service/device-service.ts';
 import { pixelSizeInForce, type SlideLibrary } from '../service/slide-library.ts';
-import { runIdOf } from '../store/canonical.ts';
+import { newRun } from '../store/new-run.ts';
 import type { RunIdentity, Store } from '../store/store.ts';
 
 /** Tiles the network takes at once: enough to fill the cores, few enough for a moving progress bar. */
@@ -69,23 +69,5 @@ async function provenanceOf(
     seed: 0,
     ...(stain === null ? {} : { stain }),
     versions,
-  };
-}
-
-function newRun(provenance: Provenance, { grid }: LaidGrid): Run {
-  return {
-    id: runIdOf(provenance),
-    slideId: provenance.slideId,
-    backboneId: provenance.backboneId,
-    backboneName: provenance.backboneName,
-    cut: provenance.cut,
-    state: 'paused',
-    tileCount: grid.tileCount,
-    tilesDone: 0,
-    createdAtMs: Date.now(),
-    finishedAtMs: null,
-    secondsSpent: 0,
-    provenance,
-    jobId: null,
   };
 }

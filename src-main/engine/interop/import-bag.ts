@@ -5,7 +5,8 @@ import { asId } from '../../../src-shared/model/ids.ts';
 import { DEFAULT_TISSUE, type Provenance, type Run } from '../../../src-shared/model/run.ts';
 import { placeFreely } from '../grid/free-grid.ts';
 import { type LaidGrid, originLevel0Px } from '../grid/laid-grid.ts';
-import { canonicalJson, runIdOf } from '../store/canonical.ts';
+import { canonicalJson } from '../store/canonical.ts';
+import { newRun } from '../store/new-run.ts';
 import type { SlideRecord, Store } from '../store/store.ts';
 import { alignToGrid } from './bag.ts';
 import type { ImportedBag, ImportedPatches } from './hdf5.ts';
@@ -54,7 +55,7 @@ export async function importBag(store: Store, request: BagImport): Promise<Run> 
   if (known?.state === 'done') return known;
   if (known !== null) await store.removeRun(known.id);
   await store.putGrid(laid);
-  const run = runOf(provenance, laid);
+  const run = newRun(provenance, laid);
   await store.createRun(run);
   const { dim } = bag;
   for (let firstTile = 0; firstTile < bag.tileCount; firstTile += BLOCK_TILES) {
@@ -243,23 +244,5 @@ function provenanceOf({ slide, mppUm, bag, patches }: BagImport, encoder: string
     ].join('; '),
     seed: 0,
     versions: {},
-  };
-}
-
-function runOf(provenance: Provenance, { grid }: LaidGrid): Run {
-  return {
-    id: runIdOf(provenance),
-    slideId: provenance.slideId,
-    backboneId: provenance.backboneId,
-    backboneName: provenance.backboneName,
-    cut: provenance.cut,
-    state: 'paused',
-    tileCount: grid.tileCount,
-    tilesDone: 0,
-    createdAtMs: Date.now(),
-    finishedAtMs: null,
-    secondsSpent: 0,
-    provenance,
-    jobId: null,
   };
 }
