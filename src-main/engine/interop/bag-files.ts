@@ -33,10 +33,14 @@ export function fileSafe(name: string): string {
   return safe.replace(/^[. ]+|[. ]+$/g, '') || '_';
 }
 
-/** The name of a run's encoder in files: `resnet18@layer3`, and what else sets its features apart: `+float16`. */
+/**
+ * The name of a run's encoder in files: `resnet18@layer3`, and what else sets its features apart, as `+macenko-1f2e3d4c`,
+ * `+input-1f2e3d4c` (the card's input was changed) and `+float16`.
+ */
 export function encoderNameOf({ backboneName, cut, provenance: { normalisation, precision } }: Run): string {
-  const stain = normalisation === 'none' ? '' : `+${normalisation.replace(':', '-')}`;
-  return fileSafe(`${backboneName}@${cut}${stain}${precision === 'float32' ? '' : `+${precision}`}`);
+  const parts = normalisation.split('+').filter((part) => part !== 'none');
+  const apart = parts.map((part) => `+${part.replace(':', '-')}`).join('');
+  return fileSafe(`${backboneName}@${cut}${apart}${precision === 'float32' ? '' : `+${precision}`}`);
 }
 
 /**

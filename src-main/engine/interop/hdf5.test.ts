@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fromHalf } from '../../../src-shared/numeric/float16.ts';
 import { sampleBackbone, sampleChunk, sampleGrid, sampleRun, sampleSlide } from '../store/testing/samples.ts';
 import { alignToGrid, cornersOf, patchFactsOf } from './bag.ts';
-import { type BagExport, exportBag, fileSafe } from './bag-files.ts';
+import { type BagExport, encoderNameOf, exportBag, fileSafe } from './bag-files.ts';
 import { readBag, readPatches, writeClamFeatures } from './hdf5.ts';
 
 const reference = (name: string): string => fileURLToPath(new URL(`testing/${name}.golden.h5`, import.meta.url));
@@ -71,6 +71,15 @@ describe('features in HDF5', () => {
     expect(bag).toMatchObject({ layout: 'unknown', patchSizeLevel0Px: null, tileCount: 4, dim: 3, encoder: null });
     expect(Array.from(bag.features)).toEqual(FEATURES);
     expect(Array.from(bag.corners.y0Px)).toEqual([0, 0, 449, 80001]);
+  });
+
+  it.each([
+    ['none', 'random_net@layer4'],
+    ['none+input:0123456789abcdef', 'random_net@layer4+input-0123456789abcdef'],
+    ['macenko:fedcba98+input:01234567', 'random_net@layer4+macenko-fedcba98+input-01234567'],
+  ] as const)('names the encoder of %s so that file systems take it', (normalisation, name) => {
+    const { run } = sampleExport(10, 3);
+    expect(encoderNameOf({ ...run, provenance: { ...run.provenance, normalisation } })).toBe(name);
   });
 
   it('says which folders and files it wrote, without a path of this machine in them', async () => {

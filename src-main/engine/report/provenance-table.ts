@@ -1,6 +1,8 @@
 import type { Content, TableCell } from 'pdfmake/interfaces.js';
-import { pixelText, refusedText, resizeText } from '../../../src-shared/model/input-text.ts';
+import type { InputSpec } from '../../../src-shared/model/backbone.ts';
+import { inputEditText, pixelText, refusedText, resizeText, stainText } from '../../../src-shared/model/input-text.ts';
 import { reproducibilityText } from '../../../src-shared/model/reproducibility.ts';
+import type { NormalisationKey } from '../../../src-shared/model/stain.ts';
 import { MONO_FONT } from './fonts.ts';
 import type { ReportInput } from './report-input.ts';
 import { COLOUR, SIZE } from './report-style.ts';
@@ -99,7 +101,7 @@ function gridFacts(input: ReportInput): FactGroup {
           `at ${rounded(tissue.maskMpp)} µm per pixel; saturation threshold ${threshold}; ` +
           `specks below ${areaText(tissue.minTissueUm2)} dropped, holes below ${areaText(tissue.maxHoleUm2)} filled`,
       },
-      { label: 'Stain normalisation', value: provenance.normalisation.replace(/\+input:.*$/, '') },
+      { label: 'Stain normalisation', value: stainText(provenance.normalisation) },
     ],
   };
 }
@@ -116,7 +118,7 @@ function computationFacts({ run }: ReportInput): FactGroup {
         : [{ label: 'Devices not used', value: refusedText(provenance.deviceRefused) }]),
       ...(provenance.input === undefined
         ? []
-        : [{ label: 'Network input', value: `${resizeText(provenance.input)}; ${pixelText(provenance.input)}` }]),
+        : [{ label: 'Network input', value: inputText(provenance.input, provenance.normalisation) }]),
       { label: 'Repeatable', value: reproducibilityText(provenance) },
       {
         label: 'Settings',
@@ -184,3 +186,8 @@ export const FACT_LAYOUT = {
   paddingTop: () => 2.5,
   paddingBottom: () => 2.5,
 };
+
+/** How tiles became the network's input, and whether the user had changed that. */
+function inputText(input: InputSpec, key: NormalisationKey): string {
+  return [resizeText(input), pixelText(input), inputEditText(key)].filter((part) => part !== '').join('; ');
+}

@@ -1,4 +1,4 @@
-import { pixelText, refusedText, resizeText } from '../../../src-shared/model/input-text.ts';
+import { inputEditText, pixelText, refusedText, resizeText, stainText } from '../../../src-shared/model/input-text.ts';
 import { reproducibilityText } from '../../../src-shared/model/reproducibility.ts';
 import type { Run } from '../../../src-shared/model/run.ts';
 import type { Slide } from '../../../src-shared/model/slide.ts';
@@ -38,10 +38,13 @@ export function provenanceRows(run: Run, slide: Pick<Slide, 'id' | 'info'>): rea
       'Tissue mask',
       `at ${tissue.maskMpp} µm/px, saturation threshold ${threshold}, pieces from ${formatCount(tissue.minTissueUm2)} µm², holes up to ${formatCount(tissue.maxHoleUm2)} µm² filled`,
     ),
-    row('Stain normalisation', made.normalisation.replace(/\+input:.*$/, '')),
+    row('Stain normalisation', stainText(made.normalisation)),
     ...(made.input === undefined
       ? []
-      : [row('Network input', resizeText(made.input)), row('Pixel values', pixelText(made.input))]),
+      : [
+          row('Network input', [resizeText(made.input), inputEditText(made.normalisation)].filter(Boolean).join('; ')),
+          row('Pixel values', pixelText(made.input)),
+        ]),
     row('Precision', made.precision),
     row('Device', made.deviceDetail === '' ? made.device : `${made.device}: ${made.deviceDetail}`),
     ...(made.deviceRefused === undefined || made.deviceRefused.length === 0
