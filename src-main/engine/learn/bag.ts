@@ -1,3 +1,6 @@
+import { AppError } from '../../../src-shared/errors.ts';
+import type { HeadSpec } from './head-spec.ts';
+
 /** A slide's tiles as the head sees them. */
 export interface Bag {
   /** tiles x featureDim, row-major. */
@@ -10,4 +13,24 @@ export interface Bag {
 export interface BagSet {
   readonly count: number;
   get(index: number): Promise<Bag>;
+}
+
+/** The bag, if it may be trained on. @throws AppError InvalidRequest. */
+export function checkedBag(bag: Bag, { featureDim, classes }: HeadSpec): Bag {
+  const tiles = bag.features.length / featureDim;
+  if (tiles === 0) throw new AppError('InvalidRequest', 'A slide of this study has no tiles.');
+  if (!Number.isInteger(tiles)) throw new AppError('InvalidRequest', 'The features of a slide have another length.');
+  if (!(bag.label >= 0 && bag.label < classes)) throw new AppError('InvalidRequest', 'A slide has an unknown label.');
+  if (!allFinite(bag.features)) {
+    throw new AppError('InvalidRequest', 'The features of a slide hold values that are not numbers.', {
+      advice: 'Extract them again; the weights of the backbone may be damaged.',
+    });
+  }
+  return bag;
+}
+
+/** Written as a loop: it runs over every bag of every step. */
+function allFinite(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
+  return true;
 }

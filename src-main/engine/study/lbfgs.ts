@@ -15,16 +15,49 @@ const MEMORY = 10;
  * no component of the gradient exceeds `tolerance`. Source: Nocedal and Wright 2006, algorithms 7.4 and 3.5 simplified.
  */
 export function minimise(objective: Objective, start: Float64Array, tolerance: number, maxIterations: number): Minimum {
-  const n = start.length;
+  const search = descend(start, tolerance, maxIterations);
+  let asked = search.next();
+  while (asked.done !== true) {
+    const gradient = new Float64Array(start.length);
+    asked = search.next({ value: objective(asked.value, gradient), gradient });
+  }
+  return asked.value;
+}
+
+/** `minimise` for an objective that has to fetch what it needs. */
+export async function minimiseFetching(
+  objective: (x: Float64Array, gradient: Float64Array) => Promise<number>,
+  start: Float64Array,
+  tolerance: number,
+  maxIterations: number,
+): Promise<Minimum> {
+  const search = descend(start, tolerance, maxIterations);
+  let asked = search.next();
+  while (asked.done !== true) {
+    const gradient = new Float64Array(start.length);
+    asked = search.next({ value: await objective(asked.value, gradient), gradient });
+  }
+  return asked.value;
+}
+
+/** What the objective says of a place. */
+interface Evaluation {
+  readonly value: number;
+  readonly gradient: Float64Array<ArrayBuffer>;
+}
+
+/** A search in progress: yields the places it wants to know, takes what the objective says of them. */
+type Search<Result> = Generator<Float64Array<ArrayBuffer>, Result, Evaluation>;
+
+function* descend(start: Float64Array, tolerance: number, maxIterations: number): Search<Minimum> {
   let x = start.slice();
-  let gradient = new Float64Array(n);
-  let value = objective(x, gradient);
+  let { value, gradient } = yield x;
   const steps: Float64Array[] = [];
   const changes: Float64Array[] = [];
   for (let iteration = 0; iteration < maxIterations; iteration++) {
     if (gradient.every((g) => Math.abs(g) <= tolerance)) return { x, value, converged: true, iterations: iteration };
     const direction = descent(gradient, steps, changes);
-    const found = lineSearch(objective, x, value, gradient, direction);
+    const found: Point | null = yield* lineSearch(x, value, gradient, direction);
     if (found === null) return { x, value, converged: false, iterations: iteration };
     const step = found.x.map((v, i) => v - (x[i] ?? 0));
     const change = found.gradient.map((g, i) => g - (gradient[i] ?? 0));
@@ -66,19 +99,16 @@ function descent(
   return direction;
 }
 
-interface Point {
+interface Point extends Evaluation {
   readonly x: Float64Array<ArrayBuffer>;
-  readonly value: number;
-  readonly gradient: Float64Array<ArrayBuffer>;
 }
 
-function lineSearch(
-  objective: Objective,
+function* lineSearch(
   x: Float64Array,
   value: number,
   gradient: Float64Array,
   direction: Float64Array,
-): Point | null {
+): Search<Point | null> {
   const slope = dot(gradient, direction);
   if (!(slope < 0)) return null;
   let low = 0;
@@ -90,8 +120,7 @@ function lineSearch(
   for (let trial = 0; trial < 60; trial++) {
     const at = new Float64Array(x.length);
     for (let i = 0; i < at.length; i++) at[i] = (x[i] ?? 0) + step * (direction[i] ?? 0);
-    const there = new Float64Array(x.length);
-    const reached = objective(at, there);
+    const { value: reached, gradient: there } = yield at;
     if (!(reached <= value + 1e-4 * step * slope + rounding)) {
       high = step;
     } else {
