@@ -7,7 +7,7 @@ import {
   DEFAULT_COMPARISON,
   type TaskCheck,
 } from '../../../src-shared/model/comparison-record.ts';
-import type { BackboneId, FileGrant, SlideId } from '../../../src-shared/model/ids.ts';
+import type { BackboneId, FileGrant, SlideId, StudyId } from '../../../src-shared/model/ids.ts';
 import { backbones } from '../../state/backbones.svelte.ts';
 import { engine } from '../../state/session.svelte.ts';
 import { asAppError } from '../../state/toasts.svelte.ts';
@@ -41,6 +41,10 @@ class CompareForm {
   /** Slides whose maps are shifted too. */
   readonly slides = new SvelteSet<SlideId>();
   crossValidate = $state(DEFAULT_COMPARISON.crossValidate);
+  /** The first bracket found in a file name is the group, where a task names none; empty = none. */
+  groupPattern = $state('');
+  /** The study whose slides every cut goes through as well; null = patches alone. */
+  slideStudyId = $state.raw<StudyId | null>(null);
   #ungrouped = $state.raw<ReadonlySet<string>>(new Set());
   #check = 0;
 
@@ -87,7 +91,8 @@ class CompareForm {
     try {
       const grants = this.sources.map(({ grant }) => grant);
       const { crossValidate } = this;
-      const checks = await engine.checkTasks({ grants, crossValidate, ungrouped: [...this.#ungrouped] });
+      const reading = { crossValidate, ungrouped: [...this.#ungrouped], ...this.#pattern() };
+      const checks = await engine.checkTasks({ grants, ...reading });
       if (mine === this.#check) this.checks = checks;
     } catch (error) {
       if (mine !== this.#check) return;
@@ -118,6 +123,7 @@ class CompareForm {
       tasks: this.sources.map(({ grant }) => grant),
       backbones: this.cards.map(({ id }) => ({ backboneId: id, cuts: [...(this.chosen.get(id) ?? [])] })),
       slides: this.robustness ? [...this.slides] : [],
+      slideStudyId: this.slideStudyId,
       settings: {
         ...{ probe: this.probe, standardise: this.standardise, twins: this.twins, resamples: this.resamples },
         seeds: Array.from({ length: this.seedCount }, (_, i) => this.firstSeed + i),
@@ -126,8 +132,14 @@ class CompareForm {
         robustnessImages: this.robustness ? this.robustnessImages : 0,
         crossValidate: this.crossValidate,
         ungrouped: [...this.#ungrouped],
+        ...this.#pattern(),
       },
     };
+  }
+
+  #pattern(): { groupPattern?: string } {
+    const pattern = this.groupPattern.trim();
+    return pattern === '' ? {} : { groupPattern: pattern };
   }
 
   /** Ready for the next comparison, with the same settings. */
@@ -137,6 +149,7 @@ class CompareForm {
     this.checks = [];
     this.chosen.clear();
     this.slides.clear();
+    this.slideStudyId = null;
   }
 }
 

@@ -40,6 +40,11 @@ export function slideStudies(
   return [...groups.values()].sort((a, b) => b.byFeatures.size - a.byFeatures.size);
 }
 
+/** True where every cut of a backbone can be trained as this study: it has splits, and its features come from its slides. */
+export function canTruncate({ plan }: Pick<Study, 'plan'>): boolean {
+  return plan.splitting.kind !== 'none' && plan.rows.every(({ runId }) => runId === null);
+}
+
 /** AUC where there is one, else the first figure. */
 export function headFigure({ outcome }: Study): StudyFigure | null {
   return outcome?.figures.find(({ name }) => name === 'AUC') ?? outcome?.figures[0] ?? null;
