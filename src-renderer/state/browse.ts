@@ -1,5 +1,5 @@
-import type { FolderEntry } from '../../src-shared/api/engine.ts';
 import type { OpenKind } from '../../src-shared/api/shell.ts';
+import type { FolderEntry } from '../../src-shared/model/folder.ts';
 
 /** A name inside a folder of the engine's machine, in that machine's own spelling. */
 export function joinPath(folder: string, name: string): string {

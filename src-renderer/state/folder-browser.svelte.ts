@@ -1,5 +1,5 @@
-import type { FolderListing } from '../../src-shared/api/engine.ts';
 import type { AppError } from '../../src-shared/errors.ts';
+import type { FolderListing } from '../../src-shared/model/folder.ts';
 import { rememberFolder, startFolder } from './browse.ts';
 import { engine } from './session.svelte.ts';
 import { asAppError } from './toasts.svelte.ts';

@@ -1,6 +1,7 @@
-import type { AboutInfo, EngineApi } from '../../src-shared/api/engine.ts';
+import type { EngineApi } from '../../src-shared/api/engine.ts';
 import type { EngineEvent } from '../../src-shared/api/events.ts';
 import { AppError, hasCode } from '../../src-shared/errors.ts';
+import type { AboutInfo } from '../../src-shared/model/installation.ts';
 import { type EngineConnection, methodsThrough } from '../../src-shared/rpc/client.ts';
 import type { Transport } from '../client/transport.ts';
 import { asAppError } from './toasts.svelte.ts';

@@ -10,7 +10,7 @@ import type {
 import type { ExtractionForecast, ExtractionRequest, StartedExtraction, StoreUsage } from '../model/extraction.ts';
 import type { FeatureFolder, FeatureImport, ImportedFeatures } from '../model/feature-bag.ts';
 import type { FineTuneForecast, FineTuneRequest } from '../model/fine-tune.ts';
-import type { AddedSlides, FolderPart, OpenedFolder, SlideFile, SlideList } from '../model/folder.ts';
+import type { AddedSlides, FolderListing, FolderPart, OpenedFolder, SlideFile, SlideList } from '../model/folder.ts';
 import type {
   BackboneId,
   ComparisonId,
@@ -22,6 +22,7 @@ import type {
   SlideId,
   StudyId,
 } from '../model/ids.ts';
+import type { AboutInfo, DeviceChoices } from '../model/installation.ts';
 import type { Job, QueueMove, QueueState } from '../model/job.ts';
 import type { MapDescription, MapSpec, ScoredTile, TileRef } from '../model/map.ts';
 import type { AnalysisRequest, GridSpec, Run, TissueParams, TissueSummary } from '../model/run.ts';
@@ -39,80 +40,6 @@ import type {
   StudySplitting,
 } from '../model/study.ts';
 import type { MadePatchTask, TaskMakingRequest } from '../model/task-making.ts';
-
-/** What this installation is and can do; fills About, the status bar and Settings. */
-export interface AboutInfo {
-  readonly version: string;
-  readonly notice: string;
-  readonly versions: Readonly<Record<string, string>>;
-  readonly device: DeviceStatus;
-  readonly store: StoreStatus;
-  readonly host: 'electron' | 'web' | 'cli';
-  /** True where the renderer may list folders through the engine (web host); Electron has native dialogs. */
-  readonly canBrowse: boolean;
-}
-
-export interface DeviceStatus {
-  /** `CPU`, `CUDA`, … what inference runs on now. */
-  readonly name: string;
-  readonly detail: string;
-  readonly threads: number;
-  /** Why the devices ahead of this one are not used, a sentence each. */
-  readonly refused: readonly { readonly name: string; readonly reason: string }[];
-}
-
-/** A device inference could run on, best first. */
-export interface DeviceCandidate {
-  /** The value of the setting `inference.device` that pins it. */
-  readonly id: string;
-  readonly name: string;
-  /** `untested` where a better one was found first, or another is pinned. */
-  readonly state: 'in-use' | 'usable' | 'refused' | 'untested';
-  /** Why it is in use or not, a sentence. */
-  readonly reason: string;
-  /** Its self-test against the CPU, where it got that far. */
-  readonly test: DeviceTest | null;
-}
-
-export interface DeviceTest {
-  /** Largest difference from the CPU's features, relative to their root mean square. */
-  readonly relativeError: number;
-  /** One batch of the test network. */
-  readonly deviceMs: number;
-  readonly cpuMs: number;
-}
-
-export interface DeviceChoices {
-  /** Id of the device the user has pinned; empty = the best one that works. */
-  readonly pinned: string;
-  readonly candidates: readonly DeviceCandidate[];
-  /** Providers this project's own checks have not run on a real device. */
-  readonly notRunByChecks: readonly string[];
-}
-
-export interface StoreStatus {
-  readonly folder: string;
-  readonly sizeBytes: number;
-  readonly readOnly: boolean;
-  readonly readOnlyReason: string;
-  readonly schemaVersion: number;
-  readonly featureBytes: number;
-}
-
-export interface FolderEntry {
-  readonly name: string;
-  readonly kind: 'folder' | 'slide' | 'model' | 'table' | 'other';
-  readonly sizeBytes: number;
-  readonly grant: FileGrant;
-}
-
-export interface FolderListing {
-  readonly path: string;
-  readonly parent: string | null;
-  /** The right to look through this folder as a whole. */
-  readonly grant: FileGrant;
-  readonly entries: readonly FolderEntry[];
-}
 
 /** What the user may correct when a model file does not say it. */
 export interface CardEdits {
@@ -348,92 +275,3 @@ export interface EngineApi {
   getSetting(key: string): Promise<string | null>;
   setSetting(key: string, value: string): Promise<void>;
 }
-
-/** The names a client may call: the allow-list of the RPC guard. A type error here means the list is incomplete. */
-const METHOD_TABLE: Readonly<Record<keyof EngineApi, true>> = {
-  about: true,
-  browseFolder: true,
-  openFolder: true,
-  readFolder: true,
-  closeFolder: true,
-  readSlideList: true,
-  listFormats: true,
-  addSlides: true,
-  openSlide: true,
-  openDemoSlide: true,
-  listSlides: true,
-  getSlide: true,
-  reopenSlide: true,
-  forgetSlide: true,
-  setSlideMpp: true,
-  previewGrid: true,
-  listBackbones: true,
-  importBackbone: true,
-  editBackbone: true,
-  removeBackbone: true,
-  matchBackbone: true,
-  makeRandomTwin: true,
-  exportBackboneCut: true,
-  listCatalogue: true,
-  takeCatalogueFrom: true,
-  startDownload: true,
-  discardDownload: true,
-  listDevices: true,
-  testDevices: true,
-  startAnalysis: true,
-  fitStain: true,
-  forecastExtraction: true,
-  startExtraction: true,
-  storeUsage: true,
-  dropResults: true,
-  listJobs: true,
-  cancelJob: true,
-  resumeJob: true,
-  cancelJobs: true,
-  resumeJobs: true,
-  removeJobs: true,
-  moveJob: true,
-  queueState: true,
-  pauseQueue: true,
-  listRuns: true,
-  removeRun: true,
-  getMap: true,
-  tileAt: true,
-  similarTiles: true,
-  startStudy: true,
-  auditStudy: true,
-  createStudy: true,
-  updateStudy: true,
-  readFeatureFolder: true,
-  importFeatureBag: true,
-  trainStudy: true,
-  readStudySplits: true,
-  studyProgress: true,
-  predictSlide: true,
-  validateStudy: true,
-  fineTuneStudy: true,
-  forecastFineTuning: true,
-  exportStudy: true,
-  listStudies: true,
-  getStudy: true,
-  removeStudy: true,
-  compareMaps: true,
-  checkTasks: true,
-  makeTask: true,
-  madeTask: true,
-  startComparison: true,
-  listComparisons: true,
-  getComparison: true,
-  comparisonCell: true,
-  removeComparison: true,
-  listComparisonFiles: true,
-  exportComparison: true,
-  exportReport: true,
-  exportTilesCsv: true,
-  exportMapFigure: true,
-  exportRunRecord: true,
-  getSetting: true,
-  setSetting: true,
-};
-
-export const ENGINE_METHODS = Object.keys(METHOD_TABLE) as readonly (keyof EngineApi)[];

@@ -77,3 +77,18 @@ export interface SlideList {
   /** Sentences on what was left out or looks wrong. */
   readonly warnings: readonly string[];
 }
+
+export interface FolderEntry {
+  readonly name: string;
+  readonly kind: 'folder' | 'slide' | 'model' | 'table' | 'other';
+  readonly sizeBytes: number;
+  readonly grant: FileGrant;
+}
+
+export interface FolderListing {
+  readonly path: string;
+  readonly parent: string | null;
+  /** The right to look through this folder as a whole. */
+  readonly grant: FileGrant;
+  readonly entries: readonly FolderEntry[];
+}

@@ -1,5 +1,6 @@
 import { expose } from 'comlink';
-import { ENGINE_METHODS, type EngineApi } from '../api/engine.ts';
+import type { EngineApi } from '../api/engine.ts';
+import { ENGINE_METHODS } from '../api/engine-methods.ts';
 import type { EngineEvent } from '../api/events.ts';
 import { AppError, toErrorPayload } from '../errors.ts';
 import { asComlinkEndpoint } from './comlink-endpoint.ts';

@@ -1,6 +1,6 @@
-import type { DeviceStatus } from '../../../src-shared/api/engine.ts';
 import { hasCode } from '../../../src-shared/errors.ts';
 import type { RunId } from '../../../src-shared/model/ids.ts';
+import type { DeviceStatus } from '../../../src-shared/model/installation.ts';
 import type { Continuation, Provenance, Run } from '../../../src-shared/model/run.ts';
 import type { ProviderName } from '../infer/protocol.ts';
 import type { DeviceService } from '../service/device-service.ts';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
-import type { DeviceCandidate, DeviceStatus, DeviceTest } from '../../../src-shared/api/engine.ts';
+import type { DeviceCandidate, DeviceStatus, DeviceTest } from '../../../src-shared/model/installation.ts';
 import { nativeFolder, onnxruntimePackage } from './onnxruntime-package.ts';
 import { type ProbeDevice, type ProbeOutcome, probeInChildProcess } from './probe.ts';
 import type { ProviderName } from './protocol.ts';

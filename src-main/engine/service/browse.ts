@@ -1,8 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, extname, join, resolve } from 'node:path';
-import type { FolderEntry, FolderListing } from '../../../src-shared/api/engine.ts';
 import { AppError } from '../../../src-shared/errors.ts';
+import type { FolderEntry, FolderListing } from '../../../src-shared/model/folder.ts';
 import { SLIDE_EXTENSIONS } from '../slide/formats.ts';
 import type { Grants } from './grants.ts';
 

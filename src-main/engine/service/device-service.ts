@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
-import type { DeviceChoices, DeviceStatus } from '../../../src-shared/api/engine.ts';
 import type { BackboneId } from '../../../src-shared/model/ids.ts';
+import type { DeviceChoices, DeviceStatus } from '../../../src-shared/model/installation.ts';
 import {
   type ChosenDevice,
   chooseDevice,

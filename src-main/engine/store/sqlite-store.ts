@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
-import type { StoreStatus } from '../../../src-shared/api/engine.ts';
 import { AppError, hasCode } from '../../../src-shared/errors.ts';
+import type { StoreStatus } from '../../../src-shared/model/installation.ts';
 import { backboneTable } from './backbone-table.ts';
 import { backupFolderOf } from './backup.ts';
 import { chunkTable } from './chunk-table.ts';

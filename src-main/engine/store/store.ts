@@ -1,4 +1,3 @@
-import type { StoreStatus } from '../../../src-shared/api/engine.ts';
 import type { BackboneCard } from '../../../src-shared/model/backbone.ts';
 import type { Comparison } from '../../../src-shared/model/comparison.ts';
 import type { ComparisonCell, ComparisonEntry } from '../../../src-shared/model/comparison-record.ts';
@@ -12,6 +11,7 @@ import type {
   SlideId,
   StudyId,
 } from '../../../src-shared/model/ids.ts';
+import type { StoreStatus } from '../../../src-shared/model/installation.ts';
 import type { Job } from '../../../src-shared/model/job.ts';
 import type { MapDescription, MapSpec } from '../../../src-shared/model/map.ts';
 import type { Provenance, Run, RunState } from '../../../src-shared/model/run.ts';

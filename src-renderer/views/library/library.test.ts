@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { FolderEntry } from '../../../src-shared/api/engine.ts';
+import type { FolderEntry } from '../../../src-shared/model/folder.ts';
 import { asId } from '../../../src-shared/model/ids.ts';
 import { isShown, joinPath } from '../../state/browse.ts';
 import { neighbour } from './grid-keys.ts';

@@ -1,4 +1,4 @@
-import type { DeviceCandidate, DeviceTest } from '../../../src-shared/api/engine.ts';
+import type { DeviceCandidate, DeviceTest } from '../../../src-shared/model/installation.ts';
 
 type Tone = 'plain' | 'ok' | 'warn';
 

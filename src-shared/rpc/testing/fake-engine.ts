@@ -1,4 +1,5 @@
-import { ENGINE_METHODS, type EngineApi } from '../../api/engine.ts';
+import type { EngineApi } from '../../api/engine.ts';
+import { ENGINE_METHODS } from '../../api/engine-methods.ts';
 import type { EngineEvent } from '../../api/events.ts';
 import { AppError } from '../../errors.ts';
 
