@@ -136,7 +136,8 @@ function statusOf(provider: ProviderName, threads: number, refused: DeviceStatus
   return { name: LABELS[provider], detail, threads: used, refused };
 }
 
-function refusal(outcome: ProbeOutcome, pinned: boolean): string | null {
+/** Why a device is not used after its self-test, as a sentence; null = it may be. A pinned one may be slow. */
+export function refusal(outcome: ProbeOutcome, pinned: boolean): string | null {
   if (!outcome.ok) {
     if ('died' in outcome) return `Not usable: ${outcome.died}.`;
     return plainReason(outcome.error.detail || outcome.error.message);

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { cutModel } from '../graph/cut.ts';
-import { freeInputs } from '../graph/model.ts';
+import { freeInputs, type OnnxModel } from '../graph/model.ts';
 import { encodeModel } from '../graph/proto.ts';
 import { GraphCache, type GraphIdentity, machineKind } from './graph-cache.ts';
 import { readModelFile } from './model-file.ts';
 import { onnxruntimePackage } from './onnxruntime-package.ts';
 import type { LoadRequest } from './protocol.ts';
 import { GRAPH_LEVEL, openSession, type Session } from './runtime.ts';
+import { SUITED, suitCpu } from './suit-cpu.ts';
 
 /** A network opened on a device. */
 export interface OpenedGraph {
@@ -65,18 +66,35 @@ async function build(
   const batch = freeInputs(model.graph)[0]?.dims?.[0];
   const fixedBatch = typeof batch === 'number' && batch > 0 ? batch : null;
   const { provider, threads } = request;
-  const session = await open({ model: encodeModel(cut), provider, threads }, fixedBatch);
+  const session = await open({ model: encodeModel(suited(cut, request)), provider, threads }, fixedBatch);
   return { session, weights: null, fixedBatch, fromCache: false };
+}
+
+function suited(cut: OnnxModel, { provider, inputName, input }: LoadRequest): OnnxModel {
+  if (provider !== 'cpu' || input.layout !== 'NCHW') return cut;
+  return suitCpu(cut, inputName, [input.heightPx, input.widthPx]);
+}
+
+/** Everything but the network and its cuts that decides the optimised graph. */
+function levelOf({ heightPx, widthPx, layout }: LoadRequest['input']): string {
+  return `${GRAPH_LEVEL}, ${SUITED} for ${layout} ${widthPx} x ${heightPx}`;
 }
 
 /**
  * Null where the graph is not kept: of a model that is not named by its own SHA-256 (one outside the store, which may
  * change), and on any device but the CPU, whose graphs hold parts compiled for one driver.
  */
-function identityOf({ modelPath, cuts, provider }: LoadRequest): GraphIdentity | null {
+function identityOf({ modelPath, cuts, provider, input }: LoadRequest): GraphIdentity | null {
   const modelSha256 = /^([0-9a-f]{64})\.onnx$/.exec(basename(modelPath))?.[1];
   if (modelSha256 === undefined || provider !== 'cpu') return null;
-  return { modelSha256, cuts, provider, level: GRAPH_LEVEL, runtimeVersion: runtimeVersion(), machine: machineKind() };
+  return {
+    modelSha256,
+    cuts,
+    provider,
+    level: levelOf(input),
+    runtimeVersion: runtimeVersion(),
+    machine: machineKind(),
+  };
 }
 
 function runtimeVersion(): string {

@@ -28,19 +28,28 @@ const PROBE_TIMEOUT_MS = 60_000;
  * Tries a device in a child process. Never rejects: a crash, a hang or a failed start is an outcome.
  * Inside Electron the child would be a second application (its Node mode is switched off), so nothing is started there.
  */
-export const probeInChildProcess: ProbeDevice = (request) => {
+export const probeInChildProcess: ProbeDevice = (request) => askChildProcess('probe', request, PROBE_TIMEOUT_MS);
+
+/** Gives a request to a worker entry in a child process of its own. Never rejects, as above. */
+export function askChildProcess(
+  entry: 'probe' | 'train-probe',
+  request: object,
+  timeoutMs: number,
+): Promise<ProbeOutcome> {
   if (process.versions.electron !== undefined) {
     return Promise.resolve({ ok: false, died: 'it cannot be tested safely inside the desktop application' });
   }
   return new Promise((resolve) => {
-    const child = fork(fileURLToPath(workerUrl('probe')), [], {
+    const child = fork(fileURLToPath(workerUrl(entry)), [], {
+      // Typed arrays go as they are.
+      serialization: 'advanced',
       env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
-      resolve({ ok: false, died: `it gave no answer within ${PROBE_TIMEOUT_MS / 1000} seconds` });
-    }, PROBE_TIMEOUT_MS);
+      resolve({ ok: false, died: `it gave no answer within ${timeoutMs / 1000} seconds` });
+    }, timeoutMs);
     child.once('message', (answer: ProbeAnswer) => {
       clearTimeout(timer);
       resolve(answer);
@@ -57,4 +66,4 @@ export const probeInChildProcess: ProbeDevice = (request) => {
       if (error) resolve({ ok: false, died: `the test could not be started (${error.message})` });
     });
   });
-};
+}

@@ -46,6 +46,8 @@ export interface SessionRequest {
    * `model`, which the caller must hold until the session is released.
    */
   readonly optimised?: boolean;
+  /** Outputs that stay in the device's memory where they can be handed on (`keepsOutputs`); elsewhere without effect. */
+  readonly keepOnDevice?: readonly string[];
   /** Where the optimised graph is written, in onnxruntime's own format; nowhere if left out. */
   readonly writeOptimisedTo?: string;
 }
@@ -63,14 +65,28 @@ const READ_ORT_FORMAT = {
   },
 };
 
+/**
+ * True where onnxruntime-node can leave an output in the device's memory and take it as an input again. Of the providers
+ * only WebGPU can: the binding of 1.30 (js/node/src/tensor_helper.cc) makes a `gpu-buffer` tensor only of memory whose
+ * allocator is named WebGPU_Buffer; what CUDA, DirectML and CoreML give out it copies to the processor's memory. Such a
+ * tensor cannot be read by `getData` (it ends the process): a session that gives it out again has to.
+ */
+export function keepsOutputs(provider: ProviderName): boolean {
+  return provider === 'webgpu';
+}
+
 /** Opens a session on one provider only: where it fails, the caller decides what comes next. */
 export async function openSession(request: SessionRequest): Promise<Session> {
   const runtime = await loadRuntime();
+  const { keepOnDevice = [] } = request;
   const options: Ort.InferenceSession.SessionOptions = {
     executionProviders: [request.provider],
     graphOptimizationLevel: request.optimised ? 'disabled' : GRAPH_LEVEL,
     logSeverityLevel: 4,
     intraOpNumThreads: request.threads > 0 ? request.threads : availableParallelism(),
+    ...(keepOnDevice.length > 0 && keepsOutputs(request.provider)
+      ? { preferredOutputLocation: Object.fromEntries(keepOnDevice.map((name) => [name, 'gpu-buffer'])) }
+      : {}),
     ...(request.optimised ? { extra: READ_ORT_FORMAT } : {}),
     ...(request.writeOptimisedTo === undefined
       ? {}
