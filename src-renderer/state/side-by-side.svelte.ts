@@ -5,6 +5,7 @@ import type { MapDescription, MapSpec, TileRef } from '../../src-shared/model/ma
 import type { Run } from '../../src-shared/model/run.ts';
 import type { MapAgreement } from '../../src-shared/model/side-by-side.ts';
 import { fetchFloats } from '../client/files.ts';
+import { choiceKey, type PaneChoice, paneChoices, parseChoice } from './pane-choice.ts';
 import { engine } from './session.svelte.ts';
 import { studies } from './studies.svelte.ts';
 import { asAppError } from './toasts.svelte.ts';
@@ -36,6 +37,8 @@ export const MOST_PANES = 4;
 class SideBySide {
   open = $state(false);
   kind = $state<SideKind>('similarity');
+  /** Panes that show something else than `kind`, by run. */
+  own = $state.raw<ReadonlyMap<RunId, PaneChoice>>(new Map());
   runs = $state.raw<readonly Run[]>([]);
   /** The place all similarity maps ask about, level-0 pixels; null until one is chosen. */
   place = $state.raw<{ readonly x: number; readonly y: number } | null>(null);
@@ -57,6 +60,7 @@ class SideBySide {
     const chosen = [...distinct, ...finished.filter((run) => !distinct.includes(run))];
     this.open = true;
     this.kind = 'similarity';
+    this.own = new Map();
     this.place = null;
     this.chosen = null;
     await this.setRuns(chosen.slice(0, Math.min(MOST_PANES, Math.max(2, distinct.length))));
@@ -81,12 +85,40 @@ class SideBySide {
 
   async setKind(kind: SideKind): Promise<void> {
     this.kind = kind;
+    this.own = new Map();
     await this.refresh();
   }
 
+  /** Lets one pane show something of its own. @param key of `choices`. */
+  async choose(id: RunId, key: string): Promise<void> {
+    this.own = new Map([...this.own, [id, parseChoice(key)]]);
+    await this.refresh();
+  }
+
+  /** What a pane may show. */
+  choices(run: Run): ReturnType<typeof paneChoices> {
+    return paneChoices(studies.fitting(run));
+  }
+
+  /** What a pane shows of its own, in words; empty where it shows what all do. */
+  choiceText(run: Run): string {
+    if (!this.own.has(run.id)) return '';
+    const found = this.choices(run).find(({ value }) => value === this.chosenKey(run));
+    return found === undefined ? '' : [found.label, found.group].filter(Boolean).join(', ');
+  }
+
+  /** The key of what a pane shows; empty where it has nothing to show. */
+  chosenKey(run: Run): string {
+    const choice = this.#choice(run);
+    return choice === null ? '' : choiceKey(choice);
+  }
+
   async askAbout(x: number, y: number): Promise<void> {
+    const anyAsks = this.runs.some((run) => this.#choice(run)?.kind === 'similarity');
+    // A click must not take away maps that were chosen pane by pane.
+    if (!anyAsks && this.own.size > 0) return;
     this.place = { x, y };
-    if (this.kind !== 'similarity') this.kind = 'similarity';
+    if (!anyAsks) this.kind = 'similarity';
     this.chosen = null;
     await this.refresh();
   }
@@ -127,14 +159,20 @@ class SideBySide {
     return { runId: run.id, spec: found, description, values, missing: '' };
   }
 
+  /** Null where attention is asked for and no study fits. */
+  #choice(run: Run): PaneChoice | null {
+    const own = this.own.get(run.id);
+    if (own !== undefined) return own;
+    if (this.kind !== 'attention') return { kind: this.kind };
+    const [study] = studies.fitting(run);
+    return study ? { kind: 'attention', studyId: study.id, view: 'attention', classIndex: null } : null;
+  }
+
   /** What a pane shows of its run, or why it shows nothing. */
   async #spec(run: Run): Promise<MapSpec | string> {
-    if (this.kind === 'pca') return { kind: 'pca' };
-    if (this.kind === 'attention') {
-      const [study] = studies.fitting(run);
-      if (!study) return 'No trained study fits this backbone and cut.';
-      return { kind: 'attention', studyId: study.id, view: 'attention', classIndex: null };
-    }
+    const choice = this.#choice(run);
+    if (choice === null) return 'No trained study fits this backbone and cut.';
+    if (choice.kind !== 'similarity') return choice;
     if (this.place === null) return 'Click a place in any of the maps.';
     const tile = await engine.tileAt(run.id, this.place.x, this.place.y);
     return tile === null ? 'This analysis has no tile there.' : { kind: 'similarity', tileIndex: tile.index };
@@ -142,7 +180,7 @@ class SideBySide {
 
   async #compare(panes: readonly PaneMap[]): Promise<ShownAgreement | null> {
     const [a, b] = [this.a, this.b].map((id) => panes.find(({ runId }) => runId === id));
-    if (!a?.spec || !b?.spec || this.kind === 'pca') return null;
+    if (!a?.spec || !b?.spec || a.spec.kind === 'pca' || b.spec.kind === 'pca') return null;
     const sides = [
       { runId: a.runId, spec: a.spec },
       { runId: b.runId, spec: b.spec },
