@@ -92,6 +92,8 @@ export interface StudySteadying {
   readonly warmupSteps: number;
   readonly patience: number | null;
   readonly tileWeight: number;
+  /** True: weights are solved for, and of all these settings only the seeds' splits act; absent = trained in steps. */
+  readonly solved?: boolean;
 }
 
 /** HistoTransfer's own training. */

@@ -6,8 +6,11 @@ import { corrections, type OptimiserSpec } from '../graph/optimise/optimiser.ts'
 import { GRADIENT_SCALE, LOSS_SCALE, rateInput } from '../graph/optimise/step-options.ts';
 import type { StateTensor, TrainingStep } from '../graph/optimise/training-step.ts';
 import { encodeModel } from '../graph/proto.ts';
-import { loadRuntime, openSession, type Runtime, type Session } from '../infer/runtime.ts';
+import type { ProviderName } from '../infer/protocol.ts';
+import { keepsOutputs, loadRuntime, openSession, type Runtime, type Session } from '../infer/runtime.ts';
+import { onDevice, refuseNoNumber } from './device-failure.ts';
 import { type Feeds, MovingTensor, type Tensor } from './moving-tensor.ts';
+import { readBack } from './read-back.ts';
 
 export interface RunnerOptions {
   readonly optimiser: OptimiserSpec;
@@ -15,13 +18,16 @@ export interface RunnerOptions {
   readonly seed: number;
   /** Threads of an operator; 0 = all cores. */
   readonly threads?: number;
+  /** What it runs on; the CPU where left out. */
+  readonly provider?: ProviderName;
   readonly lossScale?: LossScale;
 }
 
 /**
- * Runs a training step again and again. Every tensor that moves (weights, optimiser state, accumulators) lives in two
- * preallocated buffers that onnxruntime reads and writes in turn: no weight is copied or allocated in a step. Blocks its
- * thread while a step runs: worker threads only.
+ * Runs a training step again and again on any provider. Every tensor that moves (weights, optimiser state, accumulators)
+ * stays on the device where the provider allows it (`keepsOutputs`), else in two preallocated buffers that onnxruntime
+ * reads and writes in turn: no weight is copied or allocated in a step. Blocks its thread while a step runs: worker
+ * threads only. What fails on a device other than the CPU throws AppError DeviceFailed, also a loss that is no number.
  */
 export class StepRunner {
   lossScale: LossScale;
@@ -32,11 +38,17 @@ export class StepRunner {
   readonly #update: Session | null;
   readonly #masks: RandomStream;
   readonly #pairs: ReadonlyMap<string, MovingTensor>;
+  readonly #moving: readonly StateTensor[];
   #steps = 0;
 
   static async open(step: TrainingStep, options: RunnerOptions): Promise<StepRunner> {
     const threads = options.threads ?? 0;
-    const open = async (model: OnnxModel) => await openSession({ model: encodeModel(model), provider: 'cpu', threads });
+    const { provider = 'cpu' } = options;
+    const moving = new Set(movingOf(step).map(({ output }) => output));
+    const open = async (model: OnnxModel) => {
+      const keepOnDevice = model.graph.outputs.map(({ name }) => name).filter((name) => moving.has(name));
+      return await openSession({ model: encodeModel(model), provider, threads, keepOnDevice });
+    };
     const session = await open(step.model);
     const update = step.update === null ? null : await open(step.update);
     return new StepRunner(await loadRuntime(), step, options, session, update);
@@ -56,8 +68,9 @@ export class StepRunner {
     this.#update = update;
     this.#masks = new RandomStream(options.seed, 'dropout');
     this.lossScale = options.lossScale ?? FIRST_LOSS_SCALE;
-    const moving = [...step.parameters, ...step.state, ...step.statistics, ...step.accumulators];
-    this.#pairs = new Map(moving.map((item) => [item.input, new MovingTensor(runtime, item)]));
+    this.#moving = movingOf(step);
+    const stays = keepsOutputs(this.provider);
+    this.#pairs = new Map(this.#moving.map((item) => [item.input, new MovingTensor(runtime, item, stays)]));
   }
 
   /**
@@ -103,7 +116,25 @@ export class StepRunner {
     await this.#run(session, { ...this.#scalars(rates), ...gradients }, [...parameters, ...state]);
   }
 
-  /** The weights as they are now, without a copy, for a graph that reads them. */
+  get provider(): ProviderName {
+    return this.#options.provider ?? 'cpu';
+  }
+
+  /** True while anything that moves lies in a device's memory: `toHost` before it is read. */
+  get isOnDevice(): boolean {
+    return [...this.#pairs.values()].some((tensor) => tensor.isOnDevice);
+  }
+
+  /** Brings everything that moves into the processor's memory, where it can be read; the next step takes it from there. */
+  async toHost(): Promise<void> {
+    const all = this.#moving.flatMap((item) => {
+      const tensor = this.#pairs.get(item.input);
+      return tensor === undefined ? [] : [{ item, tensor }];
+    });
+    await onDevice(this.provider, () => readBack(this.provider, all));
+  }
+
+  /** The weights as they are now, without a copy, for a graph on the same device that reads them. */
   parameters(): Feeds {
     return Object.fromEntries(
       this.#step.parameters.flatMap(({ input }) => {
@@ -141,6 +172,7 @@ export class StepRunner {
   }
 
   async close(): Promise<void> {
+    for (const tensor of this.#pairs.values()) tensor.dispose();
     await this.#session.release();
     await this.#update?.release();
   }
@@ -162,12 +194,16 @@ export class StepRunner {
     }
     const known = Object.entries(inputs).filter(([name]) => session.inputNames.includes(name));
     for (const name of session.outputNames) outputs[name] ??= null;
-    const results = await session.run(Object.fromEntries(known), outputs);
-    for (const { input, output } of moving) if (written.has(output)) this.#pairs.get(input)?.swap();
+    const results = await onDevice(this.provider, () => session.run(Object.fromEntries(known), outputs));
+    for (const { input, output } of moving) {
+      if (written.has(output)) this.#pairs.get(input)?.advance(results[output] as Tensor | undefined);
+    }
     const watched = Object.fromEntries(
       Object.entries(results).filter(([name]) => this.#step.watch.includes(name) || name === this.#step.overflow),
     ) as Record<string, Tensor>;
-    return { loss: Number(results[this.#step.loss]?.data[0] ?? Number.NaN), watched };
+    const loss = Number(results[this.#step.loss]?.data[0] ?? Number.NaN);
+    if (written.has(this.#step.loss) && this.#step.overflow === null) refuseNoNumber(this.provider, loss);
+    return { loss, watched };
   }
 
   /** Moves the loss scale on; a skipped step does not count for Adam's bias corrections. */
@@ -200,6 +236,10 @@ export class StepRunner {
     });
     return Object.fromEntries(drawn);
   }
+}
+
+function movingOf(step: TrainingStep): readonly StateTensor[] {
+  return [...step.parameters, ...step.state, ...step.statistics, ...step.accumulators];
 }
 
 export interface RunnerSnapshot {

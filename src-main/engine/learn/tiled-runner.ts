@@ -3,7 +3,9 @@ import { GRADIENT_SCALE } from '../graph/optimise/step-options.ts';
 import type { BorderValue, TiledStep } from '../graph/optimise/tiled-step.ts';
 import type { StateTensor } from '../graph/optimise/training-step.ts';
 import { encodeModel } from '../graph/proto.ts';
-import { loadRuntime, openSession, type Runtime, type Session } from '../infer/runtime.ts';
+import type { ProviderName } from '../infer/protocol.ts';
+import { keepsOutputs, loadRuntime, openSession, type Runtime, type Session } from '../infer/runtime.ts';
+import { onDevice, refuseNoNumber } from './device-failure.ts';
 import { type Feeds, MovingTensor, type Tensor } from './moving-tensor.ts';
 import type { StepRunner } from './step-runner.ts';
 
@@ -26,26 +28,46 @@ export class TiledRunner {
   readonly #sessions: Sessions;
   readonly #sums: ReadonlyMap<string, MovingTensor>;
   readonly #tilesAtOnce: number;
+  readonly #provider: ProviderName;
 
-  static async open(step: TiledStep, tilesAtOnce: number, threads = 0): Promise<TiledRunner> {
-    const open = async (name: keyof Sessions) =>
-      await openSession({ model: encodeModel(step[name]), provider: 'cpu', threads });
+  /** @param provider that of the runner it belongs to: it reads the weights where they lie. */
+  static async open(
+    step: TiledStep,
+    tilesAtOnce: number,
+    threads = 0,
+    provider: ProviderName = 'cpu',
+  ): Promise<TiledRunner> {
+    const sums = new Set([...step.accumulators.back, ...step.accumulators.front].map(({ output }) => output));
+    const open = async (name: keyof Sessions) => {
+      const outputs = step[name].graph.outputs.map((output) => output.name);
+      const keepOnDevice = outputs.filter((output) => name === 'update' || sums.has(output));
+      return await openSession({ model: encodeModel(step[name]), provider, threads, keepOnDevice });
+    };
     const sessions = {
       front: await open('front'),
       back: await open('back'),
       frontBackward: await open('frontBackward'),
       update: await open('update'),
     };
-    return new TiledRunner(await loadRuntime(), step, sessions, tilesAtOnce);
+    return new TiledRunner(await loadRuntime(), step, sessions, tilesAtOnce, provider);
   }
 
-  private constructor(runtime: Runtime, step: TiledStep, sessions: Sessions, tilesAtOnce: number) {
+  private constructor(
+    runtime: Runtime,
+    step: TiledStep,
+    sessions: Sessions,
+    tilesAtOnce: number,
+    provider: ProviderName,
+  ) {
+    this.#provider = provider;
     this.#runtime = runtime;
     this.#step = step;
     this.#sessions = sessions;
     this.#tilesAtOnce = tilesAtOnce;
     const all = new Map([...step.accumulators.back, ...step.accumulators.front].map((item) => [item.input, item]));
-    this.#sums = new Map([...all].map(([name, item]) => [name, new MovingTensor(runtime, item)]));
+    this.#sums = new Map(
+      [...all].map(([name, item]) => [name, new MovingTensor(runtime, item, keepsOutputs(provider))]),
+    );
   }
 
   /** One update on one bag; returns its loss. @param data the free inputs of the whole step. */
@@ -70,6 +92,7 @@ export class TiledRunner {
   }
 
   async close(): Promise<void> {
+    for (const sum of this.#sums.values()) sum.dispose();
     for (const session of Object.values(this.#sessions)) await session.release();
   }
 
@@ -80,7 +103,9 @@ export class TiledRunner {
     const flow = this.#rows(gradients, all, ({ gradient }) => gradient);
     const { back } = this.#step.accumulators;
     const results = await this.#run(this.#sessions.back, { ...inputs, [GRADIENT_SCALE]: scale }, flow, back);
-    return Number(results[this.#step.loss]?.data[0]);
+    const loss = Number(results[this.#step.loss]?.data[0]);
+    refuseNoNumber(this.#provider, loss);
+    return loss;
   }
 
   /** Runs one part; its accumulators take the sums, everything else that is wanted is written in place. */
@@ -95,8 +120,8 @@ export class TiledRunner {
     }
     for (const name of session.outputNames) outputs[name] ??= null;
     const known = Object.entries(inputs).filter(([name]) => session.inputNames.includes(name));
-    const results = await session.run(Object.fromEntries(known), outputs);
-    for (const { input } of sums) this.#sums.get(input)?.swap();
+    const results = await onDevice(this.#provider, () => session.run(Object.fromEntries(known), outputs));
+    for (const { input, output } of sums) this.#sums.get(input)?.advance(results[output] as Tensor | undefined);
     return results as Feeds;
   }
 

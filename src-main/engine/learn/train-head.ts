@@ -1,17 +1,21 @@
 import { AppError } from '../../../src-shared/errors.ts';
+import type { TrainedOn } from '../../../src-shared/model/study.ts';
 import { RandomStream } from '../backbone/random-stream.ts';
 import type { OptimiserSpec } from '../graph/optimise/optimiser.ts';
 import type { TrainingStepOptions } from '../graph/optimise/step-options.ts';
 import { buildTiledStep } from '../graph/optimise/tiled-step.ts';
-import { buildTrainingStep } from '../graph/optimise/training-step.ts';
+import { buildTrainingStep, type TrainingStep } from '../graph/optimise/training-step.ts';
+import type { ProviderName } from '../infer/protocol.ts';
 import { loadRuntime, type Runtime } from '../infer/runtime.ts';
-import type { Bag, BagSet } from './bag.ts';
+import { type Bag, type BagSet, checkedBag } from './bag.ts';
 import { type BagPrediction, HeadEvaluator, type HeadWeights } from './evaluate-head.ts';
 import { fitScaling, foldScaling, scaledBags } from './feature-scaling.ts';
 import { HEAD, HIDDEN_TILE, trainingGraph } from './head-graph.ts';
 import { embeddingWidths, type HeadRegularisers, type HeadSpec } from './head-spec.ts';
+import { solveTiles } from './solve-tiles.ts';
 import { StepRunner } from './step-runner.ts';
 import { TiledRunner } from './tiled-runner.ts';
+import { TrainingDevices } from './training-devices.ts';
 
 export type { Bag, BagSet };
 
@@ -38,6 +42,13 @@ export interface HeadTraining {
   readonly standardise?: boolean;
   /** Steps over which the learning rate rises to `rate` in equal parts; 0 or absent = none. */
   readonly warmupSteps?: number;
+  /**
+   * Present: no steps are taken; the best linear score of tiles is solved for under each of these penalties (see
+   * `solveTiles`), on features of one scale. Mean pooling only.
+   */
+  readonly penalties?: readonly number[];
+  /** True: the weights of the last epoch are kept, whatever validation says of them. */
+  readonly keepLast?: boolean;
   /** Threads of the session; 0 or absent = all cores. */
   readonly threads?: number;
 }
@@ -58,12 +69,16 @@ export interface EpochRecord {
   readonly trainLoss: number;
   readonly validationLoss: number;
   readonly validationAccuracy: number;
+  /** Where weights are solved for: the penalty this record belongs to. */
+  readonly penalty?: number;
 }
 
 export interface TrainedHead {
   readonly weights: HeadWeights;
   readonly bestEpoch: number;
   readonly history: readonly EpochRecord[];
+  /** Absent for what is solved instead of trained in steps: no device takes part. */
+  readonly trainedOn?: TrainedOn;
 }
 
 export interface TrainingHooks {
@@ -71,11 +86,14 @@ export interface TrainingHooks {
   readonly signal?: AbortSignal;
   /** Tiles of a bag that are computed at once; a larger bag goes through in parts, with the gradient of the whole. */
   readonly tilesAtOnce?: number;
+  /** What it may run on; the CPU alone where left out. */
+  readonly devices?: TrainingDevices;
 }
 
 /**
  * Trains a head on slide labels alone, one bag a step, and keeps the weights of the best validation epoch. The same
- * inputs and seeds give the same weights on the same machine. Blocks its thread while a step runs: worker threads only.
+ * inputs and seeds give the same weights on the same machine and device; where a device fails in the middle, the whole
+ * training is repeated on the next one. Validation runs on the CPU. Blocks its thread while a step runs: worker threads only.
  *
  * @throws AppError Cancelled; InvalidRequest for an empty bag, a wrong label or features that are not finite.
  */
@@ -85,11 +103,13 @@ export async function trainHead(
   validation: BagSet,
   hooks: TrainingHooks = {},
 ): Promise<TrainedHead> {
-  if (training.standardise !== true) return await trainOn(training, train, validation, hooks);
+  const isSolved = training.penalties !== undefined;
+  if (training.standardise !== true && !isSolved) return await trainOn(training, train, validation, hooks);
   const { spec } = training;
   const checked: BagSet = { count: train.count, get: async (index) => checkedBag(await train.get(index), spec) };
   const scaling = await fitScaling(checked, spec.featureDim);
-  const trained = await trainOn(training, scaledBags(train, scaling), scaledBags(validation, scaling), hooks);
+  const run = isSolved ? solveTiles : trainOn;
+  const trained = await run(training, scaledBags(train, scaling), scaledBags(validation, scaling), hooks);
   return { ...trained, weights: foldScaling(spec, trained.weights, scaling) };
 }
 
@@ -99,20 +119,45 @@ async function trainOn(
   validation: BagSet,
   hooks: TrainingHooks,
 ): Promise<TrainedHead> {
-  const stepper = await Stepper.open(training, hooks.tilesAtOnce);
-  const evaluator = await HeadEvaluator.open(training.spec, stepper.weights(), training.threads);
+  const { devices = new TrainingDevices() } = hooks;
+  const options = stepOptions(training);
+  const step = buildTrainingStep(options);
+  const { optimiser, threads = 0, regularisers, clipNorm, weightDecay } = training;
+  const spec = { ...training.spec, seed: 0 };
+  const key = JSON.stringify({ spec, regularisers, optimiser, clipNorm, weightDecay });
+  const reported: number[] = [];
+  // A training that is repeated on another device shows its epochs once.
+  const onEpoch = (record: EpochRecord): void => {
+    if (record.epoch <= reported.length) return;
+    reported.push(record.epoch);
+    hooks.onEpoch?.(record);
+  };
+  return await devices.run({ key, step, optimiser, groups: [GROUP], threads }, async (provider) => {
+    const stepper = await Stepper.open(training, { options, step, provider }, hooks.tilesAtOnce);
+    return await runEpochs(stepper, training, train, validation, { ...hooks, onEpoch });
+  });
+}
+
+async function runEpochs(
+  stepper: Stepper,
+  training: HeadTraining,
+  train: BagSet,
+  validation: BagSet,
+  hooks: TrainingHooks,
+): Promise<TrainedHead> {
+  const evaluator = await HeadEvaluator.open(training.spec, await stepper.weights(), training.threads);
   const history: EpochRecord[] = [];
   let best: TrainedHead | null = null;
   try {
     for (let epoch = 1; epoch <= training.epochs; epoch++) {
       const trainLoss = await runEpoch(stepper, training, train, epoch, hooks.signal);
-      evaluator.weights = stepper.weights();
+      evaluator.weights = await stepper.weights();
       const { loss, accuracy } = await score(evaluator, validation);
       const record = { epoch, trainLoss, validationLoss: loss, validationAccuracy: accuracy };
       history.push(record);
       hooks.onEpoch?.(record);
       if (best === null || isBetter(training, record, history[best.bestEpoch - 1])) {
-        best = { weights: stepper.weights(), bestEpoch: epoch, history };
+        best = { weights: evaluator.weights, bestEpoch: epoch, history };
       }
       if (training.patience !== null && epoch - best.bestEpoch >= training.patience) break;
     }
@@ -124,8 +169,8 @@ async function trainOn(
   return best;
 }
 
-function isBetter({ keepBestBy }: HeadTraining, record: EpochRecord, best: EpochRecord | undefined): boolean {
-  if (best === undefined) return true;
+function isBetter({ keepBestBy, keepLast }: HeadTraining, record: EpochRecord, best: EpochRecord | undefined): boolean {
+  if (best === undefined || keepLast === true) return true;
   return keepBestBy === 'loss'
     ? record.validationLoss < best.validationLoss
     : record.validationAccuracy >= best.validationAccuracy;
@@ -160,25 +205,6 @@ async function score(evaluator: HeadEvaluator, bags: BagSet): Promise<{ loss: nu
   return { loss: loss / count, accuracy: right / count };
 }
 
-function checkedBag(bag: Bag, { featureDim, classes }: HeadSpec): Bag {
-  const tiles = bag.features.length / featureDim;
-  if (tiles === 0) throw new AppError('InvalidRequest', 'A slide of this study has no tiles.');
-  if (!Number.isInteger(tiles)) throw new AppError('InvalidRequest', 'The features of a slide have another length.');
-  if (!(bag.label >= 0 && bag.label < classes)) throw new AppError('InvalidRequest', 'A slide has an unknown label.');
-  if (!allFinite(bag.features)) {
-    throw new AppError('InvalidRequest', 'The features of a slide hold values that are not numbers.', {
-      advice: 'Extract them again; the weights of the backbone may be damaged.',
-    });
-  }
-  return bag;
-}
-
-/** Written as a loop: it runs over every bag of every step. */
-function allFinite(values: Float32Array): boolean {
-  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
-  return true;
-}
-
 /** The learning rate of a step, from 1. */
 function warmedRate({ rate, warmupSteps = 0 }: HeadTraining, step: number): number {
   return step < warmupSteps ? (rate * step) / warmupSteps : rate;
@@ -197,6 +223,12 @@ export function shuffled(count: number, stream: RandomStream): number[] {
 const TILES_AT_ONCE = 8192;
 const GROUP = 'head';
 
+function stepOptions({ spec, regularisers, optimiser, weightDecay, clipNorm }: HeadTraining): TrainingStepOptions {
+  const { model, parameters } = trainingGraph(spec, regularisers);
+  const groups = [{ name: GROUP, parameters, weightDecay }];
+  return { model, loss: HEAD.loss, groups, optimiser, clipNorm, watch: [], inputDims: {} };
+}
+
 /** The training session with its moving weights. */
 class Stepper {
   readonly #runtime: Runtime;
@@ -208,22 +240,13 @@ class Stepper {
   #tiled: TiledRunner | null = null;
   #step = 0;
 
-  static async open(training: HeadTraining, tilesAtOnce = TILES_AT_ONCE): Promise<Stepper> {
-    const { model, parameters } = trainingGraph(training.spec, training.regularisers);
-    const { optimiser, seed } = training;
-    const options: TrainingStepOptions = {
-      model,
-      loss: HEAD.loss,
-      groups: [{ name: GROUP, parameters, weightDecay: training.weightDecay }],
-      optimiser,
-      clipNorm: training.clipNorm,
-      watch: [],
-      inputDims: {},
-    };
-    const runner = await StepRunner.open(buildTrainingStep(options), {
-      ...{ optimiser, seed },
-      threads: training.threads ?? 0,
-    });
+  static async open(
+    training: HeadTraining,
+    { options, step, provider }: { options: TrainingStepOptions; step: TrainingStep; provider: ProviderName },
+    tilesAtOnce = TILES_AT_ONCE,
+  ): Promise<Stepper> {
+    const { optimiser, seed, threads = 0 } = training;
+    const runner = await StepRunner.open(step, { optimiser, seed, threads, provider });
     return new Stepper(await loadRuntime(), runner, training, options, tilesAtOnce);
   }
 
@@ -254,12 +277,14 @@ class Stepper {
       buildTiledStep(this.#options, 'N'),
       this.#tilesAtOnce,
       this.#training.threads,
+      this.#runner.provider,
     );
     return await this.#tiled.step(this.#runner, data, rates);
   }
 
   /** A copy of the weights as they are now. */
-  weights(): HeadWeights {
+  async weights(): Promise<HeadWeights> {
+    await this.#runner.toHost();
     return this.#runner.weights();
   }
 

@@ -7,6 +7,7 @@ import type { FineTuneFile, TunedFile } from './fine-tune/fine-tune-file.ts';
 import type { FineTuningHooks, PixelBagSet } from './fine-tune/fine-tuning.ts';
 import type { HeadSpec } from './head-spec.ts';
 import type { BagSet, HeadTraining, TrainedHead, TrainingHooks } from './train-head.ts';
+import { CPU_ONLY, type DeviceOrder } from './training-devices.ts';
 
 type AnyBagSet = BagSet | PixelBagSet;
 
@@ -23,8 +24,11 @@ export class TrainingWorker {
   readonly #running = new Map<number, Running>();
   #turn: Promise<unknown> = Promise.resolve();
   #nextId = 1;
+  readonly #devices: () => Promise<DeviceOrder>;
 
-  constructor() {
+  /** @param devices asked at the start of each training; the CPU alone where left out. */
+  constructor(devices: () => Promise<DeviceOrder> = () => Promise.resolve(CPU_ONLY)) {
+    this.#devices = devices;
     this.#worker.unref();
     this.#worker.on('message', (answer: TrainAnswer) => this.#receive(answer));
     this.#worker.on('error', (cause) => this.#failAll(cause));
@@ -47,6 +51,7 @@ export class TrainingWorker {
         type: 'train',
         id,
         training,
+        devices: await this.#devices(),
         trainCount: train.count,
         validationCount: validation.count,
       };

@@ -11,6 +11,7 @@ import {
 } from '../infer/device.ts';
 import { type ProbeDevice, probeInChildProcess } from '../infer/probe.ts';
 import type { ProviderName } from '../infer/protocol.ts';
+import type { DeviceOrder } from '../learn/training-devices.ts';
 import type { Store } from '../store/store.ts';
 
 /** The setting under which the user pins a device; empty = best first. */
@@ -80,6 +81,13 @@ export class DeviceService {
       candidates,
       notRunByChecks: NOT_RUN_BY_CHECKS.map(deviceLabel),
     };
+  }
+
+  /** What training may run on, best first: what inference would. */
+  async trainingOrder(): Promise<DeviceOrder> {
+    const { provider, fallbacks, status } = await this.choose();
+    const pinned = await this.#pinned();
+    return { providers: [...new Set([provider, ...fallbacks, 'cpu' as const])], pinned, refused: status.refused };
   }
 
   /** Forgets what was found, tests every candidate (with the subject, or a small network) and chooses anew. */

@@ -1,5 +1,5 @@
 import type { RunId } from '../../../src-shared/model/ids.ts';
-import type { StudyFigure, StudyOutcome, StudyPlan } from '../../../src-shared/model/study.ts';
+import type { StudyFigure, StudyOutcome, StudyPlan, TrainedOn } from '../../../src-shared/model/study.ts';
 import type { FigureWithInterval } from '../study/study-figures.ts';
 import type { StudyResult } from '../study/train-study.ts';
 import { bySlide, casesOf, splitAudit } from './study-plan.ts';
@@ -35,10 +35,18 @@ export function outcomeOf(plan: StudyPlan, slides: readonly ExtractedSlide[], re
       validationLoss: history.map(({ validationLoss }) => validationLoss),
     })),
     checks: result.checks,
+    ...trainedOn(result.models),
     external: [],
     versions: versions(),
     finishedAtMs: Date.now(),
   };
+}
+
+/** Every device that heads were trained on, once. */
+function trainedOn(models: StudyResult['models']): Pick<StudyOutcome, 'trainedOn'> {
+  const all = models.flatMap((model) => (model.trainedOn === undefined ? [] : [JSON.stringify(model.trainedOn)]));
+  const each = [...new Set(all)].map((text) => JSON.parse(text) as TrainedOn);
+  return each.length === 0 ? {} : { trainedOn: each };
 }
 
 /** Standard deviation of each class's probability over heads (rows); 0 for a single one. */

@@ -17,6 +17,7 @@ import type { AnalysisService } from './analysis.ts';
 import { type AttentionSpec, attentionMap } from './attention-map.ts';
 import type { BackboneService } from './backbones.ts';
 import { BagCache } from './bag-cache.ts';
+import type { DeviceService } from './device-service.ts';
 import { checkIndependent, type TrainedStudy, validateExternally } from './study-external.ts';
 import { StudyHeads } from './study-heads.ts';
 import { type ExtractedSlide, outcomeOf } from './study-outcome.ts';
@@ -29,6 +30,8 @@ export interface StudyParts {
   readonly store: Store;
   readonly analysis: AnalysisService;
   readonly backbones: Pick<BackboneService, 'get'>;
+  /** What training may run on. */
+  readonly device: Pick<DeviceService, 'trainingOrder'>;
   readonly onChanged: (id: StudyId) => void;
   /** Told now and then while a study is trained; how far it is says `progress`. */
   readonly onProgress: (id: StudyId) => void;
@@ -220,7 +223,7 @@ export class StudyService {
   }
 
   #trainer(): TrainingWorker {
-    this.#worker ??= new TrainingWorker();
+    this.#worker ??= new TrainingWorker(() => this.#parts.device.trainingOrder());
     return this.#worker;
   }
 

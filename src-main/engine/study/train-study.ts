@@ -1,5 +1,5 @@
 import { AppError } from '../../../src-shared/errors.ts';
-import type { OperatingRule, StudyMapChecks } from '../../../src-shared/model/study.ts';
+import type { OperatingRule, StudyMapChecks, TrainedOn } from '../../../src-shared/model/study.ts';
 import { RandomStream } from '../backbone/random-stream.ts';
 import type { BagPrediction, HeadWeights } from '../learn/evaluate-head.ts';
 import type { HeadRegularisers, HeadSpec } from '../learn/head-spec.ts';
@@ -60,6 +60,8 @@ export interface StudyModel {
   readonly weights: HeadWeights;
   readonly bestEpoch: number;
   readonly history: readonly EpochRecord[];
+  /** Absent for a head of an earlier attempt, and for one that was solved. */
+  readonly trainedOn?: TrainedOn;
 }
 
 export interface StudyResult {
@@ -211,8 +213,7 @@ async function trainOne({ data, plan, worker, hooks, classes }: Context, turn: T
     ...(shuffle ? {} : { onEpoch: (record: EpochRecord) => hooks.onEpoch?.(fold, seed, record) }),
     ...(hooks.signal === undefined ? {} : { signal: hooks.signal }),
   });
-  const { weights, bestEpoch, history } = trained;
-  return { fold, seed, spec, weights, bestEpoch, history };
+  return { fold, seed, spec, ...trained };
 }
 
 const trainControl = (context: Context, fold: number, split: Split): Promise<StudyModel> =>

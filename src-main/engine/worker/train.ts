@@ -5,6 +5,7 @@ import { type FineTuneFile, fineTuneFile, type TunedFile } from '../learn/fine-t
 import type { PixelBag } from '../learn/fine-tune/fine-tuning.ts';
 import type { HeadSpec } from '../learn/head-spec.ts';
 import { type Bag, type EpochRecord, type HeadTraining, type TrainedHead, trainHead } from '../learn/train-head.ts';
+import { type DeviceOrder, probeStepInChildProcess, TrainingDevices } from '../learn/training-devices.ts';
 
 /** What the training thread is asked; one job at a time. */
 export type TrainCommand =
@@ -12,6 +13,7 @@ export type TrainCommand =
       readonly type: 'train';
       readonly id: number;
       readonly training: HeadTraining;
+      readonly devices: DeviceOrder;
       readonly trainCount: number;
       readonly validationCount: number;
     }
@@ -51,6 +53,16 @@ export type TrainAnswer =
   | { readonly type: 'tuned'; readonly id: number; readonly tuned: TunedFile }
   | { readonly type: 'predicted'; readonly id: number; readonly prediction: BagPrediction }
   | { readonly type: 'failed'; readonly id: number; readonly error: ErrorPayload };
+
+/** What was found of devices, for each choice of the user's: a graph is tried once while the thread lives. */
+const verdicts = new Map<string, Map<string, string | null>>();
+
+function verdictsOf(order: DeviceOrder): Map<string, string | null> {
+  const key = JSON.stringify(order);
+  const known = verdicts.get(key) ?? new Map<string, string | null>();
+  verdicts.set(key, known);
+  return known;
+}
 
 const port = parentPort;
 const waiting = new Map<string, { resolve: (bag: Bag | PixelBag) => void; reject: (error: unknown) => void }>();
@@ -96,7 +108,11 @@ async function train(command: Extract<TrainCommand, { type: 'train' }>): Promise
       command.training,
       remoteBags<Bag>('train', command.trainCount),
       remoteBags<Bag>('validation', command.validationCount),
-      { onEpoch: (record) => answer({ type: 'epoch', record }), signal: cancel.signal },
+      {
+        onEpoch: (record) => answer({ type: 'epoch', record }),
+        signal: cancel.signal,
+        devices: new TrainingDevices(command.devices, probeStepInChildProcess, verdictsOf(command.devices)),
+      },
     );
     answer({ type: 'trained', id: command.id, head });
   } catch (error) {

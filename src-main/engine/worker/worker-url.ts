@@ -10,7 +10,8 @@ export type WorkerName =
   | 'probe'
   | 'store'
   | 'synthesize'
-  | 'train';
+  | 'train'
+  | 'train-probe';
 
 /** Where a worker's entry lies: the TypeScript source when run from source (Node strips types), else the built file. */
 export function workerUrl(name: WorkerName): URL {
