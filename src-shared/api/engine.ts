@@ -234,8 +234,11 @@ export interface EngineApi {
   fineTuneStudy(request: FineTuneRequest): Promise<{ readonly studyId: StudyId; readonly jobId: JobId }>;
   /** What a fine-tuning would do and take; measures the backbone for some seconds. Throws as `fineTuneStudy`. */
   forecastFineTuning(request: FineTuneRequest): Promise<FineTuneForecast>;
-  /** A trained study as PDF report, CSV of predictions, or JSON of everything but the weights. */
-  exportStudy(id: StudyId, format: 'pdf' | 'csv' | 'json'): Promise<ExportedFile>;
+  /**
+   * A trained study as PDF report, CSV of predictions, or JSON of everything but the weights; of a fine-tuned one, the
+   * similarity of its layers before and after as a figure.
+   */
+  exportStudy(id: StudyId, format: 'pdf' | 'csv' | 'json' | 'cka-svg' | 'cka-png'): Promise<ExportedFile>;
   /** Newest first. */
   listStudies(): Promise<readonly Study[]>;
   getStudy(id: StudyId): Promise<Study>;

@@ -1,4 +1,5 @@
 import type { CkaMatrix, FineTuneChange } from '../../../src-shared/model/comparison.ts';
+import type { TunedChange } from '../../../src-shared/model/study.ts';
 import { heatSvg } from './heat-svg.ts';
 
 const SOURCE =
@@ -33,6 +34,20 @@ export function fineTuneSvg({ before, after, cuts }: FineTuneChange, cka: CkaMat
     columns: ['linear, unbiased', 'linear, biased', 'Gaussian, unbiased'],
     values: cuts.map(({ biased, unbiased, rbf }) => [unbiased, biased, rbf]),
     notes: [`On ${cka.images} images; 1 = fine-tuning did not move the cut.`, ckaNote(cka), SOURCE],
+  });
+}
+
+/** Every cut before (rows) against every cut after fine-tuning (columns). */
+export function tunedSvg({ change, cka, testSlides }: TunedChange): string {
+  const cuts = change.cuts.map(({ cut }) => cut);
+  const place = (backbone: string, cut: string): number => cka.layers.indexOf(`${backbone}@${cut}`);
+  const values = cuts.map((row) =>
+    cuts.map((column) => cka.unbiased[place(change.before, row)]?.[place(change.after, column)] ?? Number.NaN),
+  );
+  return heatSvg({
+    title: `Linear CKA, unbiased: ${change.before} before (rows) and after fine-tuning (columns)`,
+    ...{ rows: cuts, columns: cuts, values },
+    notes: [`${cka.images} tiles spread evenly over ${testSlides} test slides; 1 = the cut did not move.`, SOURCE],
   });
 }
 

@@ -1,7 +1,9 @@
+import sharp from 'sharp';
 import type { ExportedFile } from '../../../src-shared/api/engine.ts';
 import { AppError } from '../../../src-shared/errors.ts';
 import type { StudyId } from '../../../src-shared/model/ids.ts';
 import type { Study, StudyOutcome } from '../../../src-shared/model/study.ts';
+import { tunedSvg } from '../compare/cka-svg.ts';
 import { csvLine } from '../interop/csv.ts';
 import type { Store } from '../store/store.ts';
 import type { Exports } from './exports.ts';
@@ -21,7 +23,7 @@ export class StudyReportService {
   }
 
   /** See EngineApi.exportStudy. Throws NotFound, InvalidRequest (not trained, no such format), DiskFull. */
-  async export(id: StudyId, format: 'pdf' | 'csv' | 'json'): Promise<ExportedFile> {
+  async export(id: StudyId, format: 'pdf' | 'csv' | 'json' | 'cka-svg' | 'cka-png'): Promise<ExportedFile> {
     const { store, exportsKept } = this.#parts;
     const study = await store.getStudy(id);
     if (study === null) throw new AppError('NotFound', 'This study no longer exists.');
@@ -36,6 +38,15 @@ export class StudyReportService {
     if (format === 'json') {
       const text = JSON.stringify({ notice: NOTICE, hyaline: HYALINE_VERSION, ...trained }, null, 2);
       return await exportsKept.add(`${name}.json`, 'application/json', bytes(`${text}\n`));
+    }
+    if (format === 'cka-svg' || format === 'cka-png') {
+      if (outcome.tunedChange === undefined) {
+        throw new AppError('InvalidRequest', 'This study does not come of a fine-tuning.');
+      }
+      const svg = tunedSvg(outcome.tunedChange);
+      if (format === 'cka-svg') return await exportsKept.add(`${name}-cka.svg`, 'image/svg+xml', bytes(svg));
+      const png = await sharp(Buffer.from(svg), { density: 144 }).png().toBuffer();
+      return await exportsKept.add(`${name}-cka.png`, 'image/png', png);
     }
     if (format !== 'pdf') throw new AppError('InvalidRequest', 'A study is exported as pdf, csv or json.');
     const { renderStudyReport } = await import('../report/study-report.ts');
