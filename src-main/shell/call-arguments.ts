@@ -10,7 +10,9 @@ export const CALL_ARGUMENTS: Readonly<Record<ShellCallName, z.ZodType>> = {
   connectEngine: none,
   engineStatus: none,
   restartEngine: none,
-  openFiles: z.tuple([z.enum(['slide', 'model', 'any', 'table', 'image', 'folder', 'task-folder', 'mirror-folder'])]),
+  openFiles: z.tuple([
+    z.enum(['slide', 'model', 'any', 'table', 'image', 'folder', 'task-folder', 'annotated-folder', 'mirror-folder']),
+  ]),
   recentFiles: none,
   openRecent: z.tuple([id]),
   clearRecentFiles: none,

@@ -138,7 +138,7 @@ describe('dialogs', () => {
       ok: true,
       value: [{ fileName: 'cases', kind: 'folder' }],
     });
-    for (const kind of ['task-folder', 'mirror-folder']) {
+    for (const kind of ['task-folder', 'annotated-folder', 'mirror-folder']) {
       expect(await running.call('openFiles', kind)).toMatchObject({ ok: true, value: [{ kind: 'folder' }] });
     }
     running.double.answers.open = null;

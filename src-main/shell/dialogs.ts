@@ -19,6 +19,7 @@ const FILTERS: Readonly<Record<OpenKind, Electron.FileFilter[]>> = {
   image: [{ name: 'Images', extensions: ['png', 'jpg', 'jpeg'] }],
   folder: [],
   'task-folder': [],
+  'annotated-folder': [],
   'mirror-folder': [],
 };
 
@@ -30,6 +31,7 @@ const TITLES: Readonly<Record<OpenKind, string>> = {
   image: 'Choose an image',
   folder: 'Open a folder of slides',
   'task-folder': 'Choose a folder of labelled patches',
+  'annotated-folder': 'Choose a folder of images or annotations',
   'mirror-folder': 'Choose the folder that holds the checkpoints',
 };
 
@@ -41,6 +43,7 @@ const PROPERTIES: Readonly<Record<OpenKind, ('openFile' | 'openDirectory' | 'mul
   image: ['openFile'],
   folder: ['openDirectory'],
   'task-folder': ['openDirectory'],
+  'annotated-folder': ['openDirectory'],
   'mirror-folder': ['openDirectory'],
 };
 

@@ -75,9 +75,9 @@ export interface GrantedFile {
 export type FileKind = 'slide' | 'model' | 'project';
 /** What a user may choose: a file, a list of slides (CSV) or a folder of slides -> `openFolder`. */
 export type ChosenKind = FileKind | 'table' | 'folder';
-/** What the open dialog looks for: `folder` of slides, `task-folder` of labelled patches, `mirror-folder` of checkpoints. */
+/** What the open dialog looks for: `folder` of slides, `task-folder` of labelled patches, `annotated-folder` of images or their annotations, `mirror-folder` of checkpoints. */
 export type OpenKind = 'slide' | 'model' | 'any' | 'table' | 'image' | FolderKind;
-export type FolderKind = 'folder' | 'task-folder' | 'mirror-folder';
+export type FolderKind = 'folder' | 'task-folder' | 'annotated-folder' | 'mirror-folder';
 
 export interface RecentFile {
   readonly id: string;
