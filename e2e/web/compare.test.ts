@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { grey, type Paint, paintImages, pink } from '../../src-main/engine/compare/testing.ts';
+import { writeSynthetic } from '../../src-main/engine/slide/synthetic/write-synthetic.ts';
 import {
   type Host,
   hyaline,
@@ -160,9 +161,7 @@ describe('a comparison', () => {
       const { page } = opened;
       const workstation = new Workstation(page);
       const path = join(sandbox.folder, 'slide.tif');
-      const size = ['--width', '768', '--height', '768', '--seed', '1', '--lesions', '1'];
-      const { code, err } = await hyaline(['synthesize', ...size, path], sandbox);
-      expect(code, err).toBe(0);
+      await writeSynthetic({ outPath: path, widthPx: 768, heightPx: 768, seed: 1, lesions: 1 });
       await workstation.goTo('Library');
       await workstation.openSlide(path);
       for (const backbone of ['planted', 'drawn']) {

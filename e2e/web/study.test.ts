@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeSynthetic } from '../../src-main/engine/slide/synthetic/write-synthetic.ts';
 import {
   type Host,
-  hyaline,
   launchBrowser,
   makeSandbox,
   newPage,
@@ -15,7 +15,7 @@ import {
 import { Workstation } from './workstation.ts';
 
 const SLIDES_PER_CLASS = 4;
-const SIDE_PX = '768';
+const SIDE_PX = 768;
 
 /** A study as a user makes one: labels in, heads trained, a slide looked at where they look. Steps build on each other. */
 describe('a study', () => {
@@ -30,18 +30,13 @@ describe('a study', () => {
     sandbox = await makeSandbox();
     for (let i = 1; i <= SLIDES_PER_CLASS; i++) {
       for (const [kind, lesions] of [
-        ['plain', '0'],
-        ['lesion', '2'],
+        ['plain', 0],
+        ['lesion', 2],
       ] as const) {
-        const path = join(sandbox.folder, `${kind}-${i}.tif`);
-        const seed = String(i + (kind === 'lesion' ? 100 : 0));
-        const size = ['--width', SIDE_PX, '--height', SIDE_PX];
-        const { code, err } = await hyaline(
-          ['synthesize', ...size, '--seed', seed, '--lesions', lesions, path],
-          sandbox,
-        );
-        expect(code, err).toBe(0);
-        paths.push(path);
+        const outPath = join(sandbox.folder, `${kind}-${i}.tif`);
+        const seed = i + (kind === 'lesion' ? 100 : 0);
+        await writeSynthetic({ outPath, widthPx: SIDE_PX, heightPx: SIDE_PX, seed, lesions });
+        paths.push(outPath);
       }
     }
     host = await startHost(sandbox);
