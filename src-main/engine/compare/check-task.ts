@@ -26,7 +26,10 @@ export async function checkTask(found: FoundTask, options: TaskOptions): Promise
   const { name } = found;
   const notes: string[] = [];
   const unlabelled = found.rows.filter(({ label }) => label === '').length;
-  if (unlabelled > 0) notes.push(`${unlabelled} images have no label and were left out.`);
+  if (unlabelled > 0)
+    notes.push(
+      `${counted(unlabelled, 'image')} ${unlabelled === 1 ? 'has' : 'have'} no label and ${wasOrWere(unlabelled)} left out.`,
+    );
   const read = await readImages(
     found.rows.filter(({ label }) => label !== ''),
     notes,
@@ -54,7 +57,8 @@ async function readImages(rows: readonly PatchRow[], notes: string[]): Promise<P
     });
   }
   if (unreadable.length > 0) {
-    notes.push(`${unreadable.length} images cannot be read and were left out: ${listed(unreadable)}.`);
+    const what = `${counted(unreadable.length, 'image')} cannot be read and ${wasOrWere(unreadable.length)} left out`;
+    notes.push(`${what}: ${listed(unreadable)}.`);
   }
   return images;
 }
@@ -101,9 +105,13 @@ function withoutRepeats(images: readonly PatchImage[], notes: string[]): PatchIm
     else if (known.label !== image.label) contradicting.add(image.sha256);
   }
   const kept = [...first.values()].filter(({ sha256 }) => !contradicting.has(sha256));
-  if (contradicting.size > 0) notes.push(`${contradicting.size} images occur under two labels and were left out.`);
+  if (contradicting.size > 0)
+    notes.push(
+      `${counted(contradicting.size, 'image')} ${contradicting.size === 1 ? 'occurs' : 'occur'} under two labels and ${wasOrWere(contradicting.size)} left out.`,
+    );
   const repeats = images.length - first.size;
-  if (repeats > contradicting.size) notes.push(`${repeats - contradicting.size} repeated images were taken once.`);
+  const again = repeats - contradicting.size;
+  if (again > 0) notes.push(`${counted(again, 'repeated image')} ${wasOrWere(again)} taken once.`);
   return kept;
 }
 
@@ -121,7 +129,10 @@ function withGroups(
   const groups = images.map(ungrouped.includes(name) ? () => '' : groupOf);
   const grouped = groups.some((group) => group !== '');
   const alone = groups.filter((group) => group === '').length;
-  if (grouped && alone > 0) notes.push(`${alone} images name no group and are a group each.`);
+  if (grouped && alone > 0)
+    notes.push(
+      `${counted(alone, 'image')} ${alone === 1 ? 'names no group and is a group of its own' : 'name no group and are a group each'}.`,
+    );
   if (!grouped) notes.push('No patients are known: images are treated as independent, which is optimistic.');
   return { grouped, images: images.map((image, i) => ({ ...image, group: groups[i] || image.sha256 })) };
 }
@@ -145,6 +156,10 @@ function whyUnusable(images: readonly PatchImage[], classes: readonly string[], 
 
 function counted(count: number, thing: string): string {
   return `${count} ${thing}${count === 1 ? '' : 's'}`;
+}
+
+function wasOrWere(count: number): string {
+  return count === 1 ? 'was' : 'were';
 }
 
 function nameSizes(images: readonly PatchImage[], notes: string[]): void {

@@ -96,10 +96,10 @@ describe('reading patch tasks', () => {
     await appendFile(path, '\nimages/twice.png,a,,\nimages/both.png,a,,\nimages/b/002.png,,,\nimages/gone.png,b,,');
     const { task } = await only({}, path);
     const notes = task?.notes.join(' ') ?? '';
-    expect(notes).toContain('1 images have no label');
+    expect(notes).toContain('1 image has no label and was left out.');
     expect(notes).toContain('2 images cannot be read and were left out: 000.png, gone.png');
-    expect(notes).toContain('1 images occur under two labels');
-    expect(notes).toContain('1 repeated images were taken once');
+    expect(notes).toContain('1 image occurs under two labels and was left out.');
+    expect(notes).toContain('1 repeated image was taken once');
   });
 
   it.each([
