@@ -107,7 +107,7 @@ export class StudyHeads {
     if (stored === null || stored.dim === 0) return null;
     const { dim, vectors } = stored;
     const rows = study.plan.rows.map((_, i) => Float64Array.from(vectors.subarray(i * dim, (i + 1) * dim)));
-    return describeTraining(rows, splitsOf(study));
+    return describeTraining(rows, splitsOf(study), study.outcome?.featureDim ?? dim);
   }
 }
 

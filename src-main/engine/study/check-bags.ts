@@ -35,7 +35,7 @@ export function checkBagFacts(cases: readonly Pick<StudyCase, 'id'>[], facts: re
 }
 
 /**
- * Reads every bag once, before anything is trained: the mean feature of each slide.
+ * Reads every bag once, before anything is trained: mean and spread of the features of each slide.
  * @throws AppError InvalidRequest naming slides whose features are of another length, none at all, or not numbers.
  */
 export async function surveyBags(
@@ -50,7 +50,7 @@ export async function surveyBags(
     const bag = await features(i);
     const whole = bag.length % featureDim === 0;
     facts.push({ tiles: whole ? bag.length / featureDim : bag.length, dim: whole ? featureDim : Number.NaN });
-    const vector = whole && bag.length > 0 ? slideVector(bag, featureDim) : new Float64Array(featureDim);
+    const vector = whole && bag.length > 0 ? slideVector(bag, featureDim) : new Float64Array(2 * featureDim);
     if (!vector.every(Number.isFinite)) broken.push(id);
     vectors.push(vector);
   }

@@ -191,14 +191,44 @@ describe('slides like and unlike the training slides', () => {
     const vectors = bags(60, 0);
     const cases = vectors.map((_, i) => ({ id: `${i}`, label: i % 2 === 0 ? 'a' : 'b', group: `${i}` }));
     const { splits } = plannedSplits(cases, { ...PLAN, splitting: { kind: 'folds', folds: 5, repeats: 1 } });
-    const training = describeTraining(vectors, splits);
+    const training = describeTraining(vectors, splits, dim);
     if (training === null) throw new Error('60 slides are enough');
     const share = (list: readonly Float64Array[]) =>
       list.filter((vector) => compareWithTraining(training, vector).unlike).length / list.length;
     expect(share(bags(200, 0))).toBeLessThan(0.15);
     expect(share(bags(40, 0.6))).toBe(1);
-    expect(describeTraining(vectors.slice(0, 6), [])).toBeNull();
+    expect(describeTraining(vectors.slice(0, 6), [], dim)).toBeNull();
   });
+
+  it.each([10, 20, 40])(
+    'are told by what varies less within them, as in a blurred slide, from %i slides on',
+    (count) => {
+      // Slides differ far more from each other than a blurred one from itself: only the spread within it tells.
+      const dim = 24;
+      const bag = (spread: number): Float32Array => {
+        const own = Array.from({ length: dim }, () => 2 * nextGaussian(random));
+        return Float32Array.from({ length: 60 * dim }, (_, at) => spread * nextGaussian(random) + (own[at % dim] ?? 0));
+      };
+      const vectors = (howMany: number, spread: number) =>
+        Array.from({ length: howMany }, () => slideVector(bag(spread), dim));
+      const known = vectors(count, 1);
+      const cases = known.map((_, i) => ({ id: `${i}`, label: i % 2 === 0 ? 'a' : 'b', group: `${i}` }));
+      const { splits } = plannedSplits(cases, { ...PLAN, splitting: { kind: 'folds', folds: 5, repeats: 1 } });
+      const training = describeTraining(known, splits, dim);
+      const meansOnly = describeTraining(
+        known.map((vector) => vector.slice(0, dim)),
+        splits,
+        dim,
+      );
+      if (training === null || meansOnly === null) throw new Error(`${count} slides are enough`);
+      const share = (of: typeof training, list: readonly Float64Array[]) =>
+        list.filter((vector) => compareWithTraining(of, vector).unlike).length / list.length;
+      const blurred = vectors(40, 0.6);
+      expect(share(training, blurred)).toBe(1);
+      expect(share(meansOnly, blurred)).toBeLessThan(0.3);
+      expect(share(training, vectors(60, 1))).toBeLessThan(0.25);
+    },
+  );
 });
 
 function solve(matrix: number[][], right: readonly number[]): number[] {

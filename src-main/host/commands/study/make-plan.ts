@@ -197,7 +197,7 @@ async function importFeatures(
 }
 
 /** The set asked for, or the only one. Throws InvalidRequest naming what there is. */
-function chosenSet(sets: readonly FeatureSet[], wanted: string | undefined): FeatureSet {
+export function chosenSet(sets: readonly FeatureSet[], wanted: string | undefined): FeatureSet {
   const found =
     wanted === undefined ? sets : sets.filter(({ place, encoder }) => place === wanted || encoder === wanted);
   const [set] = found;

@@ -59,6 +59,7 @@ export interface PlanOptions {
   readonly featureDropout?: number;
   readonly entropy?: number;
   readonly tileWeight?: number;
+  readonly solved?: boolean;
   readonly threads: number;
 }
 
@@ -112,6 +113,8 @@ function withTrainingOptions(command: Command): Command {
     .option('--warmup <steps>', 'steps over which the rate rises (default: 0)', numberWithin(0, 1e6, 'integer'))
     .option('--standardise', 'features at mean 0 and variance 1 of the training part')
     .option('--no-standardise', 'features as they are, where the preset standardises them')
+    .option('--solved', 'solve for the best linear score of tiles instead of taking steps (mean pooling only)')
+    .option('--no-solved', 'take steps, where the preset solves')
     .option('--no-class-weights', 'count every slide alike, however rare its class')
     .option('--tile-dropout <share>', 'tiles hidden from the attention in each step (default: 0)', share)
     .option('--feature-dropout <share>', 'embedding dimensions dropped in each step (default: 0)', share)
@@ -123,8 +126,8 @@ function withTrainingOptions(command: Command): Command {
 export function trainingOf(options: PlanOptions) {
   const { pooling, gated, epochs, rate, keepBestBy, tileDropout, featureDropout, entropyWeight, steadying } =
     options.preset === undefined ? { ...DEFAULT_STUDY_TRAINING, steadying: undefined } : presetOfPlan(options.preset);
-  const { patience, weightDecay, warmup, standardise, tileWeight } = options;
-  const given = [patience, weightDecay, warmup, standardise, tileWeight].some((value) => value !== undefined);
+  const { patience, weightDecay, warmup, standardise, tileWeight, solved } = options;
+  const given = [patience, weightDecay, warmup, standardise, tileWeight, solved].some((value) => value !== undefined);
   const base = steadying ?? NOT_STEADIED;
   return {
     ...{ pooling: options.pooling ?? pooling, gated: options.gated ?? gated, epochs: options.epochs ?? epochs },
@@ -140,6 +143,7 @@ export function trainingOf(options: PlanOptions) {
         warmupSteps: warmup ?? base.warmupSteps,
         patience: patience === undefined ? base.patience : patience,
         tileWeight: tileWeight ?? base.tileWeight,
+        ...((solved ?? base.solved) && { solved: true }),
       },
     }),
   };

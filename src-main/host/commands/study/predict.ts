@@ -1,6 +1,9 @@
-import { basename, resolve } from 'node:path';
+import { basename, extname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { AppError, hasCode, toErrorPayload } from '../../../../src-shared/errors.ts';
+import type { BackboneCard } from '../../../../src-shared/model/backbone.ts';
+import type { FeatureSet } from '../../../../src-shared/model/feature-bag.ts';
+import type { FileGrant } from '../../../../src-shared/model/ids.ts';
 import type { SlidePrediction, Study } from '../../../../src-shared/model/study.ts';
 import type { Engine } from '../../../engine/engine.ts';
 import { abortOnSignal } from '../../abort-on-signal.ts';
@@ -9,10 +12,14 @@ import { EXIT } from '../../exit-codes.ts';
 import { formatError, type Terminal } from '../../terminal.ts';
 import { type Finish, newCommand, numberWithin, runs, STORE_OPTION } from '../command.ts';
 import { findStudy } from './find-study.ts';
+import { chosenSet } from './make-plan.ts';
 import { withEngine } from './show.ts';
 
 interface PredictOptions {
   readonly store?: string;
+  readonly features?: string;
+  readonly set?: string;
+  readonly encoder?: string;
   readonly slideMpp?: number;
   readonly threads: number;
 }
@@ -25,7 +32,10 @@ type Answer = { readonly slide: string } & (
 export function predictCommand(finish: Finish): Command {
   const command = newCommand('predict', "what a study's heads say of slides, and how sure they are")
     .argument('<study>', 'identifier of the study, or its beginning, or its name')
-    .argument('<slides...>', 'slide files')
+    .argument('[slides...]', 'slide files; with --features names of slides, none = all there are')
+    .option('--features <folder>', 'feature files of TRIDENT or CLAM, for a study on imported features')
+    .option('--set <name>', 'which features, where the folder holds several: their folder or encoder')
+    .option('--encoder <name>', 'what made them, in place of the name the files or the folder give')
     .option(...STORE_OPTION)
     .option('--slide-mpp <µm>', 'pixel size of slides that do not state it', numberWithin(0.01, 100))
     .option('--threads <number>', 'threads for the model; 0 = all cores', numberWithin(0, 1024, 'integer'), 0);
@@ -35,27 +45,33 @@ export function predictCommand(finish: Finish): Command {
 async function predict(
   options: PredictOptions,
   terminal: Terminal,
-  [named = '', ...paths]: readonly string[],
+  [studyName = '', ...paths]: readonly string[],
 ): Promise<number> {
   return await withEngine(
     options.store,
     (engine) =>
       abortOnSignal(async (signal) => {
-        const study = await findStudy(engine, named);
+        const study = await findStudy(engine, studyName);
         if (study.outcome === null) {
           throw new AppError('InvalidRequest', `${study.plan.name} is not trained yet.`, {
             advice: `hyaline study train ${study.id.slice(0, 8)}`,
           });
         }
+        if (options.features === undefined) requireBackbone(study, paths, await engine.api.listBackbones());
+        const bags = options.features === undefined ? null : await readBags(engine, options.features, options);
+        const named = paths.length > 0 || bags === null ? paths : bags.set.files.map(({ name }) => name);
         const answers: Answer[] = [];
-        for (const path of paths) {
+        for (const path of named) {
           try {
-            const prediction = await predictOne(engine, study, path, options, terminal, signal);
+            const prediction =
+              bags === null
+                ? await predictOne(engine, study, path, options, terminal, signal)
+                : await predictBag(engine, study, bags, path);
             answers.push({ slide: path, prediction });
             terminal.print(describePrediction(basename(path), prediction));
           } catch (error) {
             // The store and Ctrl-C concern all slides; anything else only this one.
-            if (hasCode(error, 'Cancelled') || hasCode(error, 'StoreLocked') || paths.length === 1) throw error;
+            if (hasCode(error, 'Cancelled') || hasCode(error, 'StoreLocked') || named.length === 1) throw error;
             answers.push({ slide: path, error: toErrorPayload(error) });
             terminal.note(`${basename(path)}: ${formatError(error)}`);
           }
@@ -85,6 +101,49 @@ async function predictOne(
     const bar = terminal.progress(slide.name);
     await awaitJob(engine, jobId, ({ progress }) => bar.update(progress), signal).finally(() => bar.stop());
   }
+  return await engine.api.predictSlide(id, runId);
+}
+
+/** Throws InvalidRequest where the slides' features cannot be made here. */
+function requireBackbone({ plan }: Study, paths: readonly string[], cards: readonly Pick<BackboneCard, 'id'>[]): void {
+  if (paths.length === 0) {
+    throw new AppError('InvalidRequest', 'Name the slides to predict.', {
+      advice: 'hyaline study predict STUDY SLIDE…',
+    });
+  }
+  if (cards.some(({ id }) => id === plan.backboneId)) return;
+  throw new AppError(
+    'InvalidRequest',
+    'The backbone of this study is not installed: its features were imported, or it was removed.',
+    {
+      advice: 'Give the features of these slides with --features FOLDER.',
+    },
+  );
+}
+
+interface Bags {
+  readonly folder: FileGrant;
+  readonly set: FeatureSet;
+  readonly encoder: string;
+}
+
+async function readBags(engine: Engine, features: string, { set, encoder }: PredictOptions): Promise<Bags> {
+  const folder = engine.grant(resolve(features));
+  const chosen = chosenSet((await engine.api.readFeatureFolder(folder)).sets, set);
+  return { folder, set: chosen, encoder: encoder ?? chosen.encoder };
+}
+
+async function predictBag(
+  engine: Engine,
+  { id }: Study,
+  { folder, set, encoder }: Bags,
+  path: string,
+): Promise<SlidePrediction> {
+  const name = [basename(path), basename(path, extname(path))].find((each) =>
+    set.files.some((file) => file.name === each),
+  );
+  if (name === undefined) throw new AppError('NotFound', `There are no features of ${basename(path)} in the folder.`);
+  const { runId } = await engine.api.importFeatureBag({ folder, place: set.place, name, slideId: null, encoder });
   return await engine.api.predictSlide(id, runId);
 }
 
