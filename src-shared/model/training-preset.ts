@@ -32,12 +32,14 @@ export interface TrainingSettings {
   readonly instanceWeight: number;
   /** Share of the loss in which every tile carries its slide's label. */
   readonly tileWeight: number;
+  /** The linear score of tiles is solved for instead of trained in steps; mean pooling only. */
+  readonly solved: boolean;
 }
 
 const HISTOTRANSFER: TrainingSettings = {
   ...{ pooling: 'histotransfer', gated: false, epochs: 20, rate: 1e-3, weightDecay: 0, warmupSteps: 0 },
   ...{ patience: null, keepBestBy: 'accuracy', standardise: false },
-  ...{ featureDropout: 0, tileDropout: 0, entropyWeight: 0, instanceWeight: 0, tileWeight: 0 },
+  ...{ featureDropout: 0, tileDropout: 0, entropyWeight: 0, instanceWeight: 0, tileWeight: 0, solved: false },
 };
 
 /** Kept by the loss, stopped early, on features of one scale: what all steady recipes share. */
@@ -87,10 +89,10 @@ export const TRAINING_PRESETS: readonly TrainingPreset[] = [
   },
   {
     name: 'tiles',
-    title: 'Linear, every tile asked',
+    title: 'Linear, solved for',
     about:
-      "No attention: a linear score of each tile, trained to tell its slide's label and averaged. It cannot collapse.",
-    settings: { ...STEADY, pooling: 'mean', weightDecay: 0.02, tileWeight: 0.9 },
+      "No attention: the linear score of tiles that tells their slide's label best, averaged. It has one solution, so it cannot collapse.",
+    settings: { ...HISTOTRANSFER, pooling: 'mean', keepBestBy: 'loss', standardise: true, tileWeight: 1, solved: true },
   },
 ];
 
@@ -114,6 +116,7 @@ export function presetOfPlan({
   | 'entropyWeight'
   | 'steadying'
 > {
-  const { standardise, weightDecay, warmupSteps, patience, tileWeight, instanceWeight: _, ...plan } = settings;
-  return { ...plan, steadying: { standardise, weightDecay, warmupSteps, patience, tileWeight } };
+  const { standardise, weightDecay, warmupSteps, patience, tileWeight, solved, instanceWeight: _, ...plan } = settings;
+  const steadying = { standardise, weightDecay, warmupSteps, patience, tileWeight, ...(solved && { solved }) };
+  return { ...plan, steadying };
 }

@@ -12,7 +12,7 @@ import { type CohortSlide, type CohortTiles, layCohortSlide, writeCohort } from 
 import { FIXED_RECIPES, type ProofRecipe } from './recipes.ts';
 
 const MPP_UM = 0.5;
-const SIDE_PX = 2400;
+const SIDE_PX = 1400;
 const GRID = { ...DEFAULT_GRID, tileUm: 56, strideUm: 56 };
 
 let folder = '';
@@ -69,10 +69,9 @@ function tilesOf(shift: number): CohortTiles[] {
   });
 }
 
-/** With few slides a training has few steps: it takes larger ones. */
 const candidate = (name: string): ProofRecipe => ({
   ...{ name, role: 'candidate' },
-  settings: { ...(trainingPreset(name)?.settings as ProofRecipe['settings']), rate: 5e-3, warmupSteps: 0 },
+  settings: trainingPreset(name)?.settings as ProofRecipe['settings'],
 });
 const mean = FIXED_RECIPES.find(({ name }) => name === 'mean pooling') as ProofRecipe;
 const plan: CohortPlan = { recipes: [mean, candidate('tiles')], seeds: [1, 2], resamples: 100, threads: 2 };

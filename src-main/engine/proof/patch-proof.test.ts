@@ -57,6 +57,9 @@ describe('the proof on patches', () => {
     expect(classifier?.tileAuc.low).toBeLessThan(classifier?.tileAuc.high ?? 0);
     expect(steady?.bagAuc.value).toBeGreaterThan(0.75);
     expect(proof.chosen?.recipe).toBe('tiles');
+    const [again] = proof.refit?.scores ?? [];
+    expect(proof.refit?.histories.every((history) => history.length === 1)).toBe(true);
+    expect(again?.tileAuc.value).toBeGreaterThan(proof.probe.value - 0.05);
     const text = patchReportMarkdown({
       ...{ data: 'patches', dataSha256: 'ab', positive: 'AC', negative: 'T', parts: 'own', seeds: plan.seeds },
       ...{ tiles: { train: 160, test: 80 }, bags: { count: 40, tiles: 20, positiveShare: [0.1, 0.25] } },
@@ -72,13 +75,14 @@ describe('the proof on patches', () => {
       backbones: [{ backbone: 'b', sha256: 'cd', cut: 'last', featureDim: DIM, control: true, proof }],
     });
     expect(text).toContain('| **tiles** (chosen) |');
+    expect(text).toContain('| tiles, on the whole training part |');
     expect(text).toContain('b (control: random weights)');
   });
 
   it('finds nothing where there is nothing, and repeats itself whatever the number of threads', async () => {
     const small = {
       ...plan,
-      recipes: [{ ...candidate('tiles'), settings: { ...settingsOf('tiles'), epochs: 3 } }],
+      recipes: [candidate('tiles')],
       seeds: [3],
       resamples: 0,
     };

@@ -64,6 +64,11 @@ export interface PatchProof {
   readonly recipes: readonly RecipeResult[];
   /** The candidate and tile score that validation bags of the training part chose; null without candidates. */
   readonly chosen: Choice | null;
+  /**
+   * The chosen training done again on bags of the whole training part, as the probe has the whole part too: as many epochs,
+   * or the penalty, that each seed's validation bags had found best. Null without candidates.
+   */
+  readonly refit: RecipeResult | null;
 }
 
 /**
@@ -79,8 +84,7 @@ export async function provePatches(tiles: PatchTiles, plan: ProofPlan, hooks: Tr
   const draws = tileDraws(tiles.test, plan.resamples, plan.seeds[0] ?? 0);
   const probe = supervisedProbe(tiles, plan.seeds[0] ?? 0);
   const probeAucs = draws.map((draw) => tileAuc(probe.scores, draw));
-  const recipes = plan.recipes.map((recipe, r): RecipeResult => {
-    const own = results.slice(r * plan.seeds.length, (r + 1) * plan.seeds.length);
+  const judge = (recipe: ProofRecipe, own: readonly TrialResult[]): RecipeResult => {
     const { pooling } = recipe.settings;
     const bagAucBySeed = own.map(({ test }, s) => rocAuc(labelsOf(made[s]?.test ?? []), test));
     return {
@@ -91,8 +95,15 @@ export async function provePatches(tiles: PatchTiles, plan: ProofPlan, hooks: Tr
       histories: own.map(({ history }) => history),
       bestEpochs: own.map(({ bestEpoch }) => bestEpoch),
     };
-  });
-  return { probe: figureOf(probeAucs), probeC: probe.c, recipes, chosen: choose(recipes) };
+  };
+  const recipes = plan.recipes.map((recipe, r) =>
+    judge(recipe, results.slice(r * plan.seeds.length, (r + 1) * plan.seeds.length)),
+  );
+  const chosen = choose(recipes);
+  const again = recipes.find(({ recipe }) => recipe.name === chosen?.recipe);
+  const refit =
+    again && judge(again.recipe, await runTrials(refitTrials(tiles, plan, made, again), plan.threads, hooks));
+  return { probe: figureOf(probeAucs), probeC: probe.c, recipes, chosen, refit: refit ?? null };
 }
 
 interface SeedBags {
@@ -110,9 +121,32 @@ function bagsOf(tiles: PatchTiles, { bags, validationShare, testBags }: ProofPla
   };
 }
 
-function trialsOf({ features }: PatchTiles, plan: ProofPlan, made: readonly SeedBags[]): Trial[] {
+/** The chosen training with nothing left to choose, on bags of all tiles of the training part. */
+function refitTrials(tiles: PatchTiles, plan: ProofPlan, made: readonly SeedBags[], chosen: RecipeResult): Trial[] {
+  const features = sharedFeatures(tiles);
+  return plan.seeds.map((seed, s): Trial => {
+    const { validation, test } = made[s] as SeedBags;
+    const training = headTraining(chosen.recipe.settings, tiles.features.dim, seed);
+    const epochs = chosen.bestEpochs[s] ?? training.epochs;
+    const penalty = chosen.histories[s]?.[epochs - 1]?.penalty;
+    const train = makeBags(tiles.train, plan.bags, new RandomStream(seed, 'training bags of the whole part'));
+    const settled = { ...training, epochs, patience: null, keepLast: true };
+    return {
+      ...{ features, train, validation, test },
+      training: penalty === undefined ? settled : { ...settled, penalties: [penalty] },
+    };
+  });
+}
+
+function sharedFeatures({ features }: PatchTiles): SharedArrayBuffer {
   const shared = new SharedArrayBuffer(features.data.length * Float32Array.BYTES_PER_ELEMENT);
   new Float32Array(shared).set(features.data);
+  return shared;
+}
+
+function trialsOf(tiles: PatchTiles, plan: ProofPlan, made: readonly SeedBags[]): Trial[] {
+  const { features } = tiles;
+  const shared = sharedFeatures(tiles);
   return plan.recipes.flatMap(({ settings }) =>
     plan.seeds.map((seed, s): Trial => {
       const { train, validation, test } = made[s] as SeedBags;

@@ -4,6 +4,7 @@ import {
   trainingPreset,
 } from '../../../src-shared/model/training-preset.ts';
 import { ADAM } from '../graph/optimise/optimiser.ts';
+import { TILE_PENALTIES } from '../learn/solve-tiles.ts';
 import type { HeadTraining } from '../learn/train-head.ts';
 
 /** A way to train that takes part in a proof. */
@@ -25,10 +26,20 @@ export const FIXED_RECIPES: readonly ProofRecipe[] = [
 
 /** Settings as the trainer takes them, for two classes of equal weight. */
 export function headTraining(settings: TrainingSettings, featureDim: number, seed: number): HeadTraining {
-  const { pooling, gated, featureDropout, tileDropout, entropyWeight, instanceWeight, tileWeight, ...training } =
-    settings;
+  const {
+    pooling,
+    gated,
+    featureDropout,
+    tileDropout,
+    entropyWeight,
+    instanceWeight,
+    tileWeight,
+    solved,
+    ...training
+  } = settings;
   return {
     ...training,
+    ...(solved && { penalties: TILE_PENALTIES }),
     spec: { pooling, gated, featureDim, classes: 2, seed },
     regularisers: { featureDropout, tileDropout, entropyWeight, instanceWeight, tileWeight },
     ...{ optimiser: ADAM, clipNorm: null, classWeights: [1, 1], seed },

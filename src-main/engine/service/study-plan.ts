@@ -9,6 +9,7 @@ import {
   type StudySplitAudit,
 } from '../../../src-shared/model/study.ts';
 import { ADAM } from '../graph/optimise/optimiser.ts';
+import { TILE_PENALTIES } from '../learn/solve-tiles.ts';
 import { type CaseSplitting, plannedSplits } from '../study/plan-splits.ts';
 import { auditSplit, listed, type PartAudit, type Split, type StudyCase } from '../study/splits.ts';
 import { classesOf, positiveOf, type StudyPlan as TrainingPlan } from '../study/train-study.ts';
@@ -28,14 +29,17 @@ export const casesOf = (plan: StudyPlan): StudyCase[] =>
 export function trainingPlan(plan: StudyPlan): TrainingPlan {
   const { pooling, gated, splitSeed, seeds, epochs, rate, keepBestBy, balanceClasses, patientsUnknown } = plan;
   const { featureDropout, tileDropout, entropyWeight, positiveClass, operatingRule, groupBy } = plan;
-  const { tileWeight, ...steadying } = plan.steadying ?? NOT_STEADIED;
+  const { tileWeight, solved = false, ...steadying } = plan.steadying ?? NOT_STEADIED;
   return {
     head: { pooling, gated },
     regularisers: {
       ...{ featureDropout, tileDropout, entropyWeight, tileWeight },
       instanceWeight: pooling === 'clam-sb' ? 0.3 : 0,
     },
-    training: { optimiser: ADAM, rate, clipNorm: null, epochs, keepBestBy, ...steadying },
+    training: {
+      ...{ optimiser: ADAM, rate, clipNorm: null, epochs, keepBestBy, ...steadying },
+      ...(solved && { penalties: TILE_PENALTIES }),
+    },
     ...{ balanceClasses, splitSeed, seeds, groupsAreImages: patientsUnknown, positiveClass, operatingRule, groupBy },
     splitting: caseSplitting(plan),
     shuffledHeads: SHUFFLED_HEADS,
@@ -105,6 +109,9 @@ export function checkedPlan(plan: StudyPlan): StudyPlan {
   }
   if (seeds.length === 0 || seeds.length > 20) refuse('A study takes 1 to 20 seeds.', 'Five are advised.');
   if (!whole(epochs, 1, 1000)) refuse('A study takes 1 to 1000 epochs.', 'Twenty are usual.');
+  if (plan.steadying?.solved === true && plan.pooling !== 'mean') {
+    refuse('Only the mean of tiles can be solved for.', 'Choose mean pooling, or a training in steps.');
+  }
   const patience = plan.steadying?.patience ?? null;
   if (patience !== null && !whole(patience, 1, 1000)) {
     refuse('Training stops early after 1 to 1000 epochs without a better value.', 'Six are usual.');

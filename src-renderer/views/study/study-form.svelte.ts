@@ -157,6 +157,17 @@ class StudyForm {
     };
   }
 
+  /** Weights can be solved for without attention only. */
+  choosePooling(pooling: StudyPlan['pooling']): void {
+    this.pooling = pooling;
+    if (pooling !== 'mean' && this.steadying?.solved) this.solve(false);
+  }
+
+  /** Whether the weights are solved for; a training in steps then is HistoTransfer's until it is changed. */
+  solve(solved: boolean): void {
+    this.steadying = solved ? { ...NOT_STEADIED, standardise: true, tileWeight: 1, solved } : undefined;
+  }
+
   /** One setting of a steadied training; the others stay, or are HistoTransfer's. */
   steady(change: Partial<StudySteadying>): void {
     this.steadying = { ...(this.steadying ?? NOT_STEADIED), ...change };
