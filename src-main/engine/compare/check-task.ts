@@ -39,6 +39,7 @@ export async function checkTask(found: FoundTask, options: TaskOptions): Promise
   const classes = [...new Set(images.map(({ label }) => label))].sort();
   const reason = whyUnusable(images, classes, grouped);
   if (reason !== null) return { name, reason: [reason, ...notes].join(' ') };
+  if (!grouped) notes.push('No patients are known: images are treated as independent, which is optimistic.');
   nameSizes(images, notes);
   if (grouped) nameSpanning(images, notes);
   const heldOut = options.crossValidate !== true && ownPartsUsable(images, classes, notes);
@@ -133,7 +134,6 @@ function withGroups(
     notes.push(
       `${counted(alone, 'image')} ${alone === 1 ? 'names no group and is a group of its own' : 'name no group and are a group each'}.`,
     );
-  if (!grouped) notes.push('No patients are known: images are treated as independent, which is optimistic.');
   return { grouped, images: images.map((image, i) => ({ ...image, group: groups[i] || image.sha256 })) };
 }
 
