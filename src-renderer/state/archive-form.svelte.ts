@@ -15,6 +15,8 @@ export interface ArchiveItem {
   /** µm per level-0 pixel that a list gives. */
   readonly mppUm: number | null;
   readonly labels: Readonly<Record<string, string>>;
+  /** As a list names it; absent = not known. */
+  readonly caseId?: string;
 }
 
 /** A slide that cannot be done, before the run has begun. */
@@ -76,9 +78,7 @@ class ArchiveForm {
   /** Adds the slides of a list (CSV). Rejects with the engine's AppError. */
   async addList(grant: FileGrant): Promise<void> {
     const list = await engine.readSlideList(grant);
-    this.add(
-      list.slides.map(({ name, grant: file, mppUm, labels }) => ({ name, slideId: null, grant: file, mppUm, labels })),
-    );
+    this.add(list.slides.map(({ grant: file, ...row }) => ({ ...row, slideId: null, grant: file })));
     this.warnings = list.warnings;
   }
 

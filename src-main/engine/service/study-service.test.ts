@@ -179,11 +179,24 @@ describe('a study in the engine', () => {
     const mppUm = (await engine.api.getSlide(plan.rows[0]?.slideId ?? asId(''))).mpp?.xUm ?? 0.5;
     const same = await image((pixels) => pixels, 'same');
     expect(same?.unlike).toBe(false);
-    const blurred = await image((pixels) => pixels.blur(8), 'blurred');
+    const blurred = await image((pixels) => pixels.blur(3), 'blurred');
     const stained = await image((pixels) => pixels.modulate({ hue: 40, saturation: 0.7 }), 'stained');
     expect(blurred?.unlike).toBe(true);
     expect(stained?.unlike).toBe(true);
   }, 120_000);
+
+  it('is changed in place until it is trained, with what else its table says', async () => {
+    const made = await engine.api.createStudy({ ...plan, name: 'Draft' });
+    const rows = plan.rows.map((row, i) => ({ ...row, patient: `q${i >> 1}`, columns: { age: `${40 + i}` } }));
+    await engine.api.updateStudy(made.id, { ...plan, name: 'Draft, corrected', rows });
+    const kept = await engine.api.getStudy(made.id);
+    expect(kept.plan).toMatchObject({ name: 'Draft, corrected', rows });
+    const wrong = rows.map((row) => ({ ...row, label: 'x' }));
+    await expect(engine.api.updateStudy(made.id, { ...plan, rows: wrong })).rejects.toThrow(/same label/);
+    expect((await engine.api.getStudy(made.id)).plan.rows).toEqual(rows);
+    const trained = (await engine.api.listStudies()).find(({ plan: { name } }) => name === 'Lesions');
+    await expect(engine.api.updateStudy(trained?.id ?? asId(''), plan)).rejects.toThrow(/is trained/);
+  });
 
   it('names what is wrong with a plan before anything is trained', async () => {
     const same = { ...plan, rows: plan.rows.map((row) => ({ ...row, label: 'x' })) };
