@@ -1,6 +1,6 @@
-"""Answers lines of `NETWORK RUNS` with seconds per image of torchvision's network: random weights, batch 16, 224 px.
+"""Answers lines of `NETWORK RUNS BATCH` with seconds per image of torchvision's network: random weights, 224 px.
 
-The first answer of a network also pays for building it; the caller asks once to warm up.
+A network is run once before it is timed, in every answer.
 """
 
 import os
@@ -13,14 +13,14 @@ import torchvision.models as models
 torch.set_num_threads(os.cpu_count())
 networks = {}
 names = {"vit_base_patch16": "vit_b_16"}
-image = torch.rand(16, 3, 224, 224)
 for line in sys.stdin:
-    name, runs = line.split()
+    name, runs, batch = line.split()
     if name not in networks:
         networks = {name: getattr(models, names.get(name, name))().eval()}
+    image = torch.rand(int(batch), 3, 224, 224)
     with torch.inference_mode():
         networks[name](image)
         start = time.perf_counter()
         for _ in range(int(runs)):
             networks[name](image)
-    print((time.perf_counter() - start) / int(runs) / 16, flush=True)
+    print((time.perf_counter() - start) / int(runs) / int(batch), flush=True)
