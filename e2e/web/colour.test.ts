@@ -53,7 +53,7 @@ describe("a slide's colour profile", () => {
     profile = await writeProfiledSlide(slidePath);
     host = await startHost(sandbox);
     browser = await launchBrowser(sandbox);
-    opened = await newPage(browser, host.origin, { width: 1040, height: 700 });
+    opened = await newPage(browser, host.origin);
     opened.page.on('request', (request) => void asked.push(new URL(request.url()).pathname));
     await opened.page.goto(host.openingUrl);
   });

@@ -167,13 +167,8 @@ export interface WatchedPage {
   shot(name: string): Promise<void>;
 }
 
-/** @param viewport in pixels; a small one costs less where all is drawn in software. */
-export async function newPage(
-  browser: Browser,
-  origin: string,
-  viewport = { width: 1440, height: 900 },
-): Promise<WatchedPage> {
-  const context = await browser.newContext({ viewport, acceptDownloads: true });
+export async function newPage(browser: Browser, origin: string): Promise<WatchedPage> {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, acceptDownloads: true });
   const page = await context.newPage();
   const problems: string[] = [];
   const foreign: string[] = [];
