@@ -70,7 +70,7 @@ export class TrainingWorker {
     request: FineTuneFile,
     train: PixelBagSet,
     validation: PixelBagSet,
-    hooks: FineTuningHooks = {},
+    hooks: Omit<FineTuningHooks, 'devices'> = {},
   ): Promise<TunedFile> {
     return await this.#inTurn(async () => {
       if (hooks.signal?.aborted) throw new AppError('Cancelled', 'Fine-tuning was cancelled.');
@@ -79,7 +79,7 @@ export class TrainingWorker {
       const id = this.#nextId++;
       const counts = { trainCount: train.count, validationCount: validation.count };
       try {
-        const command = { type: 'fine-tune', id, request, ...counts } as const;
+        const command = { type: 'fine-tune', id, request, devices: await this.#devices(), ...counts } as const;
         const answer = await this.#ask(id, command, { train, validation }, hooks);
         if (answer.type !== 'tuned') throw new AppError('Internal', 'The training thread gave another answer.');
         return answer.tuned;

@@ -28,6 +28,7 @@ export type TrainCommand =
       readonly type: 'fine-tune';
       readonly id: number;
       readonly request: FineTuneFile;
+      readonly devices: DeviceOrder;
       readonly trainCount: number;
       readonly validationCount: number;
     }
@@ -57,11 +58,11 @@ export type TrainAnswer =
 /** What was found of devices, for each choice of the user's: a graph is tried once while the thread lives. */
 const verdicts = new Map<string, Map<string, string | null>>();
 
-function verdictsOf(order: DeviceOrder): Map<string, string | null> {
+function devicesOf(order: DeviceOrder): TrainingDevices {
   const key = JSON.stringify(order);
   const known = verdicts.get(key) ?? new Map<string, string | null>();
   verdicts.set(key, known);
-  return known;
+  return new TrainingDevices(order, probeStepInChildProcess, known);
 }
 
 const port = parentPort;
@@ -111,7 +112,7 @@ async function train(command: Extract<TrainCommand, { type: 'train' }>): Promise
       {
         onEpoch: (record) => answer({ type: 'epoch', record }),
         signal: cancel.signal,
-        devices: new TrainingDevices(command.devices, probeStepInChildProcess, verdictsOf(command.devices)),
+        devices: devicesOf(command.devices),
       },
     );
     answer({ type: 'trained', id: command.id, head });
@@ -130,6 +131,7 @@ async function fineTune(command: Extract<TrainCommand, { type: 'fine-tune' }>): 
       {
         onStep: (done) => answer({ type: 'step', done }),
         onEpoch: (record) => answer({ type: 'epoch', record }),
+        devices: devicesOf(command.devices),
         signal: cancel.signal,
       },
     );

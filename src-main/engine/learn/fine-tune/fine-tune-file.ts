@@ -1,4 +1,5 @@
 import type { BackboneCard } from '../../../../src-shared/model/backbone.ts';
+import type { TrainedOn } from '../../../../src-shared/model/study.ts';
 import { makeCutModel } from '../../backbone/derive.ts';
 import type { OnnxModel } from '../../graph/model.ts';
 import { decodeModel, encodeModel } from '../../graph/proto.ts';
@@ -27,6 +28,8 @@ export interface TunedFile {
   readonly head: HeadWeights;
   readonly bestEpoch: number;
   readonly history: readonly EpochRecord[];
+  /** Also kept in the new file, with the record. */
+  readonly trainedOn: TrainedOn;
 }
 
 const CARD_KEY = 'hyaline.card';
@@ -42,7 +45,7 @@ export async function fineTuneFile(
   validation: PixelBagSet,
   hooks: FineTuningHooks = {},
 ): Promise<TunedFile> {
-  const { encoder, head, bestEpoch, history } = await fineTune(
+  const { encoder, head, bestEpoch, history, trainedOn } = await fineTune(
     await readModelFile(modelPath),
     tuning,
     train,
@@ -55,8 +58,8 @@ export async function fineTuneFile(
   const metadata = {
     ...tuned.metadata,
     [CARD_KEY]: JSON.stringify(said),
-    [RECORD_KEY]: JSON.stringify({ ...record, bestEpoch, history }),
+    [RECORD_KEY]: JSON.stringify({ ...record, bestEpoch, history, trainedOn }),
   };
   await writeWhole(outPath, encodeModel({ ...tuned, metadata }));
-  return { head, bestEpoch, history };
+  return { head, bestEpoch, history, trainedOn };
 }

@@ -3,9 +3,10 @@ import { RandomStream } from '../../backbone/random-stream.ts';
 import type { OnnxModel } from '../../graph/model.ts';
 import { ADAM } from '../../graph/optimise/optimiser.ts';
 import type { TrainingStepOptions } from '../../graph/optimise/step-options.ts';
-import { buildTiledStep } from '../../graph/optimise/tiled-step.ts';
-import { buildTrainingStep } from '../../graph/optimise/training-step.ts';
+import { buildTiledStep, type TiledStep } from '../../graph/optimise/tiled-step.ts';
+import { buildTrainingStep, type TrainingStep } from '../../graph/optimise/training-step.ts';
 import { Preprocessor } from '../../infer/preprocess.ts';
+import type { ProviderName } from '../../infer/protocol.ts';
 import { isOutOfMemory, loadRuntime, type Runtime, runFailure } from '../../infer/runtime.ts';
 import { HEAD } from '../head-graph.ts';
 import { embeddingWidths, NO_REGULARISERS } from '../head-spec.ts';
@@ -13,6 +14,7 @@ import type { Feeds } from '../moving-tensor.ts';
 import { StepRunner } from '../step-runner.ts';
 import { TiledRunner } from '../tiled-runner.ts';
 import { type EpochRecord, shuffled } from '../train-head.ts';
+import { TrainingDevices } from '../training-devices.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import type { FineTuned, FineTuning, FineTuningHooks, PixelBagSet } from './fine-tuning.ts';
 import { inHead, type JoinedModel, joinModels } from './joined-model.ts';
@@ -34,15 +36,22 @@ export async function fineTune(
   validation: PixelBagSet,
   hooks: FineTuningHooks = {},
 ): Promise<FineTuned> {
-  let tuner: Tuner | null = null;
-  try {
-    tuner = await Tuner.open(backbone, tuning);
-    return await tuner.run(train, validation, hooks);
-  } catch (cause) {
-    throw trainingFailure(cause);
-  } finally {
-    await tuner?.close();
-  }
+  const { devices = new TrainingDevices() } = hooks;
+  const { threads } = tuning;
+  const key = `fine-tuning ${tuning.checkpointKey}`;
+  const planned = await plannedTraining(backbone, tuning);
+  const step = { key, step: planned.step, optimiser: ADAM, groups: [ENCODER, HEAD_GROUP], threads };
+  return await devices.run(step, async (provider) => {
+    let tuner: Tuner | null = null;
+    try {
+      tuner = await Tuner.open(planned, tuning, provider);
+      return await tuner.run(train, validation, hooks);
+    } catch (cause) {
+      throw trainingFailure(cause);
+    } finally {
+      await tuner?.close();
+    }
+  });
 }
 
 /** What a step that could not be computed means to the user. */
@@ -59,6 +68,27 @@ function trainingFailure(cause: unknown): unknown {
 const ENCODER = 'encoder';
 const HEAD_GROUP = 'head';
 
+/** Network and head in one graph, and its step: whole bags in one graph, and large ones in parts. */
+interface Planned {
+  readonly joined: JoinedModel;
+  readonly step: TrainingStep;
+  readonly parts: TiledStep;
+}
+
+async function plannedTraining(backbone: OnnxModel, tuning: FineTuning): Promise<Planned> {
+  const { head, headWeights } = tuning;
+  const plain = await plainGraph(backbone, tuning.input, tuning.inputName);
+  const joined = joinModels(plain, tuning, { spec: head, weights: headWeights, regularisers: NO_REGULARISERS });
+  const [step, parts] = gradientsOf({
+    ...{ model: joined.model, loss: joined.loss, optimiser: ADAM, clipNorm: null, watch: [], inputDims: {} },
+    groups: [
+      { name: ENCODER, parameters: joined.encoderWeights, weightDecay: 0 },
+      { name: HEAD_GROUP, parameters: joined.headWeights, weightDecay: 0 },
+    ],
+  });
+  return { joined, step, parts };
+}
+
 class Tuner {
   readonly #runtime: Runtime;
   readonly #tuning: FineTuning;
@@ -68,20 +98,10 @@ class Tuner {
   readonly #evaluator: NetworkEvaluator;
   readonly #preprocessor: Preprocessor;
 
-  static async open(backbone: OnnxModel, tuning: FineTuning): Promise<Tuner> {
-    const { head, headWeights, tilesAtOnce, threads, seed } = tuning;
-    const plain = await plainGraph(backbone, tuning.input, tuning.inputName);
-    const joined = joinModels(plain, tuning, { spec: head, weights: headWeights, regularisers: NO_REGULARISERS });
-    const options: TrainingStepOptions = {
-      ...{ model: joined.model, loss: joined.loss, optimiser: ADAM, clipNorm: null, watch: [], inputDims: {} },
-      groups: [
-        { name: ENCODER, parameters: joined.encoderWeights, weightDecay: 0 },
-        { name: HEAD_GROUP, parameters: joined.headWeights, weightDecay: 0 },
-      ],
-    };
-    const [step, parts] = gradientsOf(options);
-    const runner = await StepRunner.open(step, { optimiser: ADAM, seed, threads });
-    const tiled = await TiledRunner.open(parts, tilesAtOnce, threads);
+  static async open({ joined, step, parts }: Planned, tuning: FineTuning, provider: ProviderName): Promise<Tuner> {
+    const { tilesAtOnce, threads, seed } = tuning;
+    const runner = await StepRunner.open(step, { optimiser: ADAM, seed, threads, provider });
+    const tiled = await TiledRunner.open(parts, tilesAtOnce, threads, provider);
     const evaluator = await NetworkEvaluator.open(joined, tuning);
     return new Tuner(await loadRuntime(), tuning, joined, runner, tiled, evaluator);
   }
@@ -103,7 +123,11 @@ class Tuner {
     this.#preprocessor = new Preprocessor(tuning.input);
   }
 
-  async run(train: PixelBagSet, validation: PixelBagSet, hooks: FineTuningHooks): Promise<FineTuned> {
+  async run(
+    train: PixelBagSet,
+    validation: PixelBagSet,
+    hooks: FineTuningHooks,
+  ): Promise<Omit<FineTuned, 'trainedOn'>> {
     const { epochs, checkpointPath, checkpointKey } = this.#tuning;
     const kept = checkpointPath === null ? null : await readCheckpoint(checkpointPath, checkpointKey);
     if (kept !== null) this.#runner.restore(kept.now);
@@ -112,6 +136,7 @@ class Tuner {
     let [best, bestEpoch] = [kept?.best ?? this.#runner.weights(), kept?.bestEpoch ?? 0];
     for (let epoch = history.length + 1; epoch <= epochs; epoch++) {
       const trainLoss = await this.#epoch(train, epoch, hooks);
+      await this.#runner.toHost();
       const { loss, accuracy } = await this.#evaluator.score(this.#runner.parameters(), validation);
       const record = { epoch, trainLoss, validationLoss: loss, validationAccuracy: accuracy };
       if (this.#isBetter(record, history[bestEpoch - 1])) [best, bestEpoch] = [this.#runner.weights(), epoch];

@@ -1,7 +1,9 @@
 import type { CutPoint, InputSpec } from '../../../../src-shared/model/backbone.ts';
+import type { TrainedOn } from '../../../../src-shared/model/study.ts';
 import type { HeadWeights } from '../evaluate-head.ts';
 import type { HeadSpec } from '../head-spec.ts';
 import type { EpochRecord } from '../train-head.ts';
+import type { TrainingDevices } from '../training-devices.ts';
 
 /** The chosen tiles of a slide as the network sees them. */
 export interface PixelBag {
@@ -52,6 +54,7 @@ export interface FineTuned {
   readonly head: HeadWeights;
   readonly bestEpoch: number;
   readonly history: readonly EpochRecord[];
+  readonly trainedOn: TrainedOn;
 }
 
 export interface FineTuningHooks {
@@ -59,4 +62,6 @@ export interface FineTuningHooks {
   /** Called after each step with the steps done in all. */
   readonly onStep?: (done: number) => void;
   readonly signal?: AbortSignal;
+  /** What it may run on; the CPU alone where left out. After a failure it goes on from the last whole epoch that was kept. */
+  readonly devices?: TrainingDevices;
 }
