@@ -55,4 +55,6 @@ export interface FineTuningRecord extends Omit<FineTuneRequest, 'studyId' | 'see
   readonly trainSlides: readonly SlideId[];
   /** The epoch was chosen on these. */
   readonly validationSlides: readonly SlideId[];
+  /** Both of the fine-tunings before it, where the backbone it began as had been fine-tuned itself. */
+  readonly earlierSlides: readonly SlideId[];
 }

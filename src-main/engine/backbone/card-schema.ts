@@ -39,6 +39,7 @@ const tunedSchema = z.object({
   headRate: z.number().nonnegative().nullable(),
   trainSlides: z.array(id<SlideId>()),
   validationSlides: z.array(id<SlideId>()),
+  earlierSlides: z.array(id<SlideId>()).default([]),
 });
 
 export const cardSchema = z.object({

@@ -7,6 +7,7 @@ import type { HeadWeights } from '../learn/evaluate-head.ts';
 import type { FineTuneFile } from '../learn/fine-tune/fine-tune-file.ts';
 import { attentionWidth, type HeadSpec } from '../learn/head-spec.ts';
 import type { UsableBackbone } from './backbones.ts';
+import { slidesOf } from './tuned-leak.ts';
 
 export type TrainedStudy = Study & { readonly outcome: StudyOutcome };
 
@@ -95,6 +96,7 @@ export function recordOf(
   return {
     ...{ ...request, seed, studyName: study.plan.name, from: card.id, fromName: card.name, cut: cut.name },
     ...{ trainSlides: train, validationSlides: validation },
+    earlierSlides: card.tuned === undefined ? [] : slidesOf(card.tuned),
   };
 }
 

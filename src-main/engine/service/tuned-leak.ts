@@ -1,5 +1,6 @@
 import { AppError } from '../../../src-shared/errors.ts';
 import type { FineTuningRecord } from '../../../src-shared/model/fine-tune.ts';
+import type { SlideId } from '../../../src-shared/model/ids.ts';
 import type { StudyPlan, StudyRow } from '../../../src-shared/model/study.ts';
 import { plannedSplits } from '../study/plan-splits.ts';
 import { listed } from '../study/splits.ts';
@@ -47,13 +48,18 @@ export function refuseValidatingOnTuned(plan: StudyPlan, other: StudyPlan, past:
   );
 }
 
+/** All slides that a backbone was trained or chosen on, in this fine-tuning and those before it. */
+export function slidesOf({ trainSlides, validationSlides, earlierSlides }: FineTuningRecord): readonly SlideId[] {
+  return [...new Set([...earlierSlides, ...trainSlides, ...validationSlides])];
+}
+
 function refuse(
   judged: readonly StudyRow[],
   plan: StudyPlan,
   { tuned, rows }: TunedPast,
   { message, advice }: { readonly message: string; readonly advice: string },
 ): void {
-  const slides = new Set([...tuned.trainSlides, ...tuned.validationSlides]);
+  const slides = new Set(slidesOf(tuned));
   const own = [...rows, ...patientsOf(plan)].filter(({ slideId }) => slides.has(slideId));
   const patients = new Set(plan.patientsUnknown ? [] : own.map(({ patient }) => patient));
   const seen = judged.filter(({ slideId, patient }) => slides.has(slideId) || patients.has(patient));

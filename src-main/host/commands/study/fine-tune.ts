@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { DEFAULT_FINE_TUNING } from '../../../../src-shared/model/fine-tune.ts';
+import type { Study } from '../../../../src-shared/model/study.ts';
 import { abortOnSignal } from '../../abort-on-signal.ts';
 import { awaitJob } from '../../await-job.ts';
 import { EXIT } from '../../exit-codes.ts';
@@ -43,6 +44,23 @@ export function fineTuneCommand(finish: Finish): Command {
   return runs<FineTuneOptions>(command, finish, fineTune);
 }
 
+/** What fine-tuning did: figures of the same test slides, and how far each layer moved on their tiles. */
+function beforeAndAfter(from: Study, tuned: Study): readonly string[] {
+  const fold = tuned.plan.fineTuning?.fold ?? 0;
+  const figure = (value: number | null | undefined): string => (value == null ? 'unknown' : value.toFixed(3));
+  const figures = (tuned.outcome?.figures ?? []).map(({ name, value }) => {
+    const before = from.outcome?.figures.find((other) => other.name === name)?.byFold[fold];
+    return `${name} ${figure(before)} -> ${figure(value)}`;
+  });
+  const change = tuned.outcome?.tunedChange;
+  if (change === undefined) return [`Before -> after: ${figures.join(', ')}`];
+  const cuts = change.change.cuts.map(({ cut, unbiased }) => `${cut} ${unbiased.toFixed(3)}`);
+  return [
+    `Before -> after: ${figures.join(', ')}`,
+    `CKA before against after (linear, unbiased; ${change.cka.images} tiles of ${change.testSlides} test slides): ${cuts.join(', ')}`,
+  ];
+}
+
 const seedNumber = numberWithin(0, 2 ** 31 - 1, 'integer');
 
 async function fineTune(
@@ -66,6 +84,7 @@ async function fineTune(
         const backbone = (await engine.api.listBackbones()).find(({ id }) => id === tuned.plan.backboneId);
         terminal.printJson({ study: tuned, backbone: backbone ?? null });
         terminal.print(`backbone ${backbone?.name}: ${backbone?.method}\n${describeStudy(tuned)}`);
+        for (const line of beforeAndAfter(study, tuned)) terminal.print(line);
         return EXIT.ok;
       }),
     options.threads,
