@@ -71,11 +71,13 @@ async function importedName(store: Store, { outcome }: { readonly outcome: Study
 export function predictionsCsv({ plan, outcome }: Study & { readonly outcome: StudyOutcome }): string {
   const { classes } = outcome;
   const rows = new Map(plan.rows.map((row) => [row.slideId, row]));
+  const others = [...new Set(plan.rows.flatMap(({ columns }) => Object.keys(columns ?? {})))];
   const header = [
     ...['slide_id', 'case_id', 'site', 'label', 'split', 'called'],
     ...classes.map((name) => `p_${name}`),
     ...classes.map((name) => `seed_sd_${name}`),
     ...['fingerprint', 'external_study'],
+    ...others,
   ];
   const lines = outcome.predictions.map(({ slideId, fold, probabilities, spread }) => {
     const row = rows.get(slideId);
@@ -85,6 +87,7 @@ export function predictionsCsv({ plan, outcome }: Study & { readonly outcome: St
       ...probabilities,
       ...classes.map((_, c) => spread[c] ?? ''),
       ...[slideId, ''],
+      ...others.map((name) => row?.columns?.[name] ?? ''),
     ];
   });
   const external = outcome.external.flatMap(({ studyName, predictions }) =>
@@ -94,6 +97,7 @@ export function predictionsCsv({ plan, outcome }: Study & { readonly outcome: St
       ...probabilities,
       ...classes.map((_, c) => spread[c] ?? ''),
       ...[slideId, studyName],
+      ...others.map(() => ''),
     ]),
   );
   return `${[header, ...lines, ...external].map(csvLine).join('\r\n')}\r\n`;
