@@ -205,7 +205,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     origin: 'histology',
     method: 'CLIP, 208 414 image-text pairs of OpenPath (Huang et al. 2023)',
     licence: 'none stated by its publisher; a research model by its card',
-    unchecked: 'Its publisher states no licence: ask the authors before any use but research.',
+    unchecked: 'Ask its authors before any use but research.',
     page: 'https://huggingface.co/vinid/plip',
     from: { kind: 'hub', repo: 'vinid/plip', path: 'pytorch_model.bin' },
     activation: 'quick-gelu',
