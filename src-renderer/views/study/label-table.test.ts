@@ -75,3 +75,10 @@ describe('finding the slides a table names', () => {
     expect(parseTable(emptyTable(names)).rows.map(([, name]) => name)).toEqual(names);
   });
 });
+
+describe('columns that are neither slide, label, patient nor site', () => {
+  it('go with their slide, empty cells and the row numbers of pandas left out', () => {
+    const { rows } = match('Unnamed: 0,slide_id,label,age,sex\n0,A-01,tumour,61,\n1,twin.svs,normal,,\n');
+    expect(rows.map(({ columns }) => columns)).toEqual([{ age: '61' }, undefined]);
+  });
+});

@@ -21,9 +21,22 @@ export interface StudyTable {
   readonly listed: readonly ListedSlide[];
   readonly column: string;
   readonly siteColumn: string | null;
+  /** Feature files in place of a backbone; null = a backbone makes them. */
+  readonly features: ListedFeatures | null;
 }
 
-/** Reads the label table. @throws AppError InvalidRequest naming slides without a label. */
+/** A set of feature files that has one for every slide of a table. */
+interface ListedFeatures {
+  readonly folder: string;
+  readonly set: FeatureSet;
+  /** Name of the file by slide path. */
+  readonly names: ReadonlyMap<string, string>;
+}
+
+/**
+ * Reads the label table, and which feature files there are. Call before the engine is opened.
+ * @throws AppError InvalidRequest naming slides without a label, or without a feature file; NotFound.
+ */
 export async function readStudyTable(labels: string, options: PlanOptions): Promise<StudyTable> {
   const listed = await listSlides(labels);
   const columns = [...new Set(listed.flatMap((row) => Object.keys(row.labels)))];
@@ -40,19 +53,20 @@ export async function readStudyTable(labels: string, options: PlanOptions): Prom
       advice: 'Give each a label, or take its row out.',
     });
   }
-  return { listed, column, siteColumn };
+  const features = options.features === undefined ? null : await listFeatures(listed, options.features, options.set);
+  return { listed, column, siteColumn, features };
 }
 
 /** The plan of a study from its table and options. Slides or features that cannot be used are named together. */
 export async function makePlan(engine: Engine, table: StudyTable, options: PlanOptions): Promise<StudyPlan> {
-  const { features } = options;
-  const sources = features === undefined ? null : await importFeatures(engine, table.listed, { ...options, features });
-  const rows = rowsOf(table, sources ?? (await openListed(engine, table.listed, options.slideMpp ?? null)));
+  const { listed, features } = table;
+  const sources = features === null ? null : await importFeatures(engine, listed, features, options);
+  const rows = rowsOf(table, sources ?? (await openListed(engine, listed, options.slideMpp ?? null)));
   const [target] = options.backbone === undefined ? [] : await chooseTargets(engine, options.backbone);
   const [imported] = sources?.values() ?? [];
   const backboneId = target?.backboneId ?? imported?.backboneId;
   if (backboneId === undefined) throw new AppError('InvalidRequest', 'Name a backbone with --backbone.');
-  const patientsUnknown = table.listed.every(({ path, caseId }) => basename(path).startsWith(caseId));
+  const patientsUnknown = listed.every(({ path, caseId }) => basename(path).startsWith(caseId));
   const { mpp, tileUm, minTissue: minTissueFraction } = options;
   const plan: StudyPlan = {
     ...DEFAULT_STUDY_TRAINING,
@@ -157,31 +171,43 @@ async function openSlide(engine: Engine, path: string, mppUm: number | null): Pr
   return slide.mpp === null && mppUm !== null ? await engine.api.setSlideMpp(slide.id, mppUm) : slide;
 }
 
-/**
- * Puts the feature files of a folder into the store for every slide of the table; the slide file itself is welcome, not
- * needed. Names all that are missing or cannot be read.
- */
+/** Throws InvalidRequest naming the files that are missing. */
+async function listFeatures(
+  listed: readonly ListedSlide[],
+  folder: string,
+  wanted: string | undefined,
+): Promise<ListedFeatures> {
+  // The HDF5 library is loaded only when it is needed.
+  const { readFeatureFolder } = await import('../../../engine/interop/feature-folder.ts');
+  const { sets, refused: unreadable } = await readFeatureFolder(resolve(folder));
+  const set = chosenSet(sets, wanted);
+  const there = new Set(set.files.map(({ name }) => name));
+  const names = new Map(
+    listed.flatMap(({ path }) => {
+      const name = [basename(path), stem(path)].find((each) => there.has(each));
+      return name === undefined ? [] : [[path, name] as const];
+    }),
+  );
+  const missing = listed.filter(({ path }) => !names.has(path)).map(({ path }) => `${stem(path)}.h5`);
+  if (missing.length === 0) return { folder: resolve(folder), set, names };
+  throw new AppError('InvalidRequest', `These feature files are missing: ${fewNames(missing)}.`, {
+    advice: 'Give the folder that holds one for each slide of the table.',
+    detail: [...missing, ...unreadable.map(({ name, reason }) => `${name}: ${reason}`)].join('\n'),
+  });
+}
+
+/** Puts the feature files into the store; the slide file itself is welcome, not needed. Names all that cannot be used. */
 async function importFeatures(
   engine: Engine,
   listed: readonly ListedSlide[],
-  { features, set: wanted, encoder, slideMpp }: PlanOptions & { readonly features: string },
+  { folder: path, set, names }: ListedFeatures,
+  { encoder, slideMpp }: PlanOptions,
 ): Promise<ReadonlyMap<string, Source & ImportedFeatures>> {
-  const folder = engine.grant(resolve(features));
-  const { sets, refused: unreadable } = await engine.api.readFeatureFolder(folder);
-  const set = chosenSet(sets, wanted);
-  const names = new Set(set.files.map(({ name }) => name));
-  const nameOf = (path: string): string | null => [basename(path), stem(path)].find((name) => names.has(name)) ?? null;
-  const missing = listed.filter(({ path }) => nameOf(path) === null).map(({ path }) => `${stem(path)}.h5`);
-  if (missing.length > 0) {
-    throw new AppError('InvalidRequest', `These feature files are missing: ${fewNames(missing)}.`, {
-      advice: 'Give the folder that holds one for each slide of the table.',
-      detail: [...missing, ...unreadable.map(({ name, reason }) => `${name}: ${reason}`)].join('\n'),
-    });
-  }
+  const folder = engine.grant(path);
   const refused: Refused[] = [];
   const sources = new Map<string, Source & ImportedFeatures>();
   for (const { path, mppUm } of listed) {
-    const name = nameOf(path) ?? '';
+    const name = names.get(path) ?? '';
     try {
       const slide = existsSync(path) ? await openSlide(engine, path, mppUm ?? slideMpp ?? null) : null;
       const request = { folder, place: set.place, name, slideId: slide?.id ?? null };

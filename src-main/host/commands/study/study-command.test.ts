@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -52,6 +52,8 @@ describe('hyaline study', () => {
     expect(await refused('new', labels, '--backbone', 'net', '--label', 'stage')).toContain('It has: label, site.');
     const blank = file('blank.csv', 'slide_id,label\na.svs,x\nb.svs,\n');
     expect(await refused('new', blank, '--backbone', 'net')).toContain('have no label: b.svs');
+    expect(await refused('new', labels, '--features', folder)).toContain('holds no feature files');
+    copyFileSync(new URL('../../../engine/interop/testing/clam.golden.h5', import.meta.url), join(folder, 'c.h5'));
     expect(await refused('new', labels, '--features', folder)).toContain('feature files are missing: a.h5, b.h5');
     expect(await refused('train', join(folder, 'nowhere.csv'), '--backbone', 'net')).toContain('There is no table');
   });
