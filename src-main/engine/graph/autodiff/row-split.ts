@@ -56,24 +56,19 @@ export function splitRows(model: OnnxModel, rows: string, outputs: readonly stri
       else turned.set(output, axis);
     }
   }
+  // What is made of weights alone (slices of positions, ...) belongs to no row: either part computes what it reads.
+  const common = nodes.filter((node) => !node.outputs.some((name) => fromRows.has(name)));
   const inFront = new Set(withoutTurnedEnds(front, nodes, outputs, turned));
-  front.splice(0, front.length, ...front.filter((node) => inFront.has(node)));
-  const rest = nodes.filter((node) => !inFront.has(node));
-  const made = new Set(front.flatMap((node) => node.outputs));
+  const rest = ancestorNodes({ ...graph, nodes: nodes.filter((node) => !inFront.has(node)) }, outputs);
+  const made = new Set(nodes.filter((node) => inFront.has(node)).flatMap((node) => node.outputs));
   const read = new Set([...rest.flatMap(namesRead), ...outputs]);
   const border = [...made].filter((name) => read.has(name)).map((name) => ({ name, dims: shapes.shape(name) }));
-  const frontRead = new Set(
-    ancestorNodes(
-      { ...graph, nodes: front },
-      border.map(({ name }) => name),
-    ).flatMap(namesRead),
-  );
+  const ends = border.map(({ name }) => name);
+  const both = new Set([...common, ...inFront]);
+  const first = ancestorNodes({ ...graph, nodes: nodes.filter((node) => both.has(node)) }, ends);
+  const frontRead = new Set(first.flatMap(namesRead));
   return {
-    front: part(
-      model,
-      front,
-      border.map(({ name }) => name),
-    ),
+    front: part(model, first, ends),
     back: withMoreInputs(part(model, rest, outputs), border),
     border,
     rowInputs: [...rowInputs].filter((name) => frontRead.has(name)),
