@@ -29,6 +29,11 @@ describe('hyaline study', () => {
     expect(out).toMatch(/Regression .* survival analysis are out of its scope/);
   });
 
+  it('answers --json with one JSON document', async () => {
+    const { out } = await run('study', 'list', '--store', join(folder, 'store'), '--json');
+    expect(JSON.parse(out)).toEqual([]);
+  });
+
   it.each([
     ['shares that are none', ['--shares', '0.8,0.2']],
     ['an unknown grouping', ['--group-by', 'hospital']],

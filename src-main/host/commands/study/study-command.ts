@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Command } from 'commander';
 import { type Finish, newCommand, runs, STORE_OPTION } from '../command.ts';
 import { externalCommand } from './external.ts';
 import { fineTuneCommand } from './fine-tune.ts';
@@ -9,7 +9,10 @@ import { listStudies, showStudy } from './show.ts';
 
 /** `hyaline study new | train | predict | report | external | finetune | list | show`: learning from slide labels alone. */
 export function studyCommand(finish: Finish): Command {
-  const study = newCommand('study', 'learn from slide labels alone, judged on slides the heads never saw');
+  // Without options of its own: commander would take --json here and not hand it on.
+  const study = new Command('study')
+    .description('learn from slide labels alone, judged on slides the heads never saw')
+    .showHelpAfterError('(add --help for usage)');
   study.addCommand(newStudyCommand(finish));
   study.addCommand(trainCommand(finish));
   study.addCommand(predictCommand(finish));
