@@ -4,7 +4,7 @@ import { minimiseFetching } from '../study/lbfgs.ts';
 import type { BagSet } from './bag.ts';
 import type { HeadWeights } from './evaluate-head.ts';
 import type { HeadSpec } from './head-spec.ts';
-import type { EpochRecord, HeadTraining, TrainedHead, TrainingHooks } from './train-head.ts';
+import type { EpochRecord, HeadTraining, TrainedHead, TrainingHooks } from './head-training.ts';
 
 /** From a head that says nothing to one that is hardly held back; features have variance 1. */
 export const TILE_PENALTIES: readonly number[] = [10, 3, 1, 0.3, 0.1, 0.03, 0.01];

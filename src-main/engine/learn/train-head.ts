@@ -1,7 +1,5 @@
 import { AppError } from '../../../src-shared/errors.ts';
-import type { TrainedOn } from '../../../src-shared/model/study.ts';
 import { RandomStream } from '../backbone/random-stream.ts';
-import type { OptimiserSpec } from '../graph/optimise/optimiser.ts';
 import type { TrainingStepOptions } from '../graph/optimise/step-options.ts';
 import { buildTiledStep } from '../graph/optimise/tiled-step.ts';
 import { buildTrainingStep, type TrainingStep } from '../graph/optimise/training-step.ts';
@@ -11,84 +9,15 @@ import { type Bag, type BagSet, checkedBag } from './bag.ts';
 import { type BagPrediction, HeadEvaluator, type HeadWeights } from './evaluate-head.ts';
 import { fitScaling, foldScaling, scaledBags } from './feature-scaling.ts';
 import { HEAD, HIDDEN_TILE, trainingGraph } from './head-graph.ts';
-import { embeddingWidths, type HeadRegularisers, type HeadSpec } from './head-spec.ts';
+import { embeddingWidths } from './head-spec.ts';
+import type { EpochRecord, HeadTraining, TrainedHead, TrainingHooks } from './head-training.ts';
 import { solveTiles } from './solve-tiles.ts';
 import { StepRunner } from './step-runner.ts';
 import { TiledRunner } from './tiled-runner.ts';
 import { TrainingDevices } from './training-devices.ts';
 
-export type { Bag, BagSet };
-
-export interface HeadTraining {
-  readonly spec: HeadSpec;
-  readonly regularisers: HeadRegularisers;
-  readonly optimiser: OptimiserSpec;
-  readonly rate: number;
-  readonly weightDecay: number;
-  readonly clipNorm: number | null;
-  readonly epochs: number;
-  /** Epochs without a better validation value before training stops; null = never early. */
-  readonly patience: number | null;
-  /** What the kept weights are best at; `accuracy` lets later ties win, as HistoTransfer's code does. */
-  readonly keepBestBy: 'loss' | 'accuracy';
-  /** Weight of each class in the loss; all 1 = none. */
-  readonly classWeights: readonly number[];
-  /** Seed of order and masks; the first weights have their own (`spec.seed`). */
-  readonly seed: number;
-  /**
-   * True: every feature is brought to mean 0 and variance 1 of the training bags. The scaling becomes part of the kept
-   * weights, so that the trained head takes features as they are.
-   */
-  readonly standardise?: boolean;
-  /** Steps over which the learning rate rises to `rate` in equal parts; 0 or absent = none. */
-  readonly warmupSteps?: number;
-  /**
-   * Present: no steps are taken; the best linear score of tiles is solved for under each of these penalties (see
-   * `solveTiles`), on features of one scale. Mean pooling only.
-   */
-  readonly penalties?: readonly number[];
-  /** True: the weights of the last epoch are kept, whatever validation says of them. */
-  readonly keepLast?: boolean;
-  /** Threads of the session; 0 or absent = all cores. */
-  readonly threads?: number;
-}
-
-/** HistoTransfer's stage 1 as its code runs it: Adam 1e-3, 20 epochs, one slide a step, best validation accuracy. */
-export const HISTOTRANSFER_TRAINING = {
-  optimiser: { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
-  rate: 1e-3,
-  weightDecay: 0,
-  clipNorm: null,
-  epochs: 20,
-  patience: null,
-  keepBestBy: 'accuracy',
-} as const;
-
-export interface EpochRecord {
-  readonly epoch: number;
-  readonly trainLoss: number;
-  readonly validationLoss: number;
-  readonly validationAccuracy: number;
-  /** Where weights are solved for: the penalty this record belongs to. */
-  readonly penalty?: number;
-}
-
-export interface TrainedHead {
-  readonly weights: HeadWeights;
-  readonly bestEpoch: number;
-  readonly history: readonly EpochRecord[];
-  /** Absent for what is solved instead of trained in steps: no device takes part. */
-  readonly trainedOn?: TrainedOn;
-}
-
-export interface TrainingHooks {
-  readonly onEpoch?: (record: EpochRecord) => void;
-  readonly signal?: AbortSignal;
-  /** Tiles of a bag that are computed at once; a larger bag goes through in parts, with the gradient of the whole. */
-  readonly tilesAtOnce?: number;
-  /** What it may run on; the CPU alone where left out. */
-  readonly devices?: TrainingDevices;
-}
+export { HISTOTRANSFER_TRAINING } from './head-training.ts';
+export type { Bag, BagSet, EpochRecord, HeadTraining, TrainedHead, TrainingHooks };
 
 /**
  * Trains a head on slide labels alone, one bag a step, and keeps the weights of the best validation epoch. The same
