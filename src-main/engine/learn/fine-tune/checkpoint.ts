@@ -11,7 +11,11 @@ export interface Checkpoint {
   readonly best: ReadonlyMap<string, Float32Array>;
 }
 
+/** Raised when the state of an optimiser comes to mean something else: 2, since Adam keeps sums as its moments. */
+const FORMAT = 2;
+
 interface Header {
+  readonly format: number;
   /** What was trained with which settings; another one is not gone on with. */
   readonly key: string;
   readonly history: readonly EpochRecord[];
@@ -28,7 +32,7 @@ export async function writeCheckpoint(path: string, key: string, checkpoint: Che
     ...[...best].map(([name, values]) => ({ part: 'best' as const, name, values })),
   ];
   const tensors = parts.map(({ part, name, values }) => ({ part, name, length: values.length }));
-  const header: Header = { key, history, bestEpoch, steps: now.steps, tensors };
+  const header: Header = { format: FORMAT, key, history, bestEpoch, steps: now.steps, tensors };
   const text = Buffer.from(JSON.stringify(header));
   // Floats begin at a multiple of four.
   const padded = Buffer.concat([text, Buffer.alloc((4 - (text.length % 4)) % 4, ' ')]);
@@ -45,7 +49,7 @@ export async function readCheckpoint(path: string, key: string): Promise<Checkpo
   try {
     const size = bytes.readUInt32LE(0);
     const header = JSON.parse(bytes.subarray(4, 4 + size).toString()) as Header;
-    if (header.key !== key) return null;
+    if (header.format !== FORMAT || header.key !== key) return null;
     const all = new Uint8Array(bytes.subarray(4 + size));
     const floats = new Float32Array(all.slice().buffer);
     const [now, best] = [new Map<string, Float32Array>(), new Map<string, Float32Array>()];
