@@ -88,6 +88,8 @@ describe('fine-tuning a study', () => {
     // What is not done yet stands where it will end, on the backbone it begins with.
     const stopped = await engine.api.getStudy(studyId);
     expect(stopped).toMatchObject({ outcome: null, jobId, plan: { backboneId: study.plan.backboneId } });
+    // Asked for again with the same settings, it goes on; so it does from its own page.
+    expect(await engine.api.fineTuneStudy(request({ frozenUpTo: 'stem', headRate: 1e-3 }))).toEqual({ studyId, jobId });
     expect(await engine.api.trainStudy(studyId)).toEqual({ studyId, jobId });
     expect(await ended(jobId)).toMatchObject({ error: null, state: 'done' });
     const result = await engine.api.getStudy(studyId);

@@ -90,9 +90,15 @@ export class FineTuneService {
     },
   };
 
-  /** Throws NotFound; InvalidRequest naming what cannot be fine-tuned. */
+  /** One that was stopped with the same settings goes on. Throws NotFound; InvalidRequest naming what cannot be fine-tuned. */
   async start(request: FineTuneRequest, queue: JobQueue): Promise<Started> {
-    const { checked, seed } = await this.#checked(request);
+    const { checked, seed, study, split, backbone } = await this.#checked(request);
+    const record = JSON.stringify(recordOf(study, checked, seed, backbone, split));
+    const stopped = (await this.#parts.store.listStudies()).find(({ plan, outcome }) => {
+      return outcome === null && isUntuned(plan) && JSON.stringify(plan.fineTuning) === record;
+    });
+    const goingOn = stopped === undefined ? null : await this.goOn(stopped.id, queue);
+    if (goingOn !== null) return goingOn;
     const payload: Payload = { request: checked, seed, resultId: asId<StudyId>(randomUUID()) };
     await this.#open(payload, null);
     return await this.#enqueue(payload, queue);
