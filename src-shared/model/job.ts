@@ -1,7 +1,15 @@
 import type { ErrorPayload } from '../errors.ts';
 import type { JobId, RunId, SlideId } from './ids.ts';
 
-export type JobKind = 'analyse' | 'compare' | 'demo-slide' | 'download' | 'extract' | 'fine-tune' | 'make-task' | 'study';
+export type JobKind =
+  | 'analyse'
+  | 'compare'
+  | 'demo-slide'
+  | 'download'
+  | 'extract'
+  | 'fine-tune'
+  | 'make-task'
+  | 'study';
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'interrupted';
 
 export interface JobProgress {
