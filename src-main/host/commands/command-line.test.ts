@@ -1,9 +1,14 @@
+import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from '../exit-codes.ts';
 import { storeFolder } from '../store-folder.ts';
 import { formatBytes, formatDuration } from '../terminal.ts';
 import { runCommand as run } from '../testing/run-command.ts';
 import { outputFolders } from './analyze.ts';
+import { compareCommand } from './compare.ts';
+import { featuresCommand } from './features.ts';
+import { studyCommand } from './study/study-command.ts';
+import { tasksCommand } from './tasks.ts';
 
 const REGION = ['region', 'a.svs', '--x', '0', '--y', '0', '--width', '8', '--height', '8', '--out', 'a.png'];
 
@@ -49,6 +54,20 @@ describe('the command line', () => {
     expect(plain.err).toContain('not a slide');
     const json = await run('info', import.meta.filename, '--json');
     expect(JSON.parse(json.out)).toMatchObject({ error: { code: 'NotASlide' } });
+  });
+
+  it.each([
+    ['compare truncation', compareCommand, ['labels.csv', '--backbones', 'b', '--out', 'x']],
+    ['tasks make', tasksCommand, ['--images', 'a', '--kind', 'mask', '--out', 'x']],
+    ['study list', studyCommand, []],
+    ['features export', featuresCommand, ['--format', 'csv', '--out', 'x']],
+  ])('hands --json on to %s', async (name, make, options) => {
+    const [outer = '', inner = ''] = name.split(' ');
+    const group = make(() => {});
+    const command = group.commands.find((each) => each.name() === inner)?.action(() => {});
+    const program = new Command().enablePositionalOptions().addCommand(group);
+    await program.parseAsync([outer, inner, ...options, '--json'], { from: 'user' });
+    expect(command?.opts()).toMatchObject({ json: true });
   });
 });
 

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { AppError } from '../../../src-shared/errors.ts';
 import type { Conversion } from '../../engine/compare/convert/make-task.ts';
 import type { SplitShares } from '../../engine/study/splits.ts';
@@ -27,7 +27,10 @@ interface Options {
 
 /** `hyaline tasks make`: annotated images become tasks that `hyaline compare` reads. */
 export function tasksCommand(finish: Finish): Command {
-  const tasks = newCommand('tasks', 'make patch tasks of annotated images');
+  // Without options of its own: commander would take --json here and not hand it on.
+  const tasks = new Command('tasks')
+    .description('make patch tasks of annotated images')
+    .showHelpAfterError('(add --help for usage)');
   const pixels = numberWithin(4, 100_000, 'integer');
   const make = newCommand('make', 'cut annotated images into patches with a class each, groups kept')
     .requiredOption('--images <path>', 'folder of images, or a table: file, annotation, patient (or slide)')
