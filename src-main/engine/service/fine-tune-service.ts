@@ -271,7 +271,7 @@ export class FineTuneService {
     seed: number,
     card: BackboneCard,
     spec: HeadSpec,
-    { head, bestEpoch, history }: TunedFile,
+    { head, bestEpoch, history, trainedOn }: TunedFile,
   ): Promise<void> {
     const { store, studies, onStudy } = this.#parts;
     const study = await studies.get(id);
@@ -279,6 +279,7 @@ export class FineTuneService {
       ...{ studyId: id, fold: 0, seed, bestEpoch },
       specJson: JSON.stringify(spec),
       historyJson: JSON.stringify(history),
+      trainedOnJson: JSON.stringify(trainedOn),
       weights: packWeights(head),
     });
     await store.putStudy({ ...study, plan: { ...study.plan, backboneId: card.id, cut: card.defaultCut } });

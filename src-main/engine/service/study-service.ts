@@ -2,7 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { AppError, hasCode } from '../../../src-shared/errors.ts';
 import { asId, type JobId, type RunId, type StudyId } from '../../../src-shared/model/ids.ts';
 import type { Run } from '../../../src-shared/model/run.ts';
-import type { SlidePrediction, Study, StudyAudit, StudyPlan, StudyProgress } from '../../../src-shared/model/study.ts';
+import type {
+  SlidePrediction,
+  Study,
+  StudyAudit,
+  StudyPlan,
+  StudyProgress,
+  TrainedOn,
+} from '../../../src-shared/model/study.ts';
 import type { LaidGrid } from '../grid/laid-grid.ts';
 import type { JobContext, JobQueue, JobRunner } from '../job/queue.ts';
 import type { HeadSpec } from '../learn/head-spec.ts';
@@ -370,21 +377,27 @@ export class StudyService {
     onChanged(id);
   }
 
-  async #keep(studyId: StudyId, { fold, seed, spec, weights, bestEpoch, history }: StudyModel): Promise<void> {
+  async #keep(
+    studyId: StudyId,
+    { fold, seed, spec, weights, bestEpoch, history, trainedOn }: StudyModel,
+  ): Promise<void> {
     await this.#parts.store.putStudyHead({
       ...{ studyId, fold, seed, bestEpoch },
       specJson: JSON.stringify(spec),
       historyJson: JSON.stringify(history),
+      trainedOnJson: trainedOn === undefined ? null : JSON.stringify(trainedOn),
       weights: packWeights(weights),
     });
   }
 }
 
 /** A stored head as the trainer made it. */
-function modelOf({ fold, seed, specJson, historyJson, bestEpoch, weights }: StudyHeadRecord): StudyModel {
-  const spec = JSON.parse(specJson) as HeadSpec;
-  const history = JSON.parse(historyJson) as readonly EpochRecord[];
-  return { fold, seed, spec, weights: unpackWeights(spec, weights), bestEpoch, history };
+function modelOf(head: StudyHeadRecord): StudyModel {
+  const { fold, seed, bestEpoch, weights, trainedOnJson } = head;
+  const spec = JSON.parse(head.specJson) as HeadSpec;
+  const history = JSON.parse(head.historyJson) as readonly EpochRecord[];
+  const trainedOn = trainedOnJson === null ? {} : { trainedOn: JSON.parse(trainedOnJson) as TrainedOn };
+  return { fold, seed, spec, weights: unpackWeights(spec, weights), bestEpoch, history, ...trainedOn };
 }
 
 function packVectors(vectors: readonly SlideVector[]): { readonly dim: number; readonly vectors: Float32Array } {

@@ -94,6 +94,8 @@ export interface StudyHeadRecord {
   readonly specJson: string;
   readonly bestEpoch: number;
   readonly historyJson: string;
+  /** What it was trained on, a `TrainedOn`; null where that was not noted. */
+  readonly trainedOnJson: string | null;
   readonly weights: Float32Array;
 }
 

@@ -42,6 +42,7 @@ const head = (fold: number, seed: number): StudyHeadRecord => ({
   specJson: '{"pooling":"abmil"}',
   bestEpoch: 3,
   historyJson: '[]',
+  trainedOnJson: seed === 1 ? '{"device":"CPU","refused":[]}' : null,
   weights: Float32Array.of(fold, seed, 0.5),
 });
 

@@ -13,10 +13,11 @@ export const STUDY_SQL = {
   get: 'SELECT study_json FROM study WHERE id = ?',
   list: 'SELECT study_json FROM study ORDER BY created_at_ms DESC',
   remove: 'DELETE FROM study WHERE id = ?',
-  putHead: `INSERT INTO study_head (study_id, fold, seed, spec_json, best_epoch, history_json, weights, weights_crc32)
-    VALUES (@studyId, @fold, @seed, @specJson, @bestEpoch, @historyJson, @weights, @crc)
+  putHead: `INSERT INTO study_head (study_id, fold, seed, spec_json, best_epoch, history_json, trained_on_json, weights,
+      weights_crc32)
+    VALUES (@studyId, @fold, @seed, @specJson, @bestEpoch, @historyJson, @trainedOnJson, @weights, @crc)
     ON CONFLICT (study_id, fold, seed) DO UPDATE SET spec_json = excluded.spec_json, best_epoch = excluded.best_epoch,
-      history_json = excluded.history_json, weights = excluded.weights, weights_crc32 = excluded.weights_crc32`,
+      history_json = excluded.history_json, trained_on_json = excluded.trained_on_json, weights = excluded.weights, weights_crc32 = excluded.weights_crc32`,
   listHeads: 'SELECT * FROM study_head WHERE study_id = ? ORDER BY fold, seed',
   dropHeads: 'DELETE FROM study_head WHERE study_id = ?',
   putVectors: `INSERT INTO study_vectors (study_id, dim, vectors, vectors_crc32) VALUES (@studyId, @dim, @vectors, @crc)
@@ -32,6 +33,7 @@ interface HeadRow {
   readonly spec_json: string;
   readonly best_epoch: number;
   readonly history_json: string;
+  readonly trained_on_json: string | null;
   readonly weights: Buffer;
   readonly weights_crc32: number;
 }
@@ -72,9 +74,9 @@ export function studyTable(db: Database): StudyMethods {
     removeStudy: (id) => {
       remove.run(id);
     },
-    putStudyHead: ({ studyId, fold, seed, specJson, bestEpoch, historyJson, weights }) => {
+    putStudyHead: ({ weights, ...head }) => {
       const blob = toBlob(weights);
-      putHead.run({ studyId, fold, seed, specJson, bestEpoch, historyJson, weights: blob, crc: crc32(blob) });
+      putHead.run({ ...head, weights: blob, crc: crc32(blob) });
     },
     listStudyHeads: (studyId) => listHeads.all(studyId).map((row) => headOf(row, studyId)),
     dropStudyHeads: (studyId) => {
@@ -122,6 +124,7 @@ function headOf(row: HeadRow, studyId: StudyHeadRecord['studyId']): StudyHeadRec
     specJson: row.spec_json,
     bestEpoch: row.best_epoch,
     historyJson: row.history_json,
+    trainedOnJson: row.trained_on_json,
     weights: float32Of(row.weights),
   };
 }

@@ -60,7 +60,7 @@ export interface StudyModel {
   readonly weights: HeadWeights;
   readonly bestEpoch: number;
   readonly history: readonly EpochRecord[];
-  /** Absent for a head of an earlier attempt, and for one that was solved. */
+  /** Absent for a head that was kept before it was noted. */
   readonly trainedOn?: TrainedOn;
 }
 
