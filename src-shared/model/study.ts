@@ -281,8 +281,11 @@ export interface SlidePrediction {
   readonly lowest: readonly number[];
   readonly highest: readonly number[];
   readonly heads: number;
-  /** `unseen`: not of the study, all heads judge. `tested`: by the heads of the folds that tested it. `trained`: every head saw it. */
-  readonly seen: 'unseen' | 'tested' | 'trained';
+  /**
+   * `unseen`: not of the study, all heads judge. `tested`: by the heads of the folds that tested it. `trained`: every head
+   * saw it. `tuned`: the heads that judge never saw it, but their backbone was fine-tuned on it or on its patient.
+   */
+  readonly seen: 'unseen' | 'tested' | 'trained' | 'tuned';
   /** Mean Spearman correlation of the heads' attention; null with one head. */
   readonly agreement: number | null;
   /** Null where the study is too small to tell. */

@@ -11,6 +11,12 @@ import type { Judgement } from './study-heads.ts';
 export type AttentionSpec = Extract<MapSpec, { readonly kind: 'attention' }>;
 
 const CAUTION = 'Weights the model used, not where disease is.';
+const HAVE_SEEN: Readonly<Record<Judgement['seen'], string>> = {
+  unseen: 'that never saw this slide',
+  tested: 'that never saw this slide',
+  trained: 'that were trained on this slide',
+  tuned: 'that never saw this slide, but whose backbone was fine-tuned on it or on its patient',
+};
 
 /**
  * What the heads of a study weigh on one slide, drawn from their own predictions: mean attention times the number of
@@ -31,7 +37,7 @@ export function attentionMap(
   const perTile = tileValues(spec, predictions, laid.columns.length, classes);
   const range = rangeOf(spec, perTile);
   const count = `${predictions.length} head${predictions.length === 1 ? '' : 's'}`;
-  const heads = seen === 'trained' ? `${count} that were trained on this slide` : `${count} that never saw this slide`;
+  const heads = `${count} ${HAVE_SEEN[seen]}`;
   const made = spec.view === 'agreement' ? 'Compared between' : 'Mean of';
   const description: MapDescription = {
     runId: run.id,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { AppError } from '../../../src-shared/errors.ts';
 import type { SlideId, StudyId } from '../../../src-shared/model/ids.ts';
 import type { Run } from '../../../src-shared/model/run.ts';
-import type { SlidePrediction, SlideTypicality, Study } from '../../../src-shared/model/study.ts';
+import type { SlidePrediction, SlideTypicality, Study, StudyPlan } from '../../../src-shared/model/study.ts';
 import type { BagPrediction } from '../learn/evaluate-head.ts';
 import type { HeadSpec } from '../learn/head-spec.ts';
 import type { TrainingWorker } from '../learn/training-worker.ts';
@@ -14,6 +14,7 @@ import type { Split } from '../study/splits.ts';
 import { spreadOf } from './study-outcome.ts';
 import { casesOf, trainingPlan } from './study-plan.ts';
 import { unpackWeights } from './study-weights.ts';
+import { hasSeen, type TunedPast } from './tuned-leak.ts';
 
 /** What the heads that may judge a slide say of it. */
 export interface Judgement {
@@ -31,12 +32,19 @@ const AGREEMENT_TILES = 5000;
 export class StudyHeads {
   readonly #store: Store;
   readonly #worker: () => TrainingWorker;
+  readonly #pastOf: (plan: StudyPlan) => Promise<TunedPast | null>;
   readonly #judgements = new Map<string, Promise<Judgement>>();
   readonly #training = new Map<string, Promise<TrainingData | null>>();
 
-  constructor(store: Store, worker: () => TrainingWorker) {
+  /** @param pastOf what a plan's backbone was fine-tuned on; null where it was not. */
+  constructor(
+    store: Store,
+    worker: () => TrainingWorker,
+    pastOf: (plan: StudyPlan) => Promise<TunedPast | null>,
+  ) {
     this.#store = store;
     this.#worker = worker;
+    this.#pastOf = pastOf;
   }
 
   /** Throws InvalidRequest for an untrained study or features of another backbone, cut or length. */
@@ -90,7 +98,9 @@ export class StudyHeads {
 
   async #judge(study: Study, slideId: SlideId, features: Float32Array): Promise<Judgement> {
     const all = await this.#store.listStudyHeads(study.id);
-    const { seen, folds } = foldsFor(study, slideId);
+    const { seen: byHeads, folds } = foldsFor(study, slideId);
+    const past = byHeads === 'trained' ? null : await this.#pastOf(study.plan);
+    const seen = past !== null && hasSeen(study.plan, past, slideId) ? 'tuned' : byHeads;
     const heads = folds === null ? all : all.filter(({ fold }) => folds.has(fold));
     if (heads.length === 0)
       throw new AppError('NotFound', 'The heads of this study are gone.', { advice: 'Train it again.' });

@@ -59,7 +59,11 @@ export class StudyService {
 
   constructor(parts: StudyParts) {
     this.#parts = parts;
-    this.#heads = new StudyHeads(parts.store, () => this.#trainer());
+    this.#heads = new StudyHeads(
+      parts.store,
+      () => this.#trainer(),
+      (plan) => this.#tunedPast(plan),
+    );
     this.#live = new LiveProgress(parts.onProgress);
   }
 

@@ -3,7 +3,7 @@ import type { FineTuningRecord } from '../../../src-shared/model/fine-tune.ts';
 import { asId, type BackboneId, type SlideId, type StudyId } from '../../../src-shared/model/ids.ts';
 import { DEFAULT_GRID, DEFAULT_TISSUE } from '../../../src-shared/model/run.ts';
 import { DEFAULT_STUDY_TRAINING, type StudyPlan, type StudyRow } from '../../../src-shared/model/study.ts';
-import { refuseTestingOnTuned, refuseValidatingOnTuned, type TunedPast } from './tuned-leak.ts';
+import { hasSeen, refuseTestingOnTuned, refuseValidatingOnTuned, type TunedPast } from './tuned-leak.ts';
 
 const id = (i: number): SlideId => asId<SlideId>(`slide${i}`);
 /** Two slides of each patient, patients of both labels in turn. */
@@ -65,5 +65,19 @@ describe('a study on a fine-tuned backbone', () => {
     expect(() => refuseValidatingOnTuned(own, other, past(ids(0)))).not.toThrow();
     expect(() => refuseValidatingOnTuned(own, other, past([id(10)]))).toThrow(/s10\.tif/);
     expect(() => refuseValidatingOnTuned(own, other, past([], { earlierSlides: [id(11)] }))).toThrow(/s11\.tif/);
+  });
+
+  it('has seen slides that it was tuned on and others of their patients, whatever the heads have', () => {
+    const tuned = past([id(0)], { validationSlides: [id(4)], earlierSlides: [id(50)] });
+    const seen = (one: TunedPast, changes: Partial<StudyPlan> = {}) =>
+      [0, 1, 4, 8, 50, 60].filter((i) => {
+        return hasSeen(plan(changes), one, id(i));
+      });
+    expect(seen(tuned)).toEqual([0, 1, 4, 50]);
+    // Without patients only the slides themselves are known; the study it was tuned in may know them.
+    expect(seen(tuned, { patientsUnknown: true })).toEqual([0, 4, 50]);
+    expect(seen({ ...tuned, rows }, { patientsUnknown: true })).toEqual([0, 1, 4, 50]);
+    // A slide that is in no study at all.
+    expect(hasSeen(plan({ rows: rows.slice(8) }), past([id(0)]), id(0))).toBe(true);
   });
 });

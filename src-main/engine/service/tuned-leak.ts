@@ -53,16 +53,29 @@ export function slidesOf({ trainSlides, validationSlides, earlierSlides }: FineT
   return [...new Set([...earlierSlides, ...trainSlides, ...validationSlides])];
 }
 
+/** Whether a backbone was trained or chosen on a slide, or on another one of its patient as far as patients are known. */
+export function hasSeen(plan: StudyPlan, past: TunedPast, slideId: SlideId): boolean {
+  const { slides, patients } = seenBy(plan, past);
+  const own = [...past.rows, ...patientsOf(plan)].filter((row) => row.slideId === slideId);
+  return slides.has(slideId) || own.some(({ patient }) => patients.has(patient));
+}
+
+/** Slides a backbone was tuned on, and whose they are. */
+function seenBy(plan: StudyPlan, { tuned, rows }: TunedPast) {
+  const slides: ReadonlySet<SlideId> = new Set(slidesOf(tuned));
+  const own = [...rows, ...patientsOf(plan)].filter(({ slideId }) => slides.has(slideId));
+  return { slides, patients: new Set(own.map(({ patient }) => patient)) };
+}
+
 function refuse(
   judged: readonly StudyRow[],
   plan: StudyPlan,
-  { tuned, rows }: TunedPast,
+  past: TunedPast,
   { message, advice }: { readonly message: string; readonly advice: string },
 ): void {
-  const slides = new Set(slidesOf(tuned));
-  const own = [...rows, ...patientsOf(plan)].filter(({ slideId }) => slides.has(slideId));
-  const patients = new Set(plan.patientsUnknown ? [] : own.map(({ patient }) => patient));
-  const seen = judged.filter(({ slideId, patient }) => slides.has(slideId) || patients.has(patient));
+  const { slides, patients } = seenBy(plan, past);
+  const known = (patient: string): boolean => !plan.patientsUnknown && patients.has(patient);
+  const seen = judged.filter(({ slideId, patient }) => slides.has(slideId) || known(patient));
   if (seen.length === 0) return;
   const names = seen.map(({ slideName, slideId }) => slideName || slideId.slice(0, 12));
   throw new AppError('InvalidRequest', `${message}: ${listed(names)}.`, { advice, detail: names.join(', ') });
