@@ -72,7 +72,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     onRunChanged: ({ slideId }) => emit({ type: 'runs-changed', slideId }),
   });
   const studies = new StudyService({
-    ...{ store, analysis, backbones, device },
+    ...{ store, analysis, tissue, backbones, device },
     onChanged: (studyId) => emit({ type: 'studies-changed', studyId }),
     onProgress: (studyId) => emit({ type: 'study-progress', studyId }),
   });
@@ -84,6 +84,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       backbones,
       library,
       worker,
+      device,
       storeFolder: options.storeFolder,
       threads: options.threads,
     },

@@ -39,8 +39,8 @@ export interface FineTuneForecast {
   readonly tilesPerEpoch: number;
   /** What that takes in all, from a measurement of the network alone; null while other jobs use the machine. */
   readonly seconds: number | null;
-  /** What training runs on. */
-  readonly device: 'cpu';
+  /** What the network was measured on, CPU, CUDA, ...; the CPU takes over where that fails the test of its training step. */
+  readonly device: string;
 }
 
 /** How a study's backbone and heads came of another study; kept with the study and on the backbone's card. */

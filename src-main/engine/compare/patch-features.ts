@@ -2,6 +2,7 @@ import { AppError } from '../../../src-shared/errors.ts';
 import type { BackboneCard, CutPoint } from '../../../src-shared/model/backbone.ts';
 import { readImage } from '../infer/image-features.ts';
 import type { InferenceWorker } from '../infer/inference-worker.ts';
+import type { ProviderName } from '../infer/protocol.ts';
 import type { Samples } from '../study/linear-model.ts';
 import type { FeatureCache } from './feature-cache.ts';
 import type { PatchImage } from './patch-task.ts';
@@ -116,10 +117,11 @@ export async function measureMsPerImage(
   card: BackboneCard,
   cut: CutPoint,
   threads: number,
+  provider: ProviderName = 'cpu',
 ): Promise<number> {
   const { input, inputName } = card;
   const count = 8;
-  const { session } = await worker.load({ modelPath, cuts: [cut], input, inputName, threads, provider: 'cpu' });
+  const { session } = await worker.load({ modelPath, cuts: [cut], input, inputName, threads, provider });
   const pixels = new SharedArrayBuffer(count * input.widthPx * input.heightPx * 3);
   const output = new SharedArrayBuffer(count * cut.featureDim * Float32Array.BYTES_PER_ELEMENT);
   let best = Number.POSITIVE_INFINITY;

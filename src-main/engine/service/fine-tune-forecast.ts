@@ -1,8 +1,11 @@
+import { hasCode } from '../../../src-shared/errors.ts';
 import type { FineTuneForecast, FineTuneRequest } from '../../../src-shared/model/fine-tune.ts';
 import type { SlideId } from '../../../src-shared/model/ids.ts';
 import type { StudySplit } from '../../../src-shared/model/study.ts';
 import { measureMsPerImage } from '../compare/patch-features.ts';
+import { deviceLabel } from '../infer/device.ts';
 import type { InferenceWorker } from '../infer/inference-worker.ts';
+import type { ProviderName } from '../infer/protocol.ts';
 import type { UsableBackbone } from './backbones.ts';
 import { freezableCuts, frozenCut, tilesAtOnce } from './fine-tune-plan.ts';
 
@@ -14,6 +17,8 @@ export interface ForecastParts {
   readonly tilesOf: (slideId: SlideId) => Promise<number>;
   readonly worker: InferenceWorker;
   readonly threads: number;
+  /** What training would try first: it agrees with the CPU on this backbone. */
+  readonly provider: ProviderName;
   /** True while jobs run: what is measured then says nothing. */
   readonly busy: boolean;
 }
@@ -23,8 +28,8 @@ export interface ForecastParts {
  * through in parts are computed forward twice (see `TiledStep`). Throws as `frozenCut`, and BackboneFailed.
  */
 export async function forecastOf(parts: ForecastParts): Promise<FineTuneForecast> {
-  const { request, split, backbone, tilesOf, worker, threads, busy } = parts;
-  const { card, cut, modelPath } = backbone;
+  const { request, split, backbone, tilesOf, busy } = parts;
+  const { card, cut } = backbone;
   const frozen = frozenCut(backbone, request.frozenUpTo);
   const most = request.tilesPerStep ?? request.tiles;
   const tiles = async (ids: readonly SlideId[], limit: number): Promise<number[]> => {
@@ -38,7 +43,7 @@ export async function forecastOf(parts: ForecastParts): Promise<FineTuneForecast
   const atOnce = tilesAtOnce(card);
   const passes = train.map((count) => count * ((count > atOnce ? 2 : 1) + 2 * trained));
   const judged = sum(await tiles(split.validation, request.tiles));
-  const msPerTile = busy ? null : await measureMsPerImage(worker, modelPath, card, cut, threads);
+  const { msPerTile, provider } = busy ? { ...parts, msPerTile: null } : await measured(parts);
   return {
     trainSlides: split.train.length,
     validationSlides: split.validation.length,
@@ -48,6 +53,17 @@ export async function forecastOf(parts: ForecastParts): Promise<FineTuneForecast
     parameters: cut.cumulativeParameters,
     tilesPerEpoch: sum(train),
     seconds: msPerTile === null ? null : (request.epochs * (sum(passes) + judged) * msPerTile) / 1000,
-    device: 'cpu',
+    device: deviceLabel(provider),
   };
+}
+
+/** Time of a tile on the device, and on the CPU where it fails. */
+async function measured({ backbone, worker, threads, provider }: ForecastParts) {
+  const { card, cut, modelPath } = backbone;
+  try {
+    return { msPerTile: await measureMsPerImage(worker, modelPath, card, cut, threads, provider), provider };
+  } catch (error) {
+    if (provider === 'cpu' || !hasCode(error, 'DeviceFailed')) throw error;
+    return { msPerTile: await measureMsPerImage(worker, modelPath, card, cut, threads), provider: 'cpu' as const };
+  }
 }

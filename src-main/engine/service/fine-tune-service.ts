@@ -17,6 +17,7 @@ import type { Store, StudyHeadRecord } from '../store/store.ts';
 import { listed } from '../study/splits.ts';
 import type { AnalysisService } from './analysis.ts';
 import type { BackboneService, UsableBackbone } from './backbones.ts';
+import type { DeviceService } from './device-service.ts';
 import { forecastOf } from './fine-tune-forecast.ts';
 import {
   checkedRequest,
@@ -42,6 +43,7 @@ export interface FineTuneParts {
   readonly backbones: BackboneService;
   readonly library: SlideLibrary;
   readonly worker: InferenceWorker;
+  readonly device: Pick<DeviceService, 'choose'>;
   readonly storeFolder: string;
   /** Threads of a session; 0 = all cores. */
   readonly threads: number;
@@ -122,7 +124,7 @@ export class FineTuneService {
 
   /** What it would do and take. Throws as `start`. */
   async forecast(request: FineTuneRequest, queue: JobQueue): Promise<FineTuneForecast> {
-    const { store, worker, threads } = this.#parts;
+    const { store, worker, device, threads } = this.#parts;
     const { checked, split, backbone } = await this.#checked(request);
     const tilesOf = async (slideId: SlideId): Promise<number> => {
       const own = (await store.listRuns(slideId)).find((run) => {
@@ -131,7 +133,8 @@ export class FineTuneService {
       return own?.tileCount ?? checked.tiles;
     };
     const busy = queue.list().some(({ state }) => state === 'running');
-    return await forecastOf({ request: checked, split, backbone, tilesOf, worker, threads, busy });
+    const { provider } = await device.choose([backbone.card.id]);
+    return await forecastOf({ request: checked, split, backbone, tilesOf, worker, threads, provider, busy });
   }
 
   async #checked(request: FineTuneRequest) {

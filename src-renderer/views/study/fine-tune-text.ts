@@ -10,17 +10,23 @@ export function trainedText({ frozenUpTo, cut }: Pick<FineTuningRecord, 'frozenU
   return frozenUpTo === null ? `Everything up to ${cut}` : `What lies behind ${frozenUpTo}, up to ${cut}`;
 }
 
-/** Two sentences about what a fine-tuning takes. */
-export function forecastText({ tilesPerEpoch, trainedParameters, parameters, seconds }: FineTuneForecast): string {
+const CPU = 'CPU';
+
+/** What a fine-tuning takes, in a few sentences, and what its time was measured on. */
+export function forecastText(forecast: FineTuneForecast): string {
+  const { tilesPerEpoch, trainedParameters, parameters, seconds, device } = forecast;
   const what = `${formatCount(tilesPerEpoch)} tiles in each epoch; ${formatCount(trainedParameters)} of ${formatCount(parameters)} weights are trained.`;
-  return seconds === null
-    ? `${what} How long it takes cannot be measured while other jobs run.`
-    : `${what} About ${formatDuration(seconds)}, then features of all slides by the new backbone.`;
+  if (seconds === null) return `${what} How long it takes cannot be measured while other jobs run.`;
+  const other =
+    device === CPU
+      ? ''
+      : ` If training fails its test on ${device}, or is slower there, the CPU takes over and it takes longer.`;
+  return `${what} About ${formatDuration(seconds)} on ${device === CPU ? 'the CPU' : device}, then features of all slides by the new backbone.${other}`;
 }
 
 /** Why it may take long; empty where it does not. */
 export function slowText({ seconds, device, freezable }: FineTuneForecast): string {
-  if (seconds === null || seconds < LONG_S || device !== 'cpu') return '';
+  if (seconds === null || seconds < LONG_S || device !== CPU) return '';
   const less = freezable.length > 0 ? 'Fewer tiles or epochs, or more of the backbone kept' : 'Fewer tiles or epochs';
   return `Training runs on the processor, and the machine is busy that long. ${less} make it shorter.`;
 }
