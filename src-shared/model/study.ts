@@ -262,12 +262,26 @@ export interface StudyOutcome {
 
 /** How an unseen slide compares with the training slides. */
 export interface SlideTypicality {
-  /** Mahalanobis distance of its mean feature from those of the training slides. */
+  /** The largest of its Mahalanobis distances, each in units of the usual held-out slide's. */
   readonly distance: number;
   /** 95th percentile of slides held out from the training data. */
   readonly threshold: number;
   readonly unlike: boolean;
+  /** In what it differs most. */
+  readonly most: TypicalityPart;
+  /** False where the pixels of this slide or of training slides were not at hand, or the study is of an older version. */
+  readonly comparesColours: boolean;
 }
+
+/** What slides are compared in: means of features, how much those vary from tile to tile, colours of the tissue. */
+export type TypicalityPart = 'features' | 'spreads' | 'colours';
+
+/** In what a slide differs most, for a sentence. */
+export const TYPICALITY_PARTS: Readonly<Record<TypicalityPart, string>> = {
+  features: 'its features',
+  spreads: 'its sharpness or texture',
+  colours: 'its colours',
+};
 
 /** What the heads of a study say of one slide. */
 export interface SlidePrediction {

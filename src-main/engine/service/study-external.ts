@@ -65,7 +65,7 @@ export async function validateExternally(
     headsSha256 ||= headsDigest(judged.heads);
     const all = judged.predictions.map(({ probabilities }) => [...probabilities]);
     const bySeed = study.plan.seeds.map((seed) => meanRows(all.filter((_, i) => judged.heads[i]?.seed === seed)));
-    const typicality = await heads.typicality(study, features);
+    const typicality = await heads.typicality(study, run, features);
     const unlike = typicality?.unlike ?? null;
     rows.push({ ...{ caseIndex, fold: 0, probabilities: meanRows(all), bySeed, slide, unlike } });
     onSlide(caseIndex + 1);

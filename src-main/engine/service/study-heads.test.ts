@@ -52,6 +52,7 @@ async function seen(i: number, tunedOn: readonly number[] | null) {
     store,
     () => worker,
     async () => past,
+    async () => null,
   );
   const run = { id: asId<RunId>('run'), slideId: id(i), backboneId: 'tuned', cut: '', provenance: { featureDim: 2 } };
   return (await heads.judge(study, run as unknown as Run, new Float32Array(2))).seen;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { AppError } from '../../../src-shared/errors.ts';
 import type { SlideId, StudyId } from '../../../src-shared/model/ids.ts';
-import type { Run } from '../../../src-shared/model/run.ts';
+import type { Run, TissueParams } from '../../../src-shared/model/run.ts';
 import type { SlidePrediction, SlideTypicality, Study, StudyPlan } from '../../../src-shared/model/study.ts';
 import type { BagPrediction } from '../learn/evaluate-head.ts';
 import type { HeadSpec } from '../learn/head-spec.ts';
@@ -23,6 +23,9 @@ export interface Judgement {
   readonly predictions: readonly BagPrediction[];
 }
 
+/** Colours of a slide's tissue; null where its pixels are not at hand. */
+export type SlideColours = (id: SlideId, tissue: TissueParams) => Promise<Float64Array | null>;
+
 /** Judgements kept in memory: another view of a map, or its prediction, needs no second pass. */
 const KEPT = 2;
 /** Tiles above which the agreement of heads is measured on an even sample of so many. */
@@ -33,6 +36,7 @@ export class StudyHeads {
   readonly #store: Store;
   readonly #worker: () => TrainingWorker;
   readonly #pastOf: (plan: StudyPlan) => Promise<TunedPast | null>;
+  readonly #colours: SlideColours;
   readonly #judgements = new Map<string, Promise<Judgement>>();
   readonly #training = new Map<string, Promise<TrainingData | null>>();
 
@@ -41,8 +45,10 @@ export class StudyHeads {
     store: Store,
     worker: () => TrainingWorker,
     pastOf: (plan: StudyPlan) => Promise<TunedPast | null>,
+    colours: SlideColours,
   ) {
     this.#store = store;
+    this.#colours = colours;
     this.#worker = worker;
     this.#pastOf = pastOf;
   }
@@ -75,19 +81,21 @@ export class StudyHeads {
       highest: column((values) => Math.max(...values)),
       ...{ heads: rows.length, seen },
       agreement: agreementOf(predictions.map((each) => sampled(tileWorth(study.plan.pooling, each)))),
-      typicality: await this.typicality(study, features),
+      typicality: await this.typicality(study, run, features),
     };
   }
 
   /** How a slide compares with the training slides; null where the study is too small, or of an older version. */
-  async typicality(study: Study, features: Float32Array): Promise<SlideTypicality | null> {
+  async typicality(study: Study, run: Run, features: Float32Array): Promise<SlideTypicality | null> {
     const key = `${study.id} ${study.outcome?.finishedAtMs}`;
     const known = this.#training.get(key) ?? this.#describe(study);
     this.#training.set(key, known);
     known.catch(() => this.#training.delete(key));
     const training = await known;
     const dim = study.outcome?.featureDim ?? 0;
-    return training === null ? null : compareWithTraining(training, slideVector(features, dim));
+    if (training === null) return null;
+    const colours = training.knowsColours ? await this.#colours(run.slideId, study.plan.tissue) : null;
+    return compareWithTraining(training, slideVector(features, dim, colours));
   }
 
   forget(id: StudyId): void {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { AppError, hasCode } from '../../../src-shared/errors.ts';
-import { asId, type JobId, type RunId, type StudyId } from '../../../src-shared/model/ids.ts';
-import type { Run } from '../../../src-shared/model/run.ts';
+import { asId, type JobId, type RunId, type SlideId, type StudyId } from '../../../src-shared/model/ids.ts';
+import type { Run, TissueParams } from '../../../src-shared/model/run.ts';
 import type {
   SlidePrediction,
   Study,
@@ -31,11 +31,13 @@ import { type ExtractedSlide, outcomeOf } from './study-outcome.ts';
 import { auditOf, casesOf, checkedPlan, headCount, trainingPlan } from './study-plan.ts';
 import { LiveProgress } from './study-progress.ts';
 import { packWeights, unpackWeights } from './study-weights.ts';
+import type { TissueService } from './tissue-service.ts';
 import { refuseTestingOnTuned, refuseValidatingOnTuned, type TunedPast } from './tuned-leak.ts';
 
 export interface StudyParts {
   readonly store: Store;
   readonly analysis: AnalysisService;
+  readonly tissue: Pick<TissueService, 'colours'>;
   readonly backbones: Pick<BackboneService, 'get'>;
   /** What training may run on. */
   readonly device: Pick<DeviceService, 'trainingOrder'>;
@@ -63,6 +65,7 @@ export class StudyService {
       parts.store,
       () => this.#trainer(),
       (plan) => this.#tunedPast(plan),
+      (id, tissue) => this.#coloursOf(id, tissue),
     );
     this.#live = new LiveProgress(parts.onProgress);
   }
@@ -292,6 +295,9 @@ export class StudyService {
           ...context,
           report: ({ done, total }) => context.report({ stage, done, total }),
         });
+        if (context.signal.aborted) throw new AppError('Cancelled', 'The study was cancelled.');
+        // Now, while its tissue mask is in memory; they are asked for later.
+        await this.#coloursOf(row.slideId, as.tissue);
         slides.push({ runId: run.id, tileCount: run.tileCount, featureDim: run.provenance.featureDim });
       } catch (error) {
         if (context.signal.aborted || !(error instanceof AppError) || error.code === 'Cancelled') throw error;
@@ -329,7 +335,13 @@ export class StudyService {
     const { store } = this.#parts;
     const bags = new BagCache((index) => store.readFeatures(slides[index]?.runId ?? asId<RunId>('')));
     const featureDim = slides[0]?.featureDim ?? 0;
-    const data: StudyData = { cases: casesOf(plan), featureDim, features: (index) => bags.get(index) };
+    const data: StudyData = {
+      ...{ cases: casesOf(plan), featureDim, features: (index) => bags.get(index) },
+      colours: async (index) => {
+        const slideId = plan.rows[index]?.slideId;
+        return slideId === undefined ? null : await this.#coloursOf(slideId, plan.tissue);
+      },
+    };
     const known = new Map((await store.listStudyHeads(id)).map((head) => [`${head.fold} ${head.seed}`, head]));
     const epochs = headCount(plan) * plan.epochs;
     let done = 0;
@@ -353,6 +365,17 @@ export class StudyService {
         if (!known.has(`${model.fold} ${model.seed}`)) await this.#keep(id, model);
       },
     });
+  }
+
+  /** Colours of a slide's tissue; null where it is known by its features alone, or cannot be read now. */
+  async #coloursOf(id: SlideId, tissue: TissueParams): Promise<Float64Array | null> {
+    try {
+      return await this.#parts.tissue.colours(id, tissue);
+    } catch (error) {
+      // Its features are what the study stands on; without its pixels it is compared by them alone, and that is said.
+      if (error instanceof AppError && error.code !== 'Cancelled') return null;
+      throw error;
+    }
   }
 
   async #validate(id: StudyId, otherId: StudyId, context: JobContext): Promise<void> {

@@ -3,16 +3,20 @@ import type { SlideId } from '../../../src-shared/model/ids.ts';
 import type { GridSpec, TissueParams } from '../../../src-shared/model/run.ts';
 import type { LaidGrid } from '../grid/laid-grid.ts';
 import { layGrid } from '../grid/lay-grid.ts';
+import { measureColours } from '../tissue/tissue-colours.ts';
 import { computeTissueMask, type TissueMask } from '../tissue/tissue-mask.ts';
 import { pixelSizeInForce, type SlideLibrary } from './slide-library.ts';
 
 /** Masks kept in memory: a slider that is dragged back finds its mask again. */
 const MAX_MASKS = 16;
+/** Colours kept in memory: six numbers a slide. */
+const MAX_COLOURS = 2000;
 
 /** Tissue masks and grids of the library's slides, each mask computed once. */
 export class TissueService {
   readonly #library: SlideLibrary;
   readonly #masks = new Map<string, Promise<TissueMask>>();
+  readonly #colours = new Map<string, Promise<Float64Array | null>>();
 
   constructor(library: SlideLibrary) {
     this.#library = library;
@@ -31,6 +35,20 @@ export class TissueService {
       this.#masks.delete(oldest);
     }
     return await computing;
+  }
+
+  /** Colours of a slide's tissue, see `measureColours`; null without tissue. Throws as `mask`. */
+  async colours(id: SlideId, params: TissueParams): Promise<Float64Array | null> {
+    const key = JSON.stringify([id, await this.mppUm(id), params]);
+    const known = this.#colours.get(key);
+    if (known !== undefined) return await known;
+    const measuring = this.mask(id, params).then(async (mask) => measureColours(await this.#library.source(id), mask));
+    this.#colours.set(key, measuring);
+    measuring.catch(() => this.#colours.delete(key));
+    for (const oldest of [...this.#colours.keys()].slice(0, Math.max(0, this.#colours.size - MAX_COLOURS))) {
+      this.#colours.delete(oldest);
+    }
+    return await measuring;
   }
 
   /** The grid of a slide with its kept tiles; may hold none. Throws as `mask`, and InvalidRequest for the numbers. */

@@ -20,6 +20,8 @@ export interface StudyData {
   readonly featureDim: number;
   /** tiles x featureDim of a case. */
   readonly features: (caseIndex: number) => Promise<Float32Array>;
+  /** Colours of a case's tissue, COLOUR_DIM numbers; null where its pixels are not at hand. */
+  readonly colours?: (caseIndex: number) => Promise<Float64Array | null>;
 }
 
 export interface StudyPlan extends SplitPlan {
@@ -76,7 +78,7 @@ export interface StudyResult {
   /** By fold; empty with more than two classes. */
   readonly thresholds: readonly FoldThresholds[];
   readonly checks: StudyMapChecks | null;
-  /** Mean feature of each case. */
+  /** What each case is compared with unseen slides by. */
   readonly vectors: readonly SlideVector[];
 }
 
@@ -108,7 +110,7 @@ export async function trainStudy(
   const positive = positiveOf(classes, plan.positiveClass);
   if (plan.seeds.length === 0) throw new AppError('InvalidRequest', 'A study needs at least one seed.');
   const { splits } = plannedSplits(data.cases, plan);
-  const vectors = await surveyBags(data.cases, data.featureDim, data.features);
+  const vectors = await surveyBags(data.cases, data.featureDim, data.features, data.colours);
   hooks.onChecked?.();
   const context: Context = { data, plan, worker, hooks, classes, positive };
   const models: StudyModel[] = [];

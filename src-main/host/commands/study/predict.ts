@@ -4,7 +4,7 @@ import { AppError, hasCode, toErrorPayload } from '../../../../src-shared/errors
 import type { BackboneCard } from '../../../../src-shared/model/backbone.ts';
 import type { FeatureSet } from '../../../../src-shared/model/feature-bag.ts';
 import type { FileGrant } from '../../../../src-shared/model/ids.ts';
-import type { SlidePrediction, Study } from '../../../../src-shared/model/study.ts';
+import { type SlidePrediction, type Study, TYPICALITY_PARTS } from '../../../../src-shared/model/study.ts';
 import type { Engine } from '../../../engine/engine.ts';
 import { abortOnSignal } from '../../abort-on-signal.ts';
 import { awaitJob } from '../../await-job.ts';
@@ -167,8 +167,14 @@ export function describePrediction(name: string, prediction: SlidePrediction): s
   return [
     `${name}: ${classes[called] ?? ''}. ${each.join(', ')}`,
     `  ${heads} heads, ${SEEN[seen]}${agree}`,
-    typicality === null
-      ? '  Too few training slides to say whether it is like them.'
-      : `  ${typicality.unlike ? 'WARNING: outside the training data' : 'Like the training data'}: distance ${typicality.distance.toFixed(1)}, threshold ${typicality.threshold.toFixed(1)}`,
+    describeTypicality(typicality),
   ].join('\n');
+}
+
+function describeTypicality(typicality: SlidePrediction['typicality']): string {
+  if (typicality === null) return '  Too few training slides to say whether it is like them.';
+  const { distance, threshold, unlike, most, comparesColours } = typicality;
+  const warning = `WARNING: outside the training data, most of all in ${TYPICALITY_PARTS[most]}`;
+  const missing = comparesColours ? '' : '; by its features only, its colours were not compared';
+  return `  ${unlike ? warning : 'Like the training data'}: distance ${distance.toFixed(2)}, threshold ${threshold.toFixed(2)}${missing}`;
 }
