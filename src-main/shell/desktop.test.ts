@@ -148,6 +148,7 @@ describe('dialogs', () => {
       { properties: ['openFile', 'multiSelections'], title: 'Open slides' },
       { properties: ['openDirectory'], title: 'Open a folder of slides' },
       { properties: ['openDirectory'], title: 'Choose a folder of labelled patches' },
+      { properties: ['openDirectory'], title: 'Choose a folder of images or annotations' },
       { properties: ['openDirectory'], title: 'Choose the folder that holds the checkpoints' },
       { properties: ['openFile'] },
     ]);
