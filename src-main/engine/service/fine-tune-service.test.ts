@@ -1,13 +1,15 @@
-import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BackboneCard } from '../../../src-shared/model/backbone.ts';
 import type { FineTuneRequest } from '../../../src-shared/model/fine-tune.ts';
 import { DEFAULT_FINE_TUNING } from '../../../src-shared/model/fine-tune.ts';
 import { asId, type JobId } from '../../../src-shared/model/ids.ts';
 import type { Job } from '../../../src-shared/model/job.ts';
 import { DEFAULT_GRID, DEFAULT_TISSUE } from '../../../src-shared/model/run.ts';
 import { DEFAULT_STUDY_TRAINING, type Study, type StudyRow, type StudySplit } from '../../../src-shared/model/study.ts';
+import { makeCutModel, makeRandomNetwork } from '../backbone/derive.ts';
 import { backbonePath } from '../backbone/registry.ts';
 import { createEngine } from '../create-engine.ts';
 import type { Engine } from '../engine.ts';
@@ -34,6 +36,18 @@ async function openCohort(count: number): Promise<StudyRow[]> {
   return rows;
 }
 
+/** The front of a ResNet18 up to layer2, on images of 32 px. */
+async function smallBackbone(): Promise<BackboneCard> {
+  const { bytes, card } = makeRandomNetwork('resnet18', 1);
+  const [modelPath, path] = [join(folder, 'whole.onnx'), join(folder, 'front.onnx')];
+  await writeFile(modelPath, bytes);
+  const input = { ...card.input, widthPx: 32, heightPx: 32 };
+  const cut = card.cuts.find(({ name }) => name === 'layer2');
+  if (cut === undefined) throw new Error('a ResNet18 without layer2');
+  await writeFile(path, await makeCutModel({ modelPath, card: { ...card, input } }, cut));
+  return await engine.api.importBackbone(engine.grant(path), {});
+}
+
 async function ended(id: JobId): Promise<Job> {
   for (;;) {
     const job = (await engine.api.listJobs()).find((candidate) => candidate.id === id);
@@ -56,13 +70,13 @@ beforeAll(async () => {
   engine = await createEngine({
     ...{ storeFolder: join(folder, 'store'), resourcesFolder: folder, host: 'cli', threads: 1 },
   });
-  const [backbone] = await engine.api.listBackbones();
+  const backbone = await smallBackbone();
   const rows = await openCohort(6);
   const ids = rows.map(({ slideId }) => slideId);
   const split = { train: ids.slice(0, 2), validation: ids.slice(2, 4), test: ids.slice(4) };
   const { studyId, jobId } = await engine.api.startStudy({
     ...DEFAULT_STUDY_TRAINING,
-    ...{ name: 'Lesions', rows, patientsUnknown: false, backboneId: backbone?.id ?? asId(''), cut: 'layer1' },
+    ...{ name: 'Lesions', rows, patientsUnknown: false, backboneId: backbone.id, cut: 'layer1' },
     ...{ splitting: { kind: 'given', from: 'this test', splits: [split] }, seeds: [1], epochs: 2 },
     grid: { ...DEFAULT_GRID, mpp: 1, tileUm: 112, strideUm: 112, minTissueFraction: 0.05 },
     tissue: DEFAULT_TISSUE,
@@ -107,6 +121,8 @@ describe('fine-tuning a study', () => {
       [...(study.outcome?.splits[0]?.test ?? [])].sort(),
     );
     expect(result.outcome?.curves[0]?.trainLoss).toHaveLength(2);
+    expect(result.outcome?.trainedOn).toEqual(study.outcome?.trainedOn);
+    expect(result.outcome?.trainedOn?.map(({ device }) => device)).toEqual(['CPU']);
 
     const backbones = join(folder, 'store', 'backbones');
     const [before, after] = [
@@ -172,6 +188,7 @@ describe('fine-tuning a study', () => {
     expect(forecast).toMatchObject({ trainSlides: 2, validationSlides: 2, testSlides: 2, tilesPerEpoch: 6 });
     expect(forecast.freezable).toEqual(['stem']);
     expect(forecast.seconds).toBeGreaterThan(0);
+    expect(forecast.device).toBe('CPU');
     const kept = await engine.api.forecastFineTuning(request({ frozenUpTo: 'stem' }));
     expect(kept.trainedParameters).toBeLessThan(forecast.trainedParameters);
     await rename(join(folder, 'slide-1.tif'), join(folder, 'moved.tif'));
