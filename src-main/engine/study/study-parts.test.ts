@@ -200,6 +200,46 @@ describe('slides like and unlike the training slides', () => {
     expect(describeTraining(vectors.slice(0, 6), [], dim)).toBeNull();
   });
 
+  it('are told by their colours where their features are alike, and by features alone where colours are not known', () => {
+    const dim = 24;
+    const slides = (count: number, stain: number, hasPixels = true) =>
+      Array.from({ length: count }, () =>
+        slideVector(
+          Float32Array.from({ length: 20 * dim }, () => nextGaussian(random)),
+          dim,
+          hasPixels ? Float64Array.from({ length: 6 }, () => stain + 0.1 * nextGaussian(random)) : null,
+        ),
+      );
+    const known = slides(40, -1);
+    const cases = known.map((_, i) => ({ id: `${i}`, label: i % 2 === 0 ? 'a' : 'b', group: `${i}` }));
+    const { splits } = plannedSplits(cases, { ...PLAN, splitting: { kind: 'folds', folds: 5, repeats: 1 } });
+    const training = describeTraining(known, splits, dim);
+    if (training === null) throw new Error('40 slides are enough');
+    const share = (of: typeof training, list: readonly Float64Array[]) =>
+      list.filter((vector) => compareWithTraining(of, vector).unlike).length / list.length;
+    const [paler = new Float64Array()] = slides(1, -1.5);
+    expect(compareWithTraining(training, paler)).toMatchObject({
+      unlike: true,
+      most: 'colours',
+      comparesColours: true,
+    });
+    expect(share(training, slides(100, -1))).toBeLessThan(0.15);
+    const [unknown = new Float64Array()] = slides(1, 0, false);
+    expect(compareWithTraining(training, unknown).comparesColours).toBe(false);
+    expect(share(training, slides(100, 0, false))).toBeLessThan(0.15);
+    // Studies trained before colours were kept, and those with a slide known by its features alone.
+    const older = known.map((vector) => vector.slice(0, 2 * dim));
+    const partly = known.map((vector, i) => (i === 3 ? unknown : vector));
+    for (const vectors of [older, partly]) {
+      const without = describeTraining(vectors, splits, dim);
+      if (without === null) throw new Error('40 slides are enough');
+      expect(without.knowsColours).toBe(false);
+      const answer = compareWithTraining(without, paler);
+      expect(answer).toMatchObject({ comparesColours: false });
+      expect(answer.distance).toBeGreaterThan(0);
+    }
+  });
+
   it.each([10, 20, 40])(
     'are told by what varies less within them, as in a blurred slide, from %i slides on',
     (count) => {
