@@ -5,9 +5,18 @@ import type {
   StudyPlan,
   StudyPrediction,
   StudyRow,
+  TrainedOn,
 } from '../../../src-shared/model/study.ts';
 
 export const CAUTION = 'Weights the model used, not where disease is.';
+
+/** What heads were trained on and why not on something faster, for one row. */
+export function trainedOnText(trained: readonly TrainedOn[]): string {
+  const devices = [...new Set(trained.map(({ device }) => device))];
+  const refused = trained.flatMap((each) => each.refused.map(({ name, reason }) => `${name} was not used: ${reason}`));
+  const named = devices.join(' and ');
+  return refused.length === 0 ? named : [`${named}.`, ...new Set(refused)].join(' ');
+}
 
 /** A slide of a finished study with what heads that never saw it say of it. */
 export interface JudgedSlide {
