@@ -58,3 +58,7 @@ export interface FineTuningRecord extends Omit<FineTuneRequest, 'studyId' | 'see
   /** Both of the fine-tunings before it, where the backbone it began as had been fine-tuned itself. */
   readonly earlierSlides: readonly SlideId[];
 }
+
+/** Why the control by shuffled labels says less of a study whose backbone was fine-tuned. */
+export const TUNED_CONTROL =
+  'Heads on shuffled labels read features of a backbone that had learned from true ones: only what the head learned is taken away.';

@@ -1,5 +1,6 @@
 import pdfmake from 'pdfmake';
 import type { Column, Content, TableCell } from 'pdfmake/interfaces.js';
+import { TUNED_CONTROL } from '../../../src-shared/model/fine-tune.ts';
 import type {
   CheckCurve,
   ExternalValidation,
@@ -47,7 +48,7 @@ export async function renderStudyReport(input: StudyReportInput): Promise<Uint8A
     sectionTitle('Figures'),
     figureTable(study.outcome.figures),
     ...plots(study),
-    ...mapChecks(study.outcome),
+    ...mapChecks(study.outcome, study.plan.fineTuning !== undefined),
     ...study.outcome.external.flatMap((validation) => external(validation, measure)),
     sectionTitle('Split'),
     splitTable(study.outcome),
@@ -236,7 +237,7 @@ function plotSvg(thin: readonly (readonly CurvePoint[])[], thick: readonly Curve
   );
 }
 
-function mapChecks({ checks }: StudyOutcome): Content[] {
+function mapChecks({ checks }: StudyOutcome, tuned: boolean): Content[] {
   if (checks === null) return [];
   const curve = (name: string, { probability }: CheckCurve): TableCell[] => [
     name,
@@ -250,7 +251,7 @@ function mapChecks({ checks }: StudyOutcome): Content[] {
   const control =
     shuffled === null
       ? ''
-      : ` Heads trained on shuffled labels (${shuffled.heads}, AUC ${digits(shuffled.auc)}) weigh tiles with a rank correlation of ${shuffled.agreement.toFixed(2)} to the study's: the nearer to 1, the less the maps depend on the labels.`;
+      : ` Heads trained on shuffled labels (${shuffled.heads}, AUC ${digits(shuffled.auc)}) weigh tiles with a rank correlation of ${shuffled.agreement.toFixed(2)} to the study's: the nearer to 1, the less the maps depend on the labels.${tuned ? ` ${TUNED_CONTROL}` : ''}`;
   return [
     sectionTitle('What speaks for and against its maps'),
     bodyText(`${CAUTION} ${ranks}${control} Means over ${checks.slides} test slides.`),
