@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BackboneCard } from '../../../src-shared/model/backbone.ts';
 import type { FineTuneRequest } from '../../../src-shared/model/fine-tune.ts';
 import { DEFAULT_FINE_TUNING } from '../../../src-shared/model/fine-tune.ts';
-import { asId, type JobId } from '../../../src-shared/model/ids.ts';
+import type { JobId } from '../../../src-shared/model/ids.ts';
 import type { Job } from '../../../src-shared/model/job.ts';
 import { DEFAULT_GRID, DEFAULT_TISSUE } from '../../../src-shared/model/run.ts';
 import { DEFAULT_STUDY_TRAINING, type Study, type StudyRow, type StudySplit } from '../../../src-shared/model/study.ts';
