@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { AppError, hasCode } from '../../../src-shared/errors.ts';
+import { FEATURES_ONLY } from '../../../src-shared/model/feature-bag.ts';
 import { asId, type JobId, type RunId, type SlideId, type StudyId } from '../../../src-shared/model/ids.ts';
 import type { Run, TissueParams } from '../../../src-shared/model/run.ts';
 import type {
@@ -369,6 +370,8 @@ export class StudyService {
 
   /** Colours of a slide's tissue; null where it is known by its features alone, or cannot be read now. */
   async #coloursOf(id: SlideId, tissue: TissueParams): Promise<Float64Array | null> {
+    const slide = await this.#parts.store.getSlide(id);
+    if (slide === null || slide.info.reader === FEATURES_ONLY) return null;
     try {
       return await this.#parts.tissue.colours(id, tissue);
     } catch (error) {
