@@ -9,8 +9,9 @@ import type { JobId } from '../../../src-shared/model/ids.ts';
 import type { Job } from '../../../src-shared/model/job.ts';
 import { DEFAULT_GRID, DEFAULT_TISSUE } from '../../../src-shared/model/run.ts';
 import { DEFAULT_STUDY_TRAINING, type Study, type StudyRow, type StudySplit } from '../../../src-shared/model/study.ts';
-import { makeCutModel, makeRandomNetwork } from '../backbone/derive.ts';
+import { makeCutModel } from '../backbone/derive.ts';
 import { backbonePath } from '../backbone/registry.ts';
+import { networkReadAt } from '../backbone/testing/network-read-at.ts';
 import { createEngine } from '../create-engine.ts';
 import type { Engine } from '../engine.ts';
 import { ancestorNodes } from '../graph/cut.ts';
@@ -38,13 +39,12 @@ async function openCohort(count: number): Promise<StudyRow[]> {
 
 /** The front of a ResNet18 up to layer2, on images of 32 px. */
 async function smallBackbone(): Promise<BackboneCard> {
-  const { bytes, card } = makeRandomNetwork('resnet18', 1);
+  const { bytes, card } = networkReadAt('resnet18', /^(conv1|bn1|layer[12])\b/, 32);
   const [modelPath, path] = [join(folder, 'whole.onnx'), join(folder, 'front.onnx')];
   await writeFile(modelPath, bytes);
-  const input = { ...card.input, widthPx: 32, heightPx: 32 };
   const cut = card.cuts.find(({ name }) => name === 'layer2');
   if (cut === undefined) throw new Error('a ResNet18 without layer2');
-  await writeFile(path, await makeCutModel({ modelPath, card: { ...card, input } }, cut));
+  await writeFile(path, await makeCutModel({ modelPath, card }, cut));
   return await engine.api.importBackbone(engine.grant(path), {});
 }
 

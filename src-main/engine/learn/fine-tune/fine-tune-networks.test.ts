@@ -3,16 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BackboneCard } from '../../../../src-shared/model/backbone.ts';
-import { asId } from '../../../../src-shared/model/ids.ts';
-import { ARCHITECTURES } from '../../backbone/architectures/all.ts';
-import { backboneFile } from '../../backbone/derive.ts';
-import { IMAGENET_INPUT } from '../../backbone/imagenet-input.ts';
 import { RandomStream } from '../../backbone/random-stream.ts';
-import { randomWeights } from '../../backbone/random-weights.ts';
+import { networkReadAt } from '../../backbone/testing/network-read-at.ts';
 import { splitRows } from '../../graph/autodiff/row-split.ts';
 import { ancestorNodes } from '../../graph/cut.ts';
-import { elementCount, floatsOf, type OnnxModel } from '../../graph/model.ts';
-import { encodeModel } from '../../graph/proto.ts';
+import { floatsOf, type OnnxModel } from '../../graph/model.ts';
 import { readModelFile } from '../../infer/model-file.ts';
 import { loadRuntime } from '../../infer/runtime.ts';
 import { evaluationGraph } from '../head-graph.ts';
@@ -26,21 +21,6 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'hyaline-networks-'));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
-
-/** A network with zeros in layers that are not `read` here: drawing them takes longest. */
-function networkWith(architecture: string, read: RegExp, sizePx: number) {
-  const drawn = randomWeights(3);
-  const network = ARCHITECTURES[architecture]?.((spec) => {
-    return read.test(spec.name) ? drawn(spec) : new Float32Array(elementCount(spec.dims));
-  });
-  if (network === undefined) throw new Error(`no ${architecture}`);
-  const { inputName, parameters, cuts, defaultCut } = network;
-  return backboneFile(encodeModel(network.model), {
-    ...{ id: asId(''), name: architecture, architecture, origin: 'random', method: 'seed 3', licence: 'MIT' },
-    ...{ source: 'test', input: { ...IMAGENET_INPUT, widthPx: sizePx, heightPx: sizePx }, inputName, parameters },
-    ...{ sizeBytes: 0, trainedMpp: null, cuts, defaultCut, builtIn: false, assumed: [] },
-  });
-}
 
 /** Two slides of two noisy tiles each. */
 function slides({ widthPx, heightPx }: BackboneCard['input']): PixelBagSet {
@@ -80,7 +60,7 @@ describe('networks that can be fine-tuned', () => {
   ] as const)(
     '%s: what lies behind the frozen part moves, all else stays, and the file runs without Hyaline',
     async (architecture, cutName, frozen, sizePx, read) => {
-      const { bytes, card } = networkWith(architecture, read, sizePx);
+      const { bytes, card } = networkReadAt(architecture, read, sizePx);
       const modelPath = join(folder, `${architecture}.onnx`);
       writeFileSync(modelPath, bytes);
       const tuning = tuningOf(card, cutName, frozen);
