@@ -5,7 +5,14 @@ import type { CohortTiles } from './cohort-slides.ts';
 import type { MadeBag } from './make-bags.ts';
 import { headTraining, type ProofRecipe } from './recipes.ts';
 import type { Figure } from './resample-tiles.ts';
-import { type Separation, scoresOfTiles, separation, type TileScore, tileScoresOf } from './tile-scores.ts';
+import {
+  meanSeparation,
+  type Separation,
+  scoresOfTiles,
+  separation,
+  type TileScore,
+  tileScoresOf,
+} from './tile-scores.ts';
 import type { Trial, TrialResult } from './trial.ts';
 import { runTrials, type TrialHooks } from './trial-pool.ts';
 
@@ -118,7 +125,7 @@ function judged(
     tileAuc: figure(interval),
     bySeed,
     seedSd: sampleSd(bySeed),
-    validation: { auc: mean(separations.map(({ auc }) => auc)), gap: mean(separations.map(({ gap }) => gap)) },
+    validation: meanSeparation(separations),
   };
 }
 

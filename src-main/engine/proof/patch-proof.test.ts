@@ -128,5 +128,10 @@ describe('the choice', () => {
       { recipe: { ...candidate('tiles'), name: 'wider' }, scores: scores({ auc: 0.9, gap: 2 }) },
     ]);
     expect(chosen).toEqual({ recipe: 'wider', score: 'classifier' });
+    const attention = { recipe: candidate('steady'), scores: scores({ auc: 0.95, gap: 9, aucError: 0.06 }) };
+    const linear = { recipe: candidate('tiles'), scores: scores({ auc: 0.9, gap: 1 }) };
+    expect(choose([attention, linear])?.recipe).toBe('tiles');
+    const sure = { ...attention, scores: scores({ auc: 0.95, gap: 9, aucError: 0.01 }) };
+    expect(choose([sure, linear])?.recipe).toBe('steady');
   });
 });

@@ -8,7 +8,15 @@ import { type Choice, choose } from './choose.ts';
 import { type BagRecipe, type MadeBag, makeBags, splitTiles, type TilePart } from './make-bags.ts';
 import { headTraining, type ProofRecipe } from './recipes.ts';
 import { type Figure, figureOf, tileDraws } from './resample-tiles.ts';
-import { bagLogit, type Separation, scoresOfTiles, separation, type TileScore, tileScoresOf } from './tile-scores.ts';
+import {
+  bagLogit,
+  meanSeparation,
+  type Separation,
+  scoresOfTiles,
+  separation,
+  type TileScore,
+  tileScoresOf,
+} from './tile-scores.ts';
 import type { Trial, TrialResult } from './trial.ts';
 import { runTrials, type TrialHooks } from './trial-pool.ts';
 
@@ -178,7 +186,7 @@ function scored(
     ensembleAuc: figureOf(ensembleAucs),
     ensembleLessProbe: figureOf(ensembleAucs.map((auc, d) => auc - (probeAucs[d] ?? Number.NaN))),
     lessProbe: figureOf(means.map((auc, d) => auc - (probeAucs[d] ?? Number.NaN))),
-    validation: { auc: mean(judged.map(({ auc }) => auc)), gap: mean(judged.map(({ gap }) => gap)) },
+    validation: meanSeparation(judged),
   };
 }
 

@@ -30,6 +30,15 @@ export interface Separation {
   readonly auc: number;
   /** Difference of the two means over the pooled standard deviation: tells candidates apart whose AUC is 1. */
   readonly gap: number;
+  /** Standard error of the AUC over seeds; absent of a single one. */
+  readonly aucError?: number;
+}
+
+/** Mean over seeds. */
+export function meanSeparation(bySeed: readonly Separation[]): Separation {
+  const aucs = bySeed.map(({ auc }) => auc);
+  const mid = { auc: mean(aucs), gap: mean(bySeed.map(({ gap }) => gap)) };
+  return aucs.length < 2 ? mid : { ...mid, aucError: sampleSd(aucs) / Math.sqrt(aucs.length) };
 }
 
 /** Share of a bag's tiles that `separation` looks at: the least share of positive tiles in a positive bag. */
