@@ -28,6 +28,9 @@ import { checkStudy, patientOf } from './study-check.ts';
 /** What may be changed by hand of a row. */
 export type RowEdit = Partial<Pick<LabelledSlide, 'label' | 'patient' | 'site'>>;
 
+/** Stands for settings that are no preset's any more. */
+export const CHANGED_PRESET = 'changed';
+
 /** What the next study will be made from. Backbone, cut and tiles are those of the analysis form. */
 class StudyForm {
   name = $state('');
@@ -160,16 +163,19 @@ class StudyForm {
   /** Weights can be solved for without attention only. */
   choosePooling(pooling: StudyPlan['pooling']): void {
     this.pooling = pooling;
+    this.preset = CHANGED_PRESET;
     if (pooling !== 'mean' && this.steadying?.solved) this.solve(false);
   }
 
   /** Whether the weights are solved for; a training in steps then is HistoTransfer's until it is changed. */
   solve(solved: boolean): void {
+    this.preset = CHANGED_PRESET;
     this.steadying = solved ? { ...NOT_STEADIED, standardise: true, tileWeight: 1, solved } : undefined;
   }
 
   /** One setting of a steadied training; the others stay, or are HistoTransfer's. */
   steady(change: Partial<StudySteadying>): void {
+    this.preset = CHANGED_PRESET;
     this.steadying = { ...(this.steadying ?? NOT_STEADIED), ...change };
   }
 
