@@ -64,12 +64,11 @@ afterAll(async () => {
 
 async function inDialog(page: Page, folder: string): Promise<void> {
   const dialog = page.getByRole('dialog');
-  await dialog.getByLabel('Folder', { exact: true }).fill(folder);
+  const field = dialog.getByLabel('Folder', { exact: true });
+  await dialog.locator('ul[aria-busy="false"]').waitFor();
+  await field.fill(folder);
   await dialog.getByRole('button', { name: 'Go', exact: true }).click();
-  await page.waitForFunction(
-    (path) => document.querySelector<HTMLInputElement>('dialog input.mono')?.value === path,
-    folder,
-  );
+  await expect.poll(() => field.inputValue()).toBe(folder);
   await dialog.locator('ul[aria-busy="false"]').waitFor();
 }
 
