@@ -137,6 +137,9 @@ function windowed(node: GraphNode, context: ShapeContext, dims: Dims): Dims {
   return [dims[0] ?? 1, weight ? (weight[0] ?? 1) : (dims[1] ?? 1), ...spatial];
 }
 
+/** Image axes of an N, C, ... shape as numbers; the shape rules have made sure that they are. */
+export const imageOf = (dims: Dims): number[] => dims.slice(2).map(Number);
+
 export interface Window {
   readonly kernel: readonly number[];
   readonly strides: readonly number[];
