@@ -1,0 +1,111 @@
+import { AppError, hasCode } from '../../../src-shared/errors.ts';
+import type { RunId, StudyId } from '../../../src-shared/model/ids.ts';
+import type { Run } from '../../../src-shared/model/run.ts';
+import type { ExternalValidation, SlidePrediction, Study, StudyPlan } from '../../../src-shared/model/study.ts';
+import type { LaidGrid } from '../grid/laid-grid.ts';
+import type { JobContext } from '../job/queue.ts';
+import type { TrainingWorker } from '../learn/training-worker.ts';
+import type { Store, StoredMap } from '../store/store.ts';
+import { type AttentionSpec, attentionMap } from './attention-map.ts';
+import type { BackboneService } from './backbones.ts';
+import { checkIndependent, type TrainedStudy, validateExternally } from './study-external.ts';
+import type { StudyFeatures } from './study-features.ts';
+import { StudyHeads } from './study-heads.ts';
+import { refuseValidatingOnTuned, type TunedPast } from './tuned-leak.ts';
+
+export interface PredictionParts {
+  readonly store: Store;
+  readonly backbones: Pick<BackboneService, 'get'>;
+  readonly features: StudyFeatures;
+  /** The training thread, which runs heads forward too. */
+  readonly trainer: () => TrainingWorker;
+}
+
+/** What the locked heads of a trained study say: of a slide, of its tiles, of the slides of another study. */
+export class StudyPrediction {
+  readonly #parts: PredictionParts;
+  readonly #heads: StudyHeads;
+
+  constructor(parts: PredictionParts) {
+    this.#parts = parts;
+    this.#heads = new StudyHeads(
+      parts.store,
+      parts.trainer,
+      (plan) => this.tunedPast(plan),
+      (id, tissue) => parts.features.coloursOf(id, tissue),
+    );
+  }
+
+  /**
+   * A map of what the heads weigh on a run of the same backbone and cut. A slide of the study is judged by the heads of
+   * the folds that never saw it, any other by all. Throws InvalidRequest for an untrained study or another backbone.
+   */
+  async attention(
+    study: Study,
+    spec: AttentionSpec,
+    run: Run,
+    laid: LaidGrid,
+    features: Float32Array,
+  ): Promise<StoredMap> {
+    return attentionMap(spec, run, laid, study, await this.#heads.judge(study, run, features));
+  }
+
+  /** What the heads say of a slide, how sure they are, and whether it is like the training slides. Throws as `attention`. */
+  async predict(study: Study, runId: RunId): Promise<SlidePrediction> {
+    const { store } = this.#parts;
+    const run = await store.getRun(runId);
+    if (run === null) throw new AppError('NotFound', 'This analysis no longer exists.');
+    if (run.state !== 'done') {
+      throw new AppError('InvalidRequest', 'This analysis is not finished yet.', { advice: 'Let it finish first.' });
+    }
+    return await this.#heads.predict(study, run, await store.readFeatures(runId));
+  }
+
+  /** Refuses to validate a study on another that shares slides or patients with it, or with what its backbone learned. */
+  async checkIndependent(study: TrainedStudy, other: Study): Promise<void> {
+    checkIndependent(study, other);
+    const past = await this.tunedPast(study.plan);
+    if (past !== null) refuseValidatingOnTuned(study.plan, other.plan, past);
+  }
+
+  /** Judges the slides of another study by the locked heads of this one. Throws as `checkIndependent`; Cancelled. */
+  async validate(study: TrainedStudy, other: Study, context: JobContext): Promise<ExternalValidation> {
+    const { store, features } = this.#parts;
+    await this.checkIndependent(study, other);
+    const slides = await features.of(other.plan, study.plan, context);
+    const total = slides.length;
+    return await validateExternally(
+      study,
+      other,
+      this.#heads,
+      async (index) => {
+        if (context.signal.aborted) throw new AppError('Cancelled', 'The validation was cancelled.');
+        const slide = slides[index];
+        const run = slide === undefined ? null : await store.getRun(slide.runId);
+        if (slide === undefined || run === null) throw new AppError('NotFound', 'The features of a slide are gone.');
+        return { slide, run, features: await store.readFeatures(run.id) };
+      },
+      (done) => context.report({ stage: 'Judging slides', done, total }),
+    );
+  }
+
+  /** What a plan's backbone was fine-tuned on; null where it was not, or is no longer here. */
+  async tunedPast({ backboneId }: StudyPlan): Promise<TunedPast | null> {
+    const { store, backbones } = this.#parts;
+    const tuned = await backbones.get(backboneId).then(
+      (card) => card.tuned ?? null,
+      (error) => {
+        if (hasCode(error, 'NotFound')) return null;
+        throw error;
+      },
+    );
+    if (tuned === null) return null;
+    const from = (await store.getStudy(tuned.studyId))?.plan;
+    return { tuned, rows: from === undefined || from.patientsUnknown ? [] : from.rows };
+  }
+
+  /** Lets go of what is kept in memory of a study. */
+  forget(id: StudyId): void {
+    this.#heads.forget(id);
+  }
+}
