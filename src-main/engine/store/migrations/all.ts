@@ -4,7 +4,16 @@ import { comparisons } from './0003-comparisons.ts';
 import { studyVectors } from './0004-study-vectors.ts';
 import { freeGrids } from './0005-free-grids.ts';
 import { headDevices } from './0006-head-devices.ts';
+import { judgements } from './0007-judgements.ts';
 import type { Migration } from './migration.ts';
 
 /** Every migration in order; index i holds version i + 1. */
-export const MIGRATIONS: readonly Migration[] = [first, studies, comparisons, studyVectors, freeGrids, headDevices];
+export const MIGRATIONS: readonly Migration[] = [
+  first,
+  studies,
+  comparisons,
+  studyVectors,
+  freeGrids,
+  headDevices,
+  judgements,
+];
