@@ -167,7 +167,8 @@ export const ELEMENTWISE_RULES: Readonly<Record<string, GradientRule>> = {
   Max: extremum,
   Min: extremum,
   Where: where,
-  Relu: scaled((tape, node) => mask(tape, tape.emit('Greater', [x(node), tape.scalar(0)]))),
+  // Of the result, not of the input: so the input need not be kept, and a runtime can join the two.
+  Relu: scaled((tape, node) => mask(tape, tape.emit('Greater', [y(node), tape.scalar(0)]))),
   Tanh: scaled((tape, node) => tape.emit('Sub', [tape.scalar(1), tape.emit('Mul', [y(node), y(node)])])),
   Sigmoid: scaled((tape, node) => tape.emit('Mul', [y(node), tape.emit('Sub', [tape.scalar(1), y(node)])])),
   Softmax: softmax,

@@ -1,4 +1,5 @@
 import { differentiate } from '../autodiff/differentiate.ts';
+import { foldFrozenNorms } from '../autodiff/fold-frozen-norms.ts';
 import { splitRows } from '../autodiff/row-split.ts';
 import type { Dims } from '../autodiff/shapes.ts';
 import { Tape } from '../autodiff/tape.ts';
@@ -37,7 +38,9 @@ export interface TiledStep {
 export function buildTiledStep(options: TrainingStepOptions, rows: string): TiledStep {
   const trained = trainedTensors(options);
   const names = trained.map(({ name }) => name);
-  const open = withInputs(options.model, trained);
+  const { model, inputDims, loss } = options;
+  const folded = foldFrozenNorms(model, { trained: new Set(names), inputDims, read: [loss] });
+  const open = withInputs(folded, trained);
   const split = splitRows(open, rows, [options.loss]);
   const border = split.border.map(({ name, dims }) => ({ name, gradient: `d/${name}`, dims }));
   const back = backward(split.back, options.loss, names, border);

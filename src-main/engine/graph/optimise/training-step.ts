@@ -1,6 +1,7 @@
 import { inTrainingMode, measureBatchNorms, type RunningStatistic } from '../autodiff/batch-norm-training.ts';
 import { differentiate } from '../autodiff/differentiate.ts';
 import { type DropoutMask, withDropoutMasks } from '../autodiff/dropout.ts';
+import { foldFrozenNorms } from '../autodiff/fold-frozen-norms.ts';
 import type { Tape } from '../autodiff/tape.ts';
 import type { GraphTensor, OnnxModel } from '../model.ts';
 import { elementCount, floatsOf } from '../model.ts';
@@ -90,10 +91,17 @@ export function trainedTensors({ model, groups }: Pick<TrainingStepOptions, 'mod
 }
 
 /** The network with its training-time behaviour spelt out: masks for dropout, measured batch norms. */
-function prepare({ model, inputDims, batchNorm = 'frozen' }: TrainingStepOptions) {
+function prepare(options: TrainingStepOptions) {
+  const { model, inputDims, batchNorm = 'frozen' } = options;
   const dropped = withDropoutMasks(model, inputDims);
   const measured = measureBatchNorms(batchNorm === 'batch' ? inTrainingMode(dropped.model) : dropped.model);
-  return { ...measured, masks: dropped.masks };
+  const folded = foldFrozenNorms(measured.model, {
+    trained: new Set(namesOf(options)),
+    batchNorms: measured.batchNorms,
+    inputDims,
+    read: [options.loss, ...options.watch],
+  });
+  return { ...measured, model: folded, masks: dropped.masks };
 }
 
 function tensorsOf(
