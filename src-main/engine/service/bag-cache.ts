@@ -1,19 +1,19 @@
-/** Bytes of features kept while heads are trained: every epoch reads every bag again. */
+/** Bytes kept while something is trained: every epoch reads every bag again. */
 const MOST_BYTES = 512 * 1024 * 1024;
 
-/** Bags of a study as they are read over and over, the least recently used let go first. */
-export class BagCache {
-  readonly #read: (index: number) => Promise<Float32Array>;
+/** Bags of a study, features or pixels, as they are read over and over, the least recently used let go first. */
+export class BagCache<T extends { readonly byteLength: number }> {
+  readonly #read: (index: number) => Promise<T>;
   readonly #mostBytes: number;
-  readonly #bags = new Map<number, Float32Array>();
+  readonly #bags = new Map<number, T>();
   #bytes = 0;
 
-  constructor(read: (index: number) => Promise<Float32Array>, mostBytes = MOST_BYTES) {
+  constructor(read: (index: number) => Promise<T>, mostBytes = MOST_BYTES) {
     this.#read = read;
     this.#mostBytes = mostBytes;
   }
 
-  async get(index: number): Promise<Float32Array> {
+  async get(index: number): Promise<T> {
     const known = this.#bags.get(index);
     if (known !== undefined) {
       this.#bags.delete(index);

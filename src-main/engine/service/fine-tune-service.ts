@@ -14,9 +14,9 @@ import { topTiles } from '../learn/fine-tune/top-tiles.ts';
 import type { HeadSpec } from '../learn/head-spec.ts';
 import type { BatchRegion } from '../slide/region-batch.ts';
 import type { Store, StudyHeadRecord } from '../store/store.ts';
-import { listed } from '../study/splits.ts';
 import type { AnalysisService } from './analysis.ts';
 import type { BackboneService, UsableBackbone } from './backbones.ts';
+import { BagCache } from './bag-cache.ts';
 import type { DeviceService } from './device-service.ts';
 import { forecastOf } from './fine-tune-forecast.ts';
 import {
@@ -30,6 +30,7 @@ import {
   splitOf,
   type TrainedStudy,
 } from './fine-tune-plan.ts';
+import { type RefusedSlide, slidesRefused } from './refused-slides.ts';
 import type { SlideLibrary } from './slide-library.ts';
 import type { StudyService } from './study-service.ts';
 import { packWeights, unpackWeights } from './study-weights.ts';
@@ -214,7 +215,7 @@ export class FineTuneService {
     const weights = unpackWeights(spec, head.weights);
     const ids = [...split.train, ...split.validation];
     const chosen = new Map<SlideId, readonly BatchRegion[]>();
-    const refused: { readonly name: string; readonly reason: string }[] = [];
+    const refused: RefusedSlide[] = [];
     for (const [i, slideId] of ids.entries()) {
       context.report({ stage: 'Choosing tiles', done: i, total: ids.length });
       try {
@@ -236,14 +237,14 @@ export class FineTuneService {
       }
     }
     if (refused.length === 0) return chosen;
-    throw new AppError('InvalidRequest', `These slides cannot be read: ${listed(refused.map(({ name }) => name))}.`, {
-      advice:
-        'Fine-tuning needs their pixels. Put the files back where they were, or open them from where they are now.',
-      detail: refused.map(({ name, reason }) => `${name}: ${reason}`).join('\n'),
-    });
+    throw slidesRefused(
+      'These slides cannot be read',
+      refused,
+      'Fine-tuning needs their pixels. Put the files back where they were, or open them from where they are now.',
+    );
   }
 
-  /** Pixels of the chosen tiles, read when a step needs them. */
+  /** Pixels of the chosen tiles, read when a step first needs them and kept as far as memory allows. */
   #pixelBags(
     { plan, outcome }: TrainedStudy,
     ids: readonly SlideId[],
@@ -252,20 +253,21 @@ export class FineTuneService {
     signal: AbortSignal,
   ): PixelBagSet {
     const labels = new Map(plan.rows.map(({ slideId, label }) => [slideId, outcome.classes.indexOf(label)]));
-    return {
-      count: ids.length,
-      get: async (index): Promise<PixelBag> => {
-        const slideId = ids[index] ?? asId<SlideId>('');
-        const regions = chosen.get(slideId) ?? [];
-        const pixels = await readTiles(this.#parts.library, slideId, regions, input, signal).catch((error) => {
-          if (signal.aborted || !(error instanceof AppError)) throw error;
-          const { code, message, advice, detail } = error;
-          const name = plan.rows.find((row) => row.slideId === slideId)?.slideName || slideId.slice(0, 12);
-          throw new AppError(code, `${name}: ${message}`, { advice, detail, cause: error });
-        });
-        return { pixels: new Uint8Array(pixels), label: labels.get(slideId) ?? 0 };
-      },
+    const pixels = new BagCache(async (index) => {
+      const slideId = ids[index] ?? asId<SlideId>('');
+      const regions = chosen.get(slideId) ?? [];
+      const read = await readTiles(this.#parts.library, slideId, regions, input, signal).catch((error) => {
+        if (signal.aborted || !(error instanceof AppError)) throw error;
+        const { code, message, advice, detail } = error;
+        const name = plan.rows.find((row) => row.slideId === slideId)?.slideName || slideId.slice(0, 12);
+        throw new AppError(code, `${name}: ${message}`, { advice, detail, cause: error });
+      });
+      return new Uint8Array(read);
+    });
+    const get = async (index: number): Promise<PixelBag> => {
+      return { pixels: await pixels.get(index), label: labels.get(ids[index] ?? asId<SlideId>('')) ?? 0 };
     };
+    return { count: ids.length, get };
   }
 
   /** Puts the study on its new backbone, with the head that was trained with it. */

@@ -6,8 +6,8 @@ import type { StudyPlan } from '../../../src-shared/model/study.ts';
 import type { JobContext } from '../job/queue.ts';
 import type { Store } from '../store/store.ts';
 import { checkBagFacts } from '../study/check-bags.ts';
-import { listed } from '../study/splits.ts';
 import type { AnalysisService } from './analysis.ts';
+import { type RefusedSlide, slidesRefused } from './refused-slides.ts';
 import type { ExtractedSlide } from './study-outcome.ts';
 import { casesOf } from './study-plan.ts';
 import type { TissueService } from './tissue-service.ts';
@@ -32,7 +32,7 @@ export class StudyFeatures {
    */
   async of(plan: StudyPlan, as: StudyPlan, context: JobContext): Promise<readonly ExtractedSlide[]> {
     const slides: ExtractedSlide[] = [];
-    const refused: { readonly name: string; readonly reason: string }[] = [];
+    const refused: RefusedSlide[] = [];
     for (const [i, row] of plan.rows.entries()) {
       const stage = `Features of slide ${i + 1} of ${plan.rows.length}`;
       try {
@@ -50,10 +50,8 @@ export class StudyFeatures {
       }
     }
     if (refused.length > 0) {
-      throw new AppError('InvalidRequest', `These slides cannot be used: ${listed(refused.map(({ name }) => name))}.`, {
-        advice: 'Take them out of the study, or see to what is wrong with them.',
-        detail: refused.map(({ name, reason }) => `${name}: ${reason}`).join('\n'),
-      });
+      const advice = 'Take them out of the study, or see to what is wrong with them.';
+      throw slidesRefused('These slides cannot be used', refused, advice);
     }
     const facts = slides.map(({ tileCount, featureDim }) => ({ tiles: tileCount, dim: featureDim }));
     checkBagFacts(casesOf(plan), facts);

@@ -21,7 +21,7 @@ export function forecastText(forecast: FineTuneForecast): string {
     device === CPU
       ? ''
       : ` If training fails its test on ${device}, or is slower there, the CPU takes over and it takes longer.`;
-  return `${what} About ${formatDuration(seconds)} on ${device === CPU ? 'the CPU' : device}, then features of all slides by the new backbone.${other}`;
+  return `${what} ${seconds < 1 ? 'Less than a second' : `About ${formatDuration(seconds)}`} on ${device === CPU ? 'the CPU' : device}, then features of all slides by the new backbone.${other}`;
 }
 
 /** Why it may take long; empty where it does not. */

@@ -70,7 +70,10 @@ export function splittingText({ splitting }: Pick<StudyPlan, 'splitting'>): stri
   if (splitting.kind === 'none') return 'No splits: only to validate others on';
   const times = splitting.kind !== 'given' && splitting.repeats > 1 ? `, ${splitting.repeats} times` : '';
   if (splitting.kind === 'folds') return `${splitting.folds} folds${times}`;
-  if (splitting.kind === 'given') return `${splitting.splits.length} splits of ${splitting.from}`;
+  if (splitting.kind === 'given') {
+    const count = splitting.splits.length;
+    return `${count} ${count === 1 ? 'split' : 'splits'}: ${splitting.from}`;
+  }
   const percent = [splitting.train, splitting.validation, splitting.test].map((share) => Math.round(100 * share));
   return `${percent.join(' / ')} % for training, validation and test${times}`;
 }
