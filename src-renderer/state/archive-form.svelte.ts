@@ -15,8 +15,8 @@ export interface ArchiveItem {
   /** µm per level-0 pixel that a list gives. */
   readonly mppUm: number | null;
   readonly labels: Readonly<Record<string, string>>;
-  /** As a list names it; absent = not known. */
-  readonly caseId?: string;
+  /** As a list names it; null or absent = not known. */
+  readonly caseId?: string | null;
 }
 
 /** A slide that cannot be done, before the run has begun. */

@@ -65,7 +65,8 @@ export interface AddedSlides {
 /** A row of a list of slides (CSV), with the file it names. */
 export interface ListedSlideFile extends SlideFile {
   readonly name: string;
-  readonly caseId: string;
+  /** Patient or case; null where the list names none. */
+  readonly caseId: string | null;
   readonly labels: Readonly<Record<string, string>>;
 }
 

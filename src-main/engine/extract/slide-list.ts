@@ -10,7 +10,8 @@ export interface ListedSlide {
   readonly path: string;
   /** µm per level-0 pixel where the list gives one. */
   readonly mppUm: number | null;
-  readonly caseId: string;
+  /** Patient or case; null where the list names none. */
+  readonly caseId: string | null;
   readonly labels: Readonly<Record<string, string>>;
 }
 

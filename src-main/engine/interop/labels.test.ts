@@ -21,8 +21,8 @@ describe('lists of slides', () => {
     const { rows, caseColumn } = parseLabels('wsi,mpp\nsub/a.svs,0.2525\n"b, left.tif",\n');
     expect(caseColumn).toBeNull();
     expect(rows.map(({ slide, mppUm, caseId }) => [slide, mppUm, caseId])).toEqual([
-      ['sub/a.svs', 0.2525, 'sub/a.svs'],
-      ['b, left.tif', null, 'b, left.tif'],
+      ['sub/a.svs', 0.2525, null],
+      ['b, left.tif', null, null],
     ]);
   });
 
@@ -31,6 +31,14 @@ describe('lists of slides', () => {
     expect(labelColumns).toEqual(['IDH']);
     expect(rows[0]).toMatchObject({ labels: { IDH: 'wt' }, folds: { fold_0: 'train', fold_1: 'test' } });
     expect(parseLabels('PATIENT,FILENAME\np,f.h5\n').rows[0]).toMatchObject({ slide: 'f.h5', caseId: 'p' });
+  });
+
+  it('knows patients from slides, also where a slide is called after its patient', () => {
+    const table = (...rows: string[]) => parseLabels(`case_id,slide_id\n${rows.join('\n')}\n`).rows;
+    const cases = (...rows: string[]) => table(...rows).map(({ caseId }) => caseId);
+    expect(cases('P1,P1.svs', 'P1,P1_b.svs', ',z')).toEqual(['P1', 'P1', null]);
+    expect(cases('P1,P1_a.svs', 'P2,P2_a.svs')).toEqual(['P1', 'P2']);
+    expect(cases('x.svs,x.svs', 'y,in/y.tif', 'v,v', ',z')).toEqual([null, null, null, null]);
   });
 
   it('reads a decimal comma', () => {

@@ -1,12 +1,13 @@
 import { AppError } from '../../../src-shared/errors.ts';
+import { namesPatients } from '../../../src-shared/model/case-name.ts';
 import { type CsvTable, parseCsv } from './csv.ts';
 
 /** One slide of a list. */
 export interface LabelRow {
   /** Slide name or path as the table has it. */
   readonly slide: string;
-  /** Patient or case; the slide itself where the table does not say. */
-  readonly caseId: string;
+  /** Patient or case; null where the table names none (see `namesPatients`). */
+  readonly caseId: string | null;
   /** µm per level-0 pixel, where the table gives one (TRIDENT's `mpp`). */
   readonly mppUm: number | null;
   /** Value of each label column; empty cells are left out. */
@@ -102,7 +103,7 @@ export function parseLabels(text: string): LabelTable {
     }
     const row: LabelRow = {
       slide,
-      caseId: cells[columns.caseId]?.trim() || slide,
+      caseId: cells[columns.caseId]?.trim() || null,
       mppUm: mppOf(cells[columns.mpp], rowNumber),
       labels: cellsOf(cells, header, columns.labels),
       folds: cellsOf(cells, header, columns.folds),
@@ -117,11 +118,13 @@ export function parseLabels(text: string): LabelTable {
       });
     }
   }
+  const rows = [...bySlide.values()];
+  const hasPatients = namesPatients(rows.map(({ slide, caseId }) => ({ slide, patient: caseId ?? '' })));
   return {
     slideColumn: header[columns.slide]?.trim() ?? '',
     caseColumn: header[columns.caseId]?.trim() ?? null,
     labelColumns: columns.labels.map((i) => header[i]?.trim() ?? ''),
-    rows: [...bySlide.values()],
+    rows: hasPatients ? rows : rows.map((row) => ({ ...row, caseId: null })),
     warnings,
   };
 }

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { fileKindOf } from '../../../src-shared/api/file-kinds.ts';
 import { AppError } from '../../../src-shared/errors.ts';
-import { type ListedSlide, readSlideList, slideStem } from '../../engine/extract/slide-list.ts';
+import { type ListedSlide, readSlideList } from '../../engine/extract/slide-list.ts';
 
 export type { ListedSlide };
 
@@ -28,12 +28,12 @@ async function slidesInFolder(folder: string): Promise<readonly ListedSlide[]> {
   return names
     .filter((name) => fileKindOf(name) === 'slide')
     .sort()
-    .map((name) => ({ path: resolve(folder, name), mppUm: null, caseId: slideStem(name), labels: {} }));
+    .map((name) => ({ path: resolve(folder, name), mppUm: null, caseId: null, labels: {} }));
 }
 
 async function slidesOfFile(path: string): Promise<readonly ListedSlide[]> {
   if (fileKindOf(path) !== 'slide') return (await readSlideList(path)).slides;
-  return [{ path: resolve(path), mppUm: null, caseId: slideStem(path), labels: {} }];
+  return [{ path: resolve(path), mppUm: null, caseId: null, labels: {} }];
 }
 
 /** Which part of a list a process takes: the slides at positions index, index + count, … (index from 1). */

@@ -51,6 +51,13 @@ describe('guessing columns', () => {
 });
 
 describe('finding the slides a table names', () => {
+  it('knows patients from slides that stand in their place', () => {
+    const patients = (rows: string) => match(`case_id,slide_id,label\n${rows}`).rows.map(({ patient }) => patient);
+    expect(patients('A,A-01.svs,x\nA,B.02,y\n')).toEqual(['A', 'A']);
+    expect(patients('A-01,A-01.svs,x\nA-01,B.02,y\n')).toEqual(['A-01', 'A-01']);
+    expect(patients('A-01,A-01.svs,x\nB.02,B.02,y\n')).toEqual(['', '']);
+  });
+
   it('takes names with or without ending, paths, other case and ids', () => {
     const names = ['a-01', '/data/x/A-01.svs', 'C:\\slides\\b.02.OME.TIFF', 'B.02', 'aaaaaaaa'];
     for (const name of names) {

@@ -1,3 +1,4 @@
+import { namesPatients } from '../../../src-shared/model/case-name.ts';
 import type { SlideId } from '../../../src-shared/model/ids.ts';
 
 /** A table as it was pasted: the names of its columns, and its rows cut or filled to as many cells. */
@@ -105,6 +106,9 @@ export function matchLabels(
   slides: readonly { readonly id: SlideId; readonly name: string }[],
 ): MatchedLabels {
   const byName = namesOf(slides);
+  const hasPatients = namesPatients(
+    table.rows.map((cells) => ({ slide: cells[columns.slide] ?? '', patient: cells[columns.patient] ?? '' })),
+  );
   const rows = new Map<SlideId, LabelledSlide>();
   const unknown = new Set<string>();
   const ambiguous = new Set<string>();
@@ -117,7 +121,9 @@ export function matchLabels(
     if (slide === undefined) unknown.add(written);
     else if (found.length > 1) ambiguous.add(written);
     else {
-      const row = { slideId: slide.id, slideName: slide.name, ...valuesOf(table.header, cells, columns) };
+      const values = valuesOf(table.header, cells, columns);
+      const patient = hasPatients ? values.patient : '';
+      const row = { slideId: slide.id, slideName: slide.name, ...values, patient };
       const known = rows.get(slide.id);
       if (known === undefined) rows.set(slide.id, row);
       else if (known.label !== row.label || known.patient !== row.patient) contradicted.add(written);

@@ -1,5 +1,5 @@
 import { analysisForm } from '../../state/analysis-form.svelte.ts';
-import { type ArchiveItem, archiveForm } from '../../state/archive-form.svelte.ts';
+import { archiveForm } from '../../state/archive-form.svelte.ts';
 import { library } from '../../state/library.svelte.ts';
 import { navigation } from '../../state/navigation.svelte.ts';
 import { engine } from '../../state/session.svelte.ts';
@@ -25,7 +25,7 @@ export async function studyOfArchive(): Promise<void> {
   if (refused.length > 0)
     toasts.info(`${refused.length} of the slides cannot be opened.`, refused.slice(0, 5).join(', '));
   const rows = items.map((item) => [
-    patientOf(item),
+    item.caseId ?? '',
     item.name,
     ...labelColumns.map((name) => item.labels[name] ?? ''),
   ]);
@@ -39,6 +39,3 @@ export async function studyOfArchive(): Promise<void> {
   }
   navigation.goToStudy('new');
 }
-
-/** Lists without patients name the slide in their place. */
-const patientOf = ({ caseId = '', name }: ArchiveItem): string => (name.startsWith(caseId) ? '' : caseId);

@@ -66,7 +66,7 @@ export async function makePlan(engine: Engine, table: StudyTable, options: PlanO
   const [imported] = sources?.values() ?? [];
   const backboneId = target?.backboneId ?? imported?.backboneId;
   if (backboneId === undefined) throw new AppError('InvalidRequest', 'Name a backbone with --backbone.');
-  const patientsUnknown = listed.every(({ path, caseId }) => basename(path).startsWith(caseId));
+  const patientsUnknown = listed.every(({ caseId }) => caseId === null);
   const { mpp, tileUm, minTissue: minTissueFraction } = options;
   const plan: StudyPlan = {
     ...DEFAULT_STUDY_TRAINING,
@@ -102,7 +102,8 @@ function rowsOf({ listed, column, siteColumn }: StudyTable, sources: ReadonlyMap
     const columns = Object.fromEntries(Object.entries(others).filter(([name]) => name !== siteColumn));
     return [
       {
-        ...{ slideId: source.id, slideName: source.name, patient: caseId, label, site, runId: source.runId ?? null },
+        ...{ slideId: source.id, slideName: source.name, patient: caseId ?? source.id, label, site },
+        runId: source.runId ?? null,
         ...(Object.keys(columns).length > 0 && { columns }),
       },
     ];
