@@ -39,6 +39,19 @@ export function evaluationGraph(spec: HeadSpec): HeadGraph {
   return head.build(false);
 }
 
+/**
+ * What a head computes of each tile by itself, without the sums over the bag: the same layers under the same names, so that
+ * tiles can go through in parts. Gives `HEAD.scores` (N x 1; attention pooling only) and `TILE_LOGITS` (N x C).
+ */
+export function tileGraph(spec: HeadSpec): HeadGraph {
+  const head = new HeadBuilder(spec);
+  head.tiles();
+  return head.buildTiles();
+}
+
+/** N x C: the last layer over each tile's embedding, without the bias for attention pooling, with it for mean and max. */
+export const TILE_LOGITS = 'tile_logits_alone';
+
 /** The same forward pass with target, masks and loss: cross-entropy of the slide, plus what regularises it. */
 export function trainingGraph(spec: HeadSpec, regularisers: HeadRegularisers): HeadGraph {
   const head = new HeadBuilder(spec);
@@ -70,6 +83,20 @@ class HeadBuilder {
     if (pooling === 'mean' || pooling === 'max') this.#poolScores(embedded);
     else this.#poolAttended(embedded, regularisers !== null);
     this.#g.node(HEAD.probabilities, 'Softmax', [HEAD.logits], { axis: 1 });
+  }
+
+  tiles(): void {
+    const g = this.#g;
+    const { pooling, classes } = this.#spec;
+    const embedded = this.#embed(false);
+    if (attentionWidth(pooling) === 0) {
+      g.node(TILE_LOGITS, 'Identity', [this.#linear('classify', embedded, this.#embedding, classes)]);
+      return;
+    }
+    this.#attentionScores(embedded);
+    // Its bias belongs to the bag.
+    this.#uniform('classify_weight', [this.#embedding, classes], this.#embedding);
+    g.node(TILE_LOGITS, 'MatMul', [embedded, 'classify_weight']);
   }
 
   /** loss = (1 - w) ((1 - t) CE(slide) + t mean CE(tiles)) + w CE(instances) - entropyWeight H(attention) / log N. */
@@ -112,6 +139,13 @@ class HeadBuilder {
     return { model: g.build(), parameters: this.#parameters };
   }
 
+  buildTiles(): HeadGraph {
+    const hasScores = attentionWidth(this.#spec.pooling) > 0;
+    if (hasScores) this.#g.output(HEAD.scores, ['N', 1]);
+    this.#g.output(TILE_LOGITS, ['N', this.#spec.classes]);
+    return { model: this.#g.build(), parameters: this.#parameters };
+  }
+
   #embed(training: boolean): string {
     const g = this.#g;
     let value = g.input(HEAD.features, ['N', this.#spec.featureDim]);
@@ -127,14 +161,8 @@ class HeadBuilder {
 
   #poolAttended(embedded: string, training: boolean): void {
     const g = this.#g;
-    const { pooling, gated, classes } = this.#spec;
-    const width = attentionWidth(pooling);
-    let hidden = g.node('attend_tanh', 'Tanh', [this.#linear('attend', embedded, this.#embedding, width)]);
-    if (gated || pooling === 'clam-sb') {
-      const gate = g.node('gate_sigmoid', 'Sigmoid', [this.#linear('gate', embedded, this.#embedding, width)]);
-      hidden = g.node('attend_gated', 'Mul', [hidden, gate]);
-    }
-    g.node(HEAD.scores, 'Identity', [this.#linear('score', hidden, width, 1)]);
+    const { pooling, classes } = this.#spec;
+    this.#attentionScores(embedded);
     const visible = training
       ? g.node('visible_scores', 'Add', [HEAD.scores, g.input(HEAD.tileMask, ['N', 1])])
       : HEAD.scores;
@@ -145,6 +173,18 @@ class HeadBuilder {
     const perTile = g.node('tile_scores', 'MatMul', [embedded, 'classify_weight']);
     g.node(HEAD.contributions, 'Mul', [perTile, HEAD.attention]);
     if (pooling === 'clam-sb' && training) g.node('instances', 'Identity', [embedded]);
+  }
+
+  #attentionScores(embedded: string): void {
+    const g = this.#g;
+    const { pooling, gated } = this.#spec;
+    const width = attentionWidth(pooling);
+    let hidden = g.node('attend_tanh', 'Tanh', [this.#linear('attend', embedded, this.#embedding, width)]);
+    if (gated || pooling === 'clam-sb') {
+      const gate = g.node('gate_sigmoid', 'Sigmoid', [this.#linear('gate', embedded, this.#embedding, width)]);
+      hidden = g.node('attend_gated', 'Mul', [hidden, gate]);
+    }
+    g.node(HEAD.scores, 'Identity', [this.#linear('score', hidden, width, 1)]);
   }
 
   /** Mean: uniform weights over linear scores. Max: each class takes its best tile; attention marks where. */

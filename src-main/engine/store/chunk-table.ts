@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { Database } from 'better-sqlite3';
 import { AppError } from '../../../src-shared/errors.ts';
@@ -13,6 +14,8 @@ export const CHUNK_SQL = {
   append: 'INSERT INTO chunk (run_key, first_tile, tile_count, crc32, feature_values) VALUES (?, ?, ?, ?, ?)',
   advance: 'UPDATE run SET tiles_done = ?, feature_bytes = feature_bytes + ? WHERE run_key = ?',
   dropMaps: 'DELETE FROM map WHERE run_key = ?',
+  dropJudgements: 'DELETE FROM judgement WHERE run_key = ?',
+  checksums: 'SELECT first_tile, tile_count, crc32 FROM chunk WHERE run_key = ? ORDER BY first_tile',
   /** The chunks that cover a range: from the last that starts at or before it, to the last that starts inside it. */
   read: `SELECT first_tile, tile_count, crc32, feature_values FROM chunk WHERE run_key = @runKey
     AND first_tile >= coalesce(
@@ -84,7 +87,7 @@ function checkedRange(range: TileRange | undefined, head: RunHead, runId: RunId)
   );
 }
 
-type ChunkMethods = Pick<SyncStore, 'appendFeatures' | 'nextTile' | 'readFeatures'>;
+type ChunkMethods = Pick<SyncStore, 'appendFeatures' | 'nextTile' | 'readFeatures' | 'featureDigest'>;
 
 /** Features in chunks, each with a CRC-32 of its bytes: a chunk is there whole and right, or reading it is an error. */
 export function chunkTable(db: Database): ChunkMethods {
@@ -92,6 +95,8 @@ export function chunkTable(db: Database): ChunkMethods {
   const append = db.prepare<[number, number, number, number, Buffer]>(CHUNK_SQL.append);
   const advance = db.prepare<[number, number, number]>(CHUNK_SQL.advance);
   const dropMaps = db.prepare<[number]>(CHUNK_SQL.dropMaps);
+  const dropJudgements = db.prepare<[number]>(CHUNK_SQL.dropJudgements);
+  const checksums = db.prepare<[number], Omit<ChunkRow, 'feature_values'>>(CHUNK_SQL.checksums);
   const read = db.prepare<[{ runKey: number; firstTile: number; endTile: number }], ChunkRow>(CHUNK_SQL.read);
 
   const headOf = (runId: RunId): RunHead => {
@@ -109,8 +114,17 @@ export function chunkTable(db: Database): ChunkMethods {
       const tilesDone = run.tiles_done + chunk.tileCount;
       advance.run(tilesDone, blob.byteLength, run.run_key);
       dropMaps.run(run.run_key);
+      dropJudgements.run(run.run_key);
       return tilesDone;
     }).immediate,
+    featureDigest: (runId) => {
+      const { run_key, feature_dim, precision } = headOf(runId);
+      const hash = createHash('sha256').update(`${feature_dim} ${precision}\n`);
+      for (const chunk of checksums.iterate(run_key)) {
+        hash.update(`${chunk.first_tile} ${chunk.tile_count} ${chunk.crc32}\n`);
+      }
+      return hash.digest('hex');
+    },
     nextTile: (runId) => headOf(runId).tiles_done,
     readFeatures: db.transaction((runId: RunId, range?: TileRange): Float32Array => {
       const run = headOf(runId);

@@ -6,6 +6,7 @@ import { CHUNK_SQL } from './chunk-table.ts';
 import { COMPARISON_SQL } from './comparison-table.ts';
 import { GRID_SQL } from './grid-table.ts';
 import { JOB_SQL } from './job-table.ts';
+import { JUDGEMENT_SQL } from './judgement-table.ts';
 import { MAP_SQL } from './map-table.ts';
 import { MIGRATIONS } from './migrations/all.ts';
 import { openDatabase } from './open-database.ts';
@@ -21,6 +22,7 @@ const STATEMENTS: readonly (readonly [string, string])[] = Object.entries({
   run: RUN_SQL,
   chunk: CHUNK_SQL,
   map: MAP_SQL,
+  judgement: JUDGEMENT_SQL,
   job: JOB_SQL,
   study: STUDY_SQL,
   comparison: COMPARISON_SQL,

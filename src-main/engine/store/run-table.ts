@@ -25,7 +25,8 @@ export const RUN_SQL = {
   featureBytes: 'SELECT coalesce(sum(feature_bytes), 0) AS bytes FROM run',
   usage: `SELECT run.slide_id, slide.name AS slide_name, run.backbone_id, max(run.backbone_name) AS backbone_name,
       count(*) AS run_count, sum(run.tiles_done) AS tile_count, sum(run.feature_bytes) AS feature_bytes,
-      sum((SELECT coalesce(sum(value_bytes), 0) FROM map WHERE map.run_key = run.run_key)) AS map_bytes
+      sum((SELECT coalesce(sum(value_bytes), 0) FROM map WHERE map.run_key = run.run_key)
+        + (SELECT coalesce(sum(value_bytes), 0) FROM judgement WHERE judgement.run_key = run.run_key)) AS map_bytes
     FROM run JOIN slide ON slide.id = run.slide_id
     GROUP BY run.slide_id, run.backbone_id ORDER BY feature_bytes + map_bytes DESC`,
 } as const;

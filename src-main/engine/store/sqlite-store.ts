@@ -7,6 +7,7 @@ import { chunkTable } from './chunk-table.ts';
 import { comparisonTable } from './comparison-table.ts';
 import { gridTable } from './grid-table.ts';
 import { jobTable } from './job-table.ts';
+import { judgementTable } from './judgement-table.ts';
 import { mapTable } from './map-table.ts';
 import { MIGRATIONS } from './migrations/all.ts';
 import type { Migration } from './migrations/migration.ts';
@@ -72,6 +73,7 @@ function storeOn(opened: OpenedDatabase, options: SqliteStoreOptions): SqliteSto
     ...runs,
     ...chunkTable(db),
     ...mapTable(db),
+    ...judgementTable(db),
     ...jobTable(db),
     ...studyTable(db),
     ...comparisonTable(db),

@@ -86,6 +86,16 @@ export interface StoredMap {
   readonly values: Float32Array;
 }
 
+/** What the heads of a study say of the tiles of a run, as its maker packs it. */
+export interface StoredJudgement {
+  readonly runId: RunId;
+  readonly studyId: StudyId;
+  /** Hash of everything that made it: one of another hash is out of date. */
+  readonly madeBy: string;
+  readonly factsJson: string;
+  readonly values: Float32Array;
+}
+
 /** A head trained in a study. Spec and history are the trainer's own JSON; weights lie one after another by name. */
 export interface StudyHeadRecord {
   readonly studyId: StudyId;
@@ -189,12 +199,20 @@ export interface Store {
    */
   readFeatures(runId: RunId, range?: TileRange): Promise<Float32Array>;
 
+  /** A hash of the features that are stored of a run, from their checksums; nothing is read but those. NotFound. */
+  featureDigest(runId: RunId): Promise<string>;
+
   /** The cached map, or null. Specs are compared by content, whatever the order of their keys. */
   getMap(runId: RunId, spec: MapSpec): Promise<StoredMap | null>;
   /** Descriptions of all cached maps of a run. */
   listMaps(runId: RunId): Promise<readonly MapDescription[]>;
   /** Keeps a map under its description's run and spec, replacing one that is there. NotFound for an unknown run. */
   putMap(map: StoredMap): Promise<void>;
+
+  /** What the heads of a study said of a run, or null; also where it is damaged, for it can be computed again. */
+  getJudgement(runId: RunId, studyId: StudyId): Promise<StoredJudgement | null>;
+  /** Keeps it in place of an earlier one; it goes with its run, its study, or its study's heads. NotFound without either. */
+  putJudgement(judgement: StoredJudgement): Promise<void>;
 
   /** Adds or replaces a job. */
   putJob(record: JobRecord): Promise<void>;

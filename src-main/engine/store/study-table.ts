@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { Database } from 'better-sqlite3';
 import { AppError } from '../../../src-shared/errors.ts';
+import type { StudyId } from '../../../src-shared/model/ids.ts';
 import type { Study } from '../../../src-shared/model/study.ts';
 import { float32Of, parseStored, toBlob } from './codec.ts';
 import type { StudyHeadRecord, StudyVectors } from './store.ts';
@@ -20,6 +21,7 @@ export const STUDY_SQL = {
       history_json = excluded.history_json, trained_on_json = excluded.trained_on_json, weights = excluded.weights, weights_crc32 = excluded.weights_crc32`,
   listHeads: 'SELECT * FROM study_head WHERE study_id = ? ORDER BY fold, seed',
   dropHeads: 'DELETE FROM study_head WHERE study_id = ?',
+  dropJudgements: 'DELETE FROM judgement WHERE study_id = ?',
   putVectors: `INSERT INTO study_vectors (study_id, dim, vectors, vectors_crc32) VALUES (@studyId, @dim, @vectors, @crc)
     ON CONFLICT (study_id) DO UPDATE SET dim = excluded.dim, vectors = excluded.vectors,
       vectors_crc32 = excluded.vectors_crc32`,
@@ -60,6 +62,7 @@ export function studyTable(db: Database): StudyMethods {
   const putHead = db.prepare(STUDY_SQL.putHead);
   const listHeads = db.prepare<[string], HeadRow>(STUDY_SQL.listHeads);
   const dropHeads = db.prepare<[string]>(STUDY_SQL.dropHeads);
+  const dropJudgements = db.prepare<[string]>(STUDY_SQL.dropJudgements);
   const putVectors = db.prepare(STUDY_SQL.putVectors);
   const getVectors = db.prepare<[string], VectorRow>(STUDY_SQL.getVectors);
   return {
@@ -79,9 +82,10 @@ export function studyTable(db: Database): StudyMethods {
       putHead.run({ ...head, weights: blob, crc: crc32(blob) });
     },
     listStudyHeads: (studyId) => listHeads.all(studyId).map((row) => headOf(row, studyId)),
-    dropStudyHeads: (studyId) => {
+    dropStudyHeads: db.transaction((studyId: StudyId) => {
       dropHeads.run(studyId);
-    },
+      dropJudgements.run(studyId);
+    }).immediate,
     putStudyVectors: ({ studyId, dim, vectors }) => {
       if (get.get(studyId) === undefined) throw new AppError('NotFound', 'This study no longer exists.');
       const blob = toBlob(vectors);

@@ -1,6 +1,7 @@
 import type { CheckCurve, StudyMapChecks } from '../../../src-shared/model/study.ts';
 import { seededRandom, shuffledIndices } from '../../../src-shared/numeric/random.ts';
 import { spearman } from '../../../src-shared/numeric/statistics.ts';
+import { tileWorth } from '../learn/ensemble.ts';
 import type { BagPrediction } from '../learn/evaluate-head.ts';
 import type { Pooling } from '../learn/head-spec.ts';
 
@@ -48,15 +49,6 @@ function softmax(logits: readonly number[]): number[] {
   const powers = logits.map((logit) => Math.exp(logit - most));
   const total = powers.reduce((sum, power) => sum + power, 0);
   return powers.map((power) => power / total);
-}
-
-/** What each tile is worth to the map: attention; for the controls, which have none, what it adds to the called class. */
-export function tileWorth(pooling: Pooling, prediction: BagPrediction): Float32Array {
-  if (pooling !== 'mean' && pooling !== 'max') return prediction.attention;
-  const classes = prediction.logits.length;
-  const called = prediction.logits.indexOf(Math.max(...prediction.logits));
-  const tiles = prediction.attention.length;
-  return Float32Array.from({ length: tiles }, (_, t) => prediction.contributions[t * classes + called] ?? 0);
 }
 
 /** Mean Spearman correlation over all pairs of heads; null with fewer than two, or where no pair has one. */

@@ -1,5 +1,6 @@
 /** The worker-thread entries. In source they are `worker/NAME.ts`; the build puts them beside every chunk. */
 export type WorkerName =
+  | 'attend'
   | 'codec'
   | 'compare'
   | 'decode'
