@@ -5,11 +5,11 @@ import { FIRST_LOSS_SCALE, type LossScale, nextLossScale } from '../graph/optimi
 import { corrections, type OptimiserSpec } from '../graph/optimise/optimiser.ts';
 import { GRADIENT_SCALE, LOSS_SCALE, rateInput } from '../graph/optimise/step-options.ts';
 import type { StateTensor, TrainingStep } from '../graph/optimise/training-step.ts';
-import { encodeModel } from '../graph/proto.ts';
 import type { ProviderName } from '../infer/protocol.ts';
-import { keepsOutputs, loadRuntime, openSession, type Runtime, type Session } from '../infer/runtime.ts';
+import { keepsOutputs, loadRuntime, type Runtime, type Session } from '../infer/runtime.ts';
 import { onDevice, refuseNoNumber } from './device-failure.ts';
 import { type Feeds, MovingTensor, type Tensor } from './moving-tensor.ts';
+import { openStep } from './open-step.ts';
 import { readBack } from './read-back.ts';
 
 export interface RunnerOptions {
@@ -47,7 +47,7 @@ export class StepRunner {
     const moving = new Set(movingOf(step).map(({ output }) => output));
     const open = async (model: OnnxModel) => {
       const keepOnDevice = model.graph.outputs.map(({ name }) => name).filter((name) => moving.has(name));
-      return await openSession({ model: encodeModel(model), provider, threads, keepOnDevice });
+      return await openStep(model, { provider, threads, keepOnDevice });
     };
     const session = await open(step.model);
     const update = step.update === null ? null : await open(step.update);

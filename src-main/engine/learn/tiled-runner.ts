@@ -2,11 +2,11 @@ import { elementCount } from '../graph/model.ts';
 import { GRADIENT_SCALE } from '../graph/optimise/step-options.ts';
 import type { BorderValue, TiledStep } from '../graph/optimise/tiled-step.ts';
 import type { StateTensor } from '../graph/optimise/training-step.ts';
-import { encodeModel } from '../graph/proto.ts';
 import type { ProviderName } from '../infer/protocol.ts';
-import { keepsOutputs, loadRuntime, openSession, type Runtime, type Session } from '../infer/runtime.ts';
+import { keepsOutputs, loadRuntime, type Runtime, type Session } from '../infer/runtime.ts';
 import { onDevice, refuseNoNumber } from './device-failure.ts';
 import { type Feeds, MovingTensor, type Tensor } from './moving-tensor.ts';
+import { openStep } from './open-step.ts';
 import type { StepRunner } from './step-runner.ts';
 
 /** Sessions of the parts of a tiled step. */
@@ -41,7 +41,7 @@ export class TiledRunner {
     const open = async (name: keyof Sessions) => {
       const outputs = step[name].graph.outputs.map((output) => output.name);
       const keepOnDevice = outputs.filter((output) => name === 'update' || sums.has(output));
-      return await openSession({ model: encodeModel(step[name]), provider, threads, keepOnDevice });
+      return await openStep(step[name], { provider, threads, keepOnDevice });
     };
     const sessions = {
       front: await open('front'),

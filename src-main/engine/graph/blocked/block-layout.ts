@@ -1,0 +1,302 @@
+import type { Dims, ShapeContext } from '../autodiff/shapes.ts';
+import { floatTensor, type GraphNode, intAttribute, intsAttribute, type OnnxModel } from '../model.ts';
+import { blockedFilter, reorder, turnedFilter, turnedFrom } from './blocked-filter.ts';
+import { type Fusion, findFusions, readersOf } from './fusions.ts';
+import { GraphWriter, NCHWC } from './graph-writer.ts';
+import { knownShapes } from './known-shapes.ts';
+
+/**
+ * The same graph with its convolutions in the blocked layout (N, C / block, H, W, block) that onnxruntime's vector kernels
+ * of convolution work in: it chooses that layout itself only where a filter is constant, and in a training step none is.
+ * For a CPU session alone. Values stay blocked through what works on each number by itself; elsewhere they are brought
+ * back. Only channel counts that are multiples of the block change their form, so that every value keeps its shape.
+ *
+ * @param block channels in a block: what onnxruntime has on this machine.
+ */
+export function blockLayout(model: OnnxModel, block: number): OnnxModel {
+  const layout = new BlockLayout(model, block);
+  return layout.rewritten();
+}
+
+/** Operators on each number by itself, which do not see how the numbers lie. */
+const ELEMENTWISE = new Set(
+  'Relu Add Sub Mul Div Greater Cast Neg Sigmoid Tanh Exp Sqrt Clip LeakyRelu Sign'.split(' '),
+);
+
+class BlockLayout {
+  readonly #model: OnnxModel;
+  readonly #block: number;
+  readonly #shapes: ShapeContext;
+  readonly #writer = new GraphWriter();
+  readonly #makers: ReadonlyMap<string, GraphNode>;
+  readonly #readers: ReadonlyMap<string, readonly GraphNode[]>;
+  readonly #outputs: ReadonlySet<string>;
+  /** Values that exist as they were, and the names of those that exist blocked. */
+  readonly #plain = new Set<string>(['']);
+  readonly #blocked = new Map<string, string>();
+  readonly #filters = new Map<string, string>();
+
+  constructor(model: OnnxModel, block: number) {
+    this.#model = model;
+    this.#block = block;
+    const { graph } = model;
+    this.#shapes = knownShapes(graph);
+    this.#makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+    this.#readers = readersOf(graph.nodes);
+    this.#outputs = new Set(graph.outputs.map(({ name }) => name));
+    for (const { name } of [...graph.inputs, ...graph.initializers]) this.#plain.add(name);
+  }
+
+  rewritten(): OnnxModel {
+    const { graph, opsets } = this.#model;
+    if (!graph.nodes.some((node) => this.#filterOrder(node) !== null)) return this.#model;
+    const { fusions, deferred } = findFusions(graph.nodes, this.#outputs, this.#shapes, (node) => {
+      if (this.#filterOrder(node) !== null) return 'with sum';
+      return this.#isNorm(node) ? 'without sum' : null;
+    });
+    for (const node of graph.nodes) {
+      if (deferred.has(node)) continue;
+      const fusion = fusions.get(node) ?? { first: node, sum: null, relu: false };
+      if (!this.#asBlocked(node, fusion)) this.#asPlain(fusion, node);
+    }
+    for (const output of this.#outputs) this.#toPlain(output);
+    const { nodes, constants } = this.#writer;
+    const initializers = [...graph.initializers, ...constants];
+    return { ...this.#model, opsets: { ...opsets, [NCHWC]: 1 }, graph: { ...graph, nodes, initializers } };
+  }
+
+  /** Writes the node with blocked values where it can and should be. */
+  #asBlocked(last: GraphNode, fusion: Fusion): boolean {
+    const { first } = fusion;
+    const order = this.#filterOrder(first);
+    if (order !== null) {
+      this.#convolve(last, fusion, order);
+      return true;
+    }
+    if (this.#isNorm(first) && this.#isOnlyBlocked(first.inputs[0])) {
+      this.#normalise(last, fusion);
+      return true;
+    }
+    return (
+      first === last && (this.#elementwise(last) || this.#scaled(last) || this.#pooled(last) || this.#turned(last))
+    );
+  }
+
+  /** Writes nodes as they were; those of a fusion that is not made one after the other. */
+  #asPlain({ first }: Fusion, last: GraphNode): void {
+    let node: GraphNode | undefined = first;
+    while (node !== undefined) {
+      for (const input of node.inputs) this.#toPlain(input);
+      this.#writer.nodes.push(node);
+      for (const output of node.outputs) this.#plain.add(output);
+      node = node === last ? undefined : this.#readers.get(node.outputs[0] ?? '')?.[0];
+    }
+  }
+
+  /** What the filter of a convolution becomes; null where it stays plain. */
+  #filterOrder(node: GraphNode): 'OIHWBiBo' | 'OIHWBo' | null {
+    if (node.op !== 'Conv' || node.domain !== '') return null;
+    const autoPad = node.attributes.auto_pad;
+    if (autoPad?.kind === 'string' && autoPad.value !== 'NOTSET') return null;
+    const filter = this.#sizes(node.inputs[1]);
+    if (filter?.length !== 4) return null;
+    const [out = 0, into = 0] = filter;
+    const group = intAttribute(node, 'group', 1);
+    const whole = (channels: number): boolean => channels % this.#block === 0;
+    if (!whole(out) || !this.#canBeBlocked(node.outputs[0] ?? '')) return null;
+    if (group > 1) {
+      if (into === 1 && out === group) return 'OIHWBo';
+      return whole(into) && whole(out / group) ? 'OIHWBiBo' : null;
+    }
+    return into < this.#block ? 'OIHWBo' : whole(into) ? 'OIHWBiBo' : null;
+  }
+
+  #convolve(last: GraphNode, { first, sum, relu }: Fusion, order: 'OIHWBiBo' | 'OIHWBo'): void {
+    const [x = '', w = '', bias = ''] = first.inputs;
+    const group = intAttribute(first, 'group', 1);
+    const direct = order === 'OIHWBo' && group === 1;
+    if (direct) this.#toPlain(x);
+    const image = direct ? x : this.#toBlocked(x);
+    this.#toPlain(bias);
+    const inputs = [image, this.#filter(w, order), bias, sum === null ? '' : this.#toBlocked(sum)];
+    const { auto_pad: _, ...attributes } = first.attributes;
+    const kernel = { kind: 'ints', value: this.#sizes(w)?.slice(2) ?? [] } as const;
+    this.#write('Conv', trimmed(inputs), { ...attributes, kernel_shape: kernel }, last, relu);
+  }
+
+  /** A norm with given statistics, as a convolution that keeps channels apart. */
+  #normalise(last: GraphNode, { first, relu }: Fusion): void {
+    const [x = '', scale = '', shift = '', mean = '', variance = ''] = first.inputs;
+    for (const input of [scale, shift, mean, variance]) this.#toPlain(input);
+    const epsilon = first.attributes.epsilon?.kind === 'float' ? first.attributes.epsilon.value : 1e-5;
+    const writer = this.#writer;
+    const least = this.#number(epsilon);
+    const slope = writer.emit('Div', [scale, writer.emit('Sqrt', [writer.emit('Add', [variance, least])])]);
+    const bias = writer.emit('Sub', [shift, writer.emit('Mul', [mean, slope])]);
+    this.#perChannel(last, x, slope, bias, relu);
+  }
+
+  /** x times a slope plus an offset for each channel. */
+  #perChannel(last: GraphNode, x: string, slope: string, bias: string, relu: boolean): void {
+    const channels = this.#sizes(x, 1)?.[1] ?? 1;
+    const filter = this.#writer.reshape(slope, [channels, 1, 1, 1]);
+    const group = { kind: 'int', value: channels } as const;
+    const kernel = { kind: 'ints', value: [1, 1] } as const;
+    this.#write('Conv', trimmed([this.#toBlocked(x), filter, bias]), { group, kernel_shape: kernel }, last, relu);
+  }
+
+  #write(
+    op: string,
+    inputs: readonly string[],
+    attributes: GraphNode['attributes'],
+    last: GraphNode,
+    relu = false,
+  ): void {
+    const [output = ''] = last.outputs;
+    const all = relu ? { ...attributes, activation: { kind: 'string', value: 'Relu' } as const } : attributes;
+    const domain = op === last.op && op !== 'Conv' ? last.domain : NCHWC;
+    this.#blocked.set(output, this.#writer.emit(op, inputs, all, { domain, output: `${output}/blocked` }));
+  }
+
+  /** Each number by itself; nothing to gain where most of what it reads is plain. */
+  #elementwise(node: GraphNode): boolean {
+    if (node.domain !== '' || !ELEMENTWISE.has(node.op)) return false;
+    const [output = ''] = node.outputs;
+    if (!this.#canBeBlocked(output)) return false;
+    // A mask of booleans could not be brought back.
+    if (node.op === 'Greater' && this.#readers.get(output)?.some(({ op }) => op !== 'Cast') !== false) return false;
+    if (node.op === 'Cast' && intAttribute(node, 'to', 0) !== 1) return false;
+    const dims = this.#shapes.dimsOf(output)?.join();
+    const full = node.inputs.filter((input) => this.#shapes.dimsOf(input)?.join() === dims);
+    const others = node.inputs.filter((input) => !full.includes(input) && input !== '');
+    if (!others.every((input) => this.#shapes.dimsOf(input)?.every((size) => size === 1))) return false;
+    const [only, never] = [full.filter((x) => this.#isOnlyBlocked(x)), full.filter((x) => !this.#blocked.has(x))];
+    if (only.length === 0 || only.length < never.length) return false;
+    for (const input of others) this.#toPlain(input);
+    const inputs = node.inputs.map((input) => (full.includes(input) ? this.#toBlocked(input) : input));
+    this.#write(node.op, inputs, node.attributes, node);
+    return true;
+  }
+
+  /** Products and sums with one number for each channel. */
+  #scaled(node: GraphNode): boolean {
+    const [x = '', value = ''] = node.inputs;
+    if (node.domain !== '' || !['Mul', 'Add', 'Sub'].includes(node.op) || !this.#isOnlyBlocked(x)) return false;
+    const channels = this.#sizes(x, 1)?.[1] ?? 0;
+    const dims = this.#shapes.dimsOf(value)?.join();
+    if (dims !== `${channels},1,1` && dims !== `1,${channels},1,1`) return false;
+    this.#toPlain(value);
+    const flat = this.#writer.reshape(value, [channels]);
+    if (node.op === 'Mul') this.#perChannel(node, x, flat, '', false);
+    else {
+      const ones = this.#numbers(new Float32Array(channels).fill(1));
+      this.#perChannel(node, x, ones, node.op === 'Add' ? flat : this.#writer.emit('Neg', [flat]), false);
+    }
+    return true;
+  }
+
+  /** Means and sums over all places: 1 x 1 maps lie the same in either form. */
+  #pooled(node: GraphNode): boolean {
+    const [x = '', axes = ''] = node.inputs;
+    if (node.domain !== '' || !this.#isOnlyBlocked(x)) return false;
+    const sums = node.op === 'ReduceSum' && this.#shapes.intsOf(axes)?.join() === '0,2,3';
+    const [height = 0, width = 0] = this.#sizes(x, 2)?.slice(2) ?? [];
+    if (!(sums && height * width > 0) && node.op !== 'GlobalAveragePool') return false;
+    const [output = ''] = node.outputs;
+    const writer = this.#writer;
+    const domain = { domain: NCHWC };
+    const means = ['GlobalAveragePool', [this.#toBlocked(x)], {}] as const;
+    if (!sums) writer.emit(...means, { ...domain, output });
+    else {
+      const total = writer.emit('ReduceSum', [writer.emit(...means, domain), axes], node.attributes);
+      writer.emit('Mul', [total, this.#number(height * width)], {}, { output });
+    }
+    this.#plain.add(output);
+    return true;
+  }
+
+  /** Channels last: brought back in that order at once. */
+  #turned(node: GraphNode): boolean {
+    const [x = ''] = node.inputs;
+    if (node.op !== 'Transpose' || !this.#blocked.has(x)) return false;
+    if (intsAttribute(node, 'perm')?.join() !== '0,2,3,1') return false;
+    const [output = ''] = node.outputs;
+    this.#bringBack(x, output, 1);
+    this.#plain.add(output);
+    return true;
+  }
+
+  #filter(weight: string, order: 'OIHWBiBo' | 'OIHWBo'): string {
+    const key = `${order} ${weight}`;
+    const known = this.#filters.get(key);
+    if (known !== undefined) return known;
+    const source = order === 'OIHWBiBo' ? turnedFrom(weight, this.#makers, this.#shapes) : null;
+    this.#toPlain(source ?? weight);
+    const dims = this.#sizes(source ?? weight) ?? [];
+    const made =
+      source === null
+        ? blockedFilter(this.#writer, weight, dims, this.#block, order)
+        : turnedFilter(this.#writer, source, dims, this.#block);
+    this.#filters.set(key, made);
+    return made;
+  }
+
+  #isNorm(node: GraphNode): boolean {
+    const plain = node.op === 'BatchNormalization' && node.domain === '' && node.outputs.length === 1;
+    return plain && intAttribute(node, 'training_mode', 0) === 0 && this.#canBeBlocked(node.inputs[0] ?? '');
+  }
+
+  #canBeBlocked(name: string): boolean {
+    const dims = this.#shapes.dimsOf(name);
+    const channels = dims?.[1];
+    return dims?.length === 4 && typeof channels === 'number' && channels % this.#block === 0;
+  }
+
+  #isOnlyBlocked(name = ''): boolean {
+    return this.#blocked.has(name) && !this.#plain.has(name);
+  }
+
+  #toBlocked(name: string): string {
+    const known = this.#blocked.get(name);
+    if (known !== undefined) return known;
+    const made = reorder(this.#writer, name, `${name}/blocked`);
+    this.#blocked.set(name, made);
+    return made;
+  }
+
+  #toPlain(name: string): void {
+    if (this.#plain.has(name) || !this.#blocked.has(name)) return;
+    this.#bringBack(name, name, 0);
+    this.#plain.add(name);
+  }
+
+  #bringBack(name: string, output: string, last: 0 | 1): void {
+    const channels = { kind: 'int', value: this.#sizes(name, 1)?.[1] ?? 0 } as const;
+    const attributes = { channels, channels_last: { kind: 'int', value: last } as const };
+    this.#writer.emit('ReorderOutput', [this.#toBlocked(name)], attributes, { domain: NCHWC, output });
+  }
+
+  /** The shape of a value in numbers from axis `from` on (0 before it); null where it has others. */
+  #sizes(name = '', from = 0): readonly number[] | null {
+    const dims: Dims | null = this.#shapes.dimsOf(name);
+    if (dims?.slice(from).every((size) => typeof size === 'number') !== true) return null;
+    return dims.map((size, i) => (i < from ? 0 : Number(size)));
+  }
+
+  #number(value: number): string {
+    const tensor = floatTensor(this.#writer.unique('number'), [], Float32Array.of(value));
+    this.#writer.constants.push(tensor);
+    return tensor.name;
+  }
+
+  #numbers(values: Float32Array): string {
+    const tensor = floatTensor(this.#writer.unique('numbers'), [values.length], values);
+    this.#writer.constants.push(tensor);
+    return tensor.name;
+  }
+}
+
+/** Optional inputs that are left out at the end. */
+function trimmed(inputs: readonly string[]): string[] {
+  return inputs.slice(0, inputs.findLastIndex((input) => input !== '') + 1);
+}

@@ -1,0 +1,48 @@
+import { type Dims, inferShapes, type ShapeContext } from '../autodiff/shapes.ts';
+import { ELEMENT, type Graph, type GraphTensor, intsOf } from '../model.ts';
+
+/** Operators whose last input is the shape of their output. */
+const LIKE = new Set(['Reshape', 'Expand', 'ConstantOfShape']);
+
+/** Shapes of all values as far as they follow from the graph; null where they do not. Nothing is thrown. */
+export function knownShapes(graph: Graph): ShapeContext {
+  const dims = new Map<string, Dims>();
+  const measured = new Map<string, Dims>();
+  const ints = new Map<string, readonly number[]>();
+  const context: ShapeContext = {
+    dimsOf: (name) => dims.get(name) ?? null,
+    intsOf: (name) => ints.get(name) ?? null,
+  };
+  const declare = (tensor: GraphTensor, name: string): void => {
+    dims.set(name, tensor.dims);
+    if (tensor.elementType === ELEMENT.int64 || tensor.elementType === ELEMENT.int32) ints.set(name, intsOf(tensor));
+  };
+  for (const value of graph.inputs) if (value.dims !== null) dims.set(value.name, value.dims);
+  for (const tensor of graph.initializers) declare(tensor, tensor.name);
+  for (const node of graph.nodes) {
+    if (node.domain !== '') continue;
+    if (node.op === 'Constant') {
+      const value = node.attributes.value;
+      if (value?.kind === 'tensor') declare(value.value, node.outputs[0] ?? '');
+      continue;
+    }
+    // A value in the shape of another, which only the run would tell.
+    const like = LIKE.has(node.op) ? measured.get(node.inputs.at(-1) ?? '') : undefined;
+    if (like !== undefined) {
+      dims.set(node.outputs[0] ?? '', like);
+      continue;
+    }
+    try {
+      const shapes = inferShapes(node, context);
+      for (const [i, output] of node.outputs.entries()) {
+        const found = shapes[i] ?? shapes[0];
+        if (found !== undefined) dims.set(output, found);
+      }
+      const of = node.op === 'Shape' ? context.dimsOf(node.inputs[0] ?? '') : null;
+      if (of !== null) measured.set(node.outputs[0] ?? '', of);
+    } catch {
+      // An operator that inference does not know: what follows from it stays unknown.
+    }
+  }
+  return context;
+}
