@@ -147,6 +147,22 @@ describe('training', () => {
     expect(await entropyOf(2)).toBeGreaterThan(await entropyOf(0));
   });
 
+  it('scores the validation bags after each epoch, and keeps the weights of the best', async () => {
+    const [train, held] = [cohort(30, 1).bags, cohort(10, 2).bags];
+    // Steps so large that the loss goes up and down.
+    const trained = await trainHead(training('histotransfer', { epochs: 5, rate: 0.02 }), setOf(train), setOf(held));
+    const losses = trained.history.map(({ validationLoss }) => validationLoss);
+    expect(losses[trained.bestEpoch - 1]).toBe(Math.min(...losses));
+    const evaluator = await HeadEvaluator.open(spec('histotransfer'), trained.weights);
+    let loss = 0;
+    for (const { features, label } of held) {
+      const { probabilities } = await evaluator.predict(features);
+      loss -= Math.log(Math.max(probabilities[label] ?? 0, 1e-12)) / held.length;
+    }
+    await evaluator.close();
+    expect(Math.min(...losses)).toBeCloseTo(loss, 9);
+  });
+
   it('stops early, and refuses empty bags, unknown labels and features that are not numbers', async () => {
     const good = setOf(cohort(6, 1).bags);
     const stopped = await trainHead(training('mean', { epochs: 50, patience: 2, rate: 0.5 }), good, good);

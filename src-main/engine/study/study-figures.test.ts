@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { sampleSd } from '../../../src-shared/numeric/statistics.ts';
 import { studyFigures } from './study-figures.ts';
 
 interface GoldenStudy {
@@ -33,5 +34,42 @@ describe('the figures of a study', () => {
       expect(figure?.seedSd, name).toBeCloseTo(0, 12);
     }
     expect(found.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(figures)));
+  });
+
+  it('vary with the seeds by the deviation of what each seed has alone', async () => {
+    const { truth, fold, probabilities } = golden.two;
+    const cases = truth.map((label, i) => ({ id: `${i}`, label: label === 1 ? 'b' : 'a', group: `${i >> 1}` }));
+    const seeds = [0, 7, 19].map((shift) => probabilities.map((_, i) => probabilities[(i + shift) % 72] ?? []));
+    const figures = async (rows: readonly (readonly (readonly number[])[])[], thresholds: readonly number[]) =>
+      await studyFigures(
+        cases,
+        ['a', 'b'],
+        probabilities.map((row, i) => {
+          return { caseIndex: i, fold: fold[i] ?? 0, probabilities: row, bySeed: rows.map((seed) => seed[i] ?? []) };
+        }),
+        {
+          ...{ splitSeed: 1, groupsAreImages: false, resamples: 2, positive: 1 },
+          thresholds: [0, 1, 2].map(() => ({ ofMean: 0.5, bySeed: thresholds })),
+        },
+      );
+    const together = await figures(seeds, [0.3, 0.5, 0.7]);
+    for (const [f, { name, seedSd }] of together.entries()) {
+      const alone: number[] = [];
+      for (const [s, threshold] of [0.3, 0.5, 0.7].entries()) {
+        const rows = seeds[s] ?? [];
+        const own = await studyFigures(
+          cases,
+          ['a', 'b'],
+          rows.map((row, i) => ({ caseIndex: i, fold: fold[i] ?? 0, probabilities: row, bySeed: [row] })),
+          {
+            ...{ splitSeed: 1, groupsAreImages: false, resamples: 2, positive: 1 },
+            thresholds: [0, 1, 2].map(() => ({ ofMean: threshold, bySeed: [threshold] })),
+          },
+        );
+        alone.push((own[f]?.byFold ?? []).reduce((sum, value) => sum + value / 3, 0));
+      }
+      expect(seedSd, name).toBeCloseTo(sampleSd(alone), 12);
+      expect(seedSd, name).toBeGreaterThan(0);
+    }
   });
 });

@@ -48,16 +48,19 @@ function cohort(patients: number, signal: number): StudyData {
   };
 }
 
-/** The worker, keeping what each training was shown: cases by number, in turn. */
+/** The worker, keeping what each training was shown: cases by number, in turn, and the labels of its training part. */
 function spied(data: StudyData): {
   data: StudyData;
   worker: Pick<TrainingWorker, 'train' | 'predict'>;
   seen: number[][];
+  labels: number[][];
 } {
   const seen: number[][] = [];
+  const labels: number[][] = [];
   let training = false;
   return {
     seen,
+    labels,
     data: {
       ...data,
       features: (index) => {
@@ -67,6 +70,10 @@ function spied(data: StudyData): {
     },
     worker: {
       train: async (...args) => {
+        const [, bags] = args;
+        const told: number[] = [];
+        for (let i = 0; i < bags.count; i++) told.push((await bags.get(i)).label);
+        labels.push(told);
         seen.push([]);
         training = true;
         try {
@@ -99,6 +106,17 @@ describe('a cross-validated study', () => {
       expect(shown.length).toBeGreaterThan(0);
       expect(shown).not.toContain(patient);
     }
+    // What is kept of a case is what the heads of its own fold say, one after the other, and nobody else.
+    for (const { caseIndex, fold, bySeed } of result.predictions.filter((_, i) => i % 5 === 0)) {
+      const features = await spy.data.features(caseIndex);
+      const own = result.models.filter((model) => model.fold === fold);
+      const said = own.map(({ spec, weights }) => worker.predict(spec, weights, features));
+      expect(bySeed).toEqual((await Promise.all(said)).map(({ probabilities }) => [...probabilities]));
+    }
+    // The control learned from the same labels in another order.
+    const [labels = [], , shuffled = []] = spy.labels;
+    expect(shuffled).not.toEqual(labels);
+    expect(shuffled.toSorted()).toEqual(labels.toSorted());
     const figure = (name: string) => result.figures.find((each) => each.name === name);
     expect(figure('AUC')?.value).toBeGreaterThan(0.9);
     expect(figure('AUC')?.byFold).toHaveLength(3);
@@ -134,6 +152,20 @@ describe('a cross-validated study', () => {
     expect(wrong.predictions).toEqual(honest.predictions);
     const auc = (result: typeof honest) => result.figures[0]?.value ?? 0;
     expect(auc(wrong)).toBeCloseTo(1 - auc(honest), 12);
+    // Neither other slides in their place nor other numbers of the classes reach what is learned and chosen.
+    const standardised: StudyPlan = { ...given, training: { ...given.training, standardise: true } };
+    const same = await trainStudy(data, standardised, worker);
+    const other = await trainStudy(
+      {
+        ...{ ...data, cases: data.cases.map((item, i) => (tested.has(i) ? { ...item, label: 'tumour' } : item)) },
+        features: async (i) => (await data.features(i)).map((value) => (tested.has(i) ? 5 - 3 * value : value)),
+      },
+      standardised,
+      worker,
+    );
+    expect(other.models).toEqual(same.models);
+    expect(other.thresholds).toEqual(same.thresholds);
+    expect(other.predictions).not.toEqual(same.predictions);
   }, 60_000);
 
   it('ends the same when it was interrupted and goes on from the heads that are there', async () => {

@@ -42,7 +42,7 @@ describe('checking a study before it starts', () => {
     expect(check.patientsUnknown).toBe(true);
     expect(check.warnings).toEqual([
       '1 slide without a label is left out.',
-      'No patients are named. Intervals are optimistic: slides treated as independent.',
+      'No patients are named. Intervals are optimistic: images treated as independent.',
     ]);
   });
 });

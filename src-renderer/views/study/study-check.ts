@@ -73,7 +73,7 @@ function warningsOf(
     );
   }
   if (patientsUnknown && labelled.length > 0) {
-    warnings.push('No patients are named. Intervals are optimistic: slides treated as independent.');
+    warnings.push('No patients are named. Intervals are optimistic: images treated as independent.');
   }
   return warnings;
 }
