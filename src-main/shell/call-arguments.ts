@@ -11,7 +11,10 @@ export const CALL_ARGUMENTS: Readonly<Record<ShellCallName, z.ZodType>> = {
   engineStatus: none,
   restartEngine: none,
   openFiles: z.tuple([
-    z.enum(['slide', 'model', 'any', 'table', 'image', 'folder', 'task-folder', 'annotated-folder', 'mirror-folder']),
+    z.enum([
+      ...(['slide', 'model', 'any', 'table', 'image', 'features', 'folder'] as const),
+      ...(['task-folder', 'annotated-folder', 'mirror-folder', 'feature-folder'] as const),
+    ]),
   ]),
   recentFiles: none,
   openRecent: z.tuple([id]),

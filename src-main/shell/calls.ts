@@ -24,10 +24,11 @@ export interface CallContext {
   readonly crashDumpFolder: string;
 }
 
-/** Checks a path, has the engine grant it, and puts it on the list of recent files. */
+/** Checks a path, has the engine grant it, and puts slides and models on the list of recent files unless told not to. */
 export async function grantPath(
   path: string,
   { supervisor, recent }: Pick<CallContext, 'supervisor' | 'recent'>,
+  remembered = true,
 ): Promise<GrantedFile> {
   const { path: real, fileName, sizeBytes, kind } = await checkChosenFile(path);
   if (kind === 'project') {
@@ -36,7 +37,7 @@ export async function grantPath(
     });
   }
   const grant = await supervisor.grant(real);
-  if (kind !== 'folder' && kind !== 'table') recent.add(real);
+  if (remembered && (kind === 'slide' || kind === 'model')) recent.add(real);
   return { grant, fileName, sizeBytes, kind };
 }
 
@@ -63,7 +64,8 @@ export function callHandlers(context: CallContext): CallHandlers {
 
     async openFiles(window, kind) {
       const paths = await chooseFiles(parts.dialog, window, kind);
-      return Promise.all(paths.map((path) => grantPath(path, context)));
+      // PyTorch's .pt may be a model, too.
+      return Promise.all(paths.map((path) => grantPath(path, context, kind !== 'features')));
     },
     recentFiles: () => recent.list(),
     openRecent: (_window, id) => openRecentFile(id, context),

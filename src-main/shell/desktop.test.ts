@@ -138,9 +138,11 @@ describe('dialogs', () => {
       ok: true,
       value: [{ fileName: 'cases', kind: 'folder' }],
     });
-    for (const kind of ['task-folder', 'annotated-folder', 'mirror-folder']) {
+    for (const kind of ['task-folder', 'annotated-folder', 'mirror-folder', 'feature-folder']) {
       expect(await running.call('openFiles', kind)).toMatchObject({ ok: true, value: [{ kind: 'folder' }] });
     }
+    running.double.answers.open = [running.file('case.h5')];
+    expect(await running.call('openFiles', 'features')).toMatchObject({ ok: true, value: [{ kind: 'features' }] });
     running.double.answers.open = null;
     expect(await running.call('openFiles', 'model')).toEqual({ ok: true, value: [] });
     const options = running.double.calls.filter(({ name }) => name === 'showOpenDialog').map(({ args }) => args[1]);
@@ -150,6 +152,8 @@ describe('dialogs', () => {
       { properties: ['openDirectory'], title: 'Choose a folder of labelled patches' },
       { properties: ['openDirectory'], title: 'Choose a folder of images or annotations' },
       { properties: ['openDirectory'], title: 'Choose the folder that holds the checkpoints' },
+      { properties: ['openDirectory'], title: 'Choose a folder of feature files' },
+      { properties: ['openFile'], title: 'Choose the features of a slide' },
       { properties: ['openFile'] },
     ]);
   });

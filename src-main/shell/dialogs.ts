@@ -17,10 +17,12 @@ const FILTERS: Readonly<Record<OpenKind, Electron.FileFilter[]>> = {
   any: [EVERYTHING, SLIDES, MODELS],
   table: [{ name: 'Tables', extensions: [...MORE_EXTENSIONS.table] }],
   image: [{ name: 'Images', extensions: ['png', 'jpg', 'jpeg'] }],
+  features: [{ name: 'Features', extensions: [...MORE_EXTENSIONS.features, 'pt'] }],
   folder: [],
   'task-folder': [],
   'annotated-folder': [],
   'mirror-folder': [],
+  'feature-folder': [],
 };
 
 const TITLES: Readonly<Record<OpenKind, string>> = {
@@ -29,10 +31,12 @@ const TITLES: Readonly<Record<OpenKind, string>> = {
   model: 'Open a model',
   table: 'Choose a list of slides',
   image: 'Choose an image',
+  features: 'Choose the features of a slide',
   folder: 'Open a folder of slides',
   'task-folder': 'Choose a folder of labelled patches',
   'annotated-folder': 'Choose a folder of images or annotations',
   'mirror-folder': 'Choose the folder that holds the checkpoints',
+  'feature-folder': 'Choose a folder of feature files',
 };
 
 const PROPERTIES: Readonly<Record<OpenKind, ('openFile' | 'openDirectory' | 'multiSelections')[]>> = {
@@ -41,10 +45,12 @@ const PROPERTIES: Readonly<Record<OpenKind, ('openFile' | 'openDirectory' | 'mul
   model: ['openFile'],
   table: ['openFile'],
   image: ['openFile'],
+  features: ['openFile'],
   folder: ['openDirectory'],
   'task-folder': ['openDirectory'],
   'annotated-folder': ['openDirectory'],
   'mirror-folder': ['openDirectory'],
+  'feature-folder': ['openDirectory'],
 };
 
 /** The native open dialog; the chosen paths, none when cancelled. */

@@ -29,6 +29,8 @@ export async function openGrant(grant: FileGrant, kind: ChosenKind): Promise<voi
     await archiveForm.addList(grant);
     archivePage.tab = 'new';
     navigation.go('archive');
+  } else if (kind === 'features') {
+    throw featuresAlone();
   } else if (kind === 'slide') await workspace.open(await library.open(grant));
 }
 
@@ -68,7 +70,14 @@ async function openCopy(file: File): Promise<void> {
       advice: 'For an archive, choose it under Archive with Add a list; labels of a study are chosen under Study.',
     });
   }
+  if (kind === 'features') throw featuresAlone();
   await openGrant(await uploads.grant(file), kind);
+}
+
+function featuresAlone(): AppError {
+  return new AppError('NotASlide', 'This file holds features of a slide, not the slide.', {
+    advice: 'Choose it where a study asks for features: in the form of a new study, From files.',
+  });
 }
 
 /** The demo slide: opened, or made first (then it opens by itself when it is ready). */

@@ -13,6 +13,7 @@ export function isShown(entry: FolderEntry, kind: OpenKind): boolean {
   if (entry.kind === 'folder') return true;
   if (kind === 'any') return entry.kind === 'slide' || entry.kind === 'model';
   if (kind === 'folder') return entry.kind === 'slide';
+  if (kind === 'features' || kind === 'feature-folder') return /\.(h5|pt)$/i.test(entry.name);
   if (kind === 'mirror-folder') return entry.kind === 'model';
   if (kind === 'annotated-folder') return /\.(png|jpe?g|tiff?|geojson|json|csv|tsv)$/i.test(entry.name);
   if (kind === 'task-folder') return /\.(png|jpe?g|tiff?)$/i.test(entry.name);

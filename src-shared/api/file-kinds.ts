@@ -20,13 +20,15 @@ export function fileKindOf(fileName: string): FileKind | null {
 export const MORE_EXTENSIONS = {
   slide: ['btf', 'qptiff', 'png', 'jpg', 'jpeg'],
   table: ['csv', 'tsv'],
+  features: ['h5'],
 } as const satisfies Partial<Record<ChosenKind, readonly string[]>>;
 
-/** As `fileKindOf` for a file the user chose or dropped: plain images and tables too. */
+/** As `fileKindOf` for a file the user chose or dropped: plain images, tables and features too. */
 export function chosenKindOf(fileName: string): ChosenKind | null {
   const known = fileKindOf(fileName);
   if (known !== null) return known;
   const extension = fileName.slice(fileName.lastIndexOf('.') + 1).toLowerCase();
   if (MORE_EXTENSIONS.slide.some((each) => each === extension)) return 'slide';
+  if (MORE_EXTENSIONS.features.some((each) => each === extension)) return 'features';
   return MORE_EXTENSIONS.table.some((each) => each === extension) ? 'table' : null;
 }

@@ -73,11 +73,11 @@ export interface GrantedFile {
 
 /** By extension: `slide` -> `openSlide`, `model` -> `importBackbone`, `project` a `.hyaline` file. */
 export type FileKind = 'slide' | 'model' | 'project';
-/** What a user may choose: a file, a list of slides (CSV) or a folder of slides -> `openFolder`. */
-export type ChosenKind = FileKind | 'table' | 'folder';
-/** What the open dialog looks for: `folder` of slides, `task-folder` of labelled patches, `annotated-folder` of images or their annotations, `mirror-folder` of checkpoints. */
-export type OpenKind = 'slide' | 'model' | 'any' | 'table' | 'image' | FolderKind;
-export type FolderKind = 'folder' | 'task-folder' | 'annotated-folder' | 'mirror-folder';
+/** What a user may choose: a file, a list of slides (CSV), features of a slide (HDF5) or a folder of slides -> `openFolder`. */
+export type ChosenKind = FileKind | 'table' | 'features' | 'folder';
+/** What the open dialog looks for: `folder` of slides, `task-folder` of labelled patches, `annotated-folder` of images or their annotations, `mirror-folder` of checkpoints, `feature-folder` of feature files, `features` one of those. */
+export type OpenKind = 'slide' | 'model' | 'any' | 'table' | 'image' | 'features' | FolderKind;
+export type FolderKind = 'folder' | 'task-folder' | 'annotated-folder' | 'mirror-folder' | 'feature-folder';
 
 export interface RecentFile {
   readonly id: string;

@@ -15,10 +15,12 @@ export interface FeatureSet {
   readonly place: string;
   /** As the files name it, else the name of its folder. */
   readonly encoder: string;
+  /** True where the files themselves say what made them. */
+  readonly named: boolean;
   readonly files: readonly FeatureFile[];
 }
 
-/** What a folder of feature files holds. */
+/** What a folder of feature files holds, or a single one. */
 export interface FeatureFolder {
   readonly name: string;
   /** Largest first; never empty. */
@@ -29,6 +31,7 @@ export interface FeatureFolder {
 
 /** One file of a set, to be put into the store. */
 export interface FeatureImport {
+  /** The folder, or the file itself. */
   readonly folder: FileGrant;
   readonly place: string;
   readonly name: string;
@@ -49,6 +52,15 @@ export interface ImportedFeatures {
   /** False where the slide itself is not known: there is nothing to draw a map on. */
   readonly hasSlide: boolean;
 }
+
+const IMPORTED = ' (imported)';
+
+/** What a run of imported features says it was made by. */
+export const importedName = (encoder: string): string => encoder + IMPORTED;
+
+/** The encoder of imported features by that name; null where they were not imported. */
+export const encoderOf = (backboneName: string): string | null =>
+  backboneName.endsWith(IMPORTED) ? backboneName.slice(0, -IMPORTED.length) : null;
 
 /** `SlideInfo.reader` of slides that are known by their features alone. */
 export const FEATURES_ONLY = 'features';

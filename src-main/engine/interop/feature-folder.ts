@@ -30,7 +30,7 @@ export interface BagFile {
 /**
  * The feature files below a folder, set by set: a plain folder of `SLIDE.h5` or `SLIDE.pt`, CLAM's
  * `FEATURES/h5_files/SLIDE.h5` (or `pt_files`), TRIDENT's `20x_256px_0px_overlap/features_ENCODER/SLIDE.h5`.
- * Only shapes are read.
+ * Only shapes are read. A single file is a set of one.
  * @throws AppError NotFound where there are none, FileUnreadable
  */
 export async function readFeatureFolder(folder: string): Promise<FeatureFolder> {
@@ -52,28 +52,34 @@ export async function readFeatureFolder(folder: string): Promise<FeatureFolder> 
       // Thousands of headers: whoever else waits for this thread gets a turn.
       await nextTurn();
     }
-    if (files.length > 0) sets.push({ place, encoder: encoder ?? folderName(resolve(folder, place)), files });
+    if (files.length === 0) continue;
+    const [first = ''] = paths.values();
+    sets.push({ place, encoder: encoder ?? folderName(dirname(first)), named: encoder !== null, files });
   }
   if (sets.length > 0) {
     return { name: basename(folder), sets: sets.sort((a, b) => b.files.length - a.files.length), refused };
   }
   const [first] = refused;
-  throw new AppError('NotFound', 'This folder holds no feature files.', {
-    advice: 'Choose the folder that holds SLIDE.h5 (features and coords) of TRIDENT or CLAM, or SLIDE.pt.',
-    ...(first && { detail: refused.map(({ name, reason }) => `${name}: ${reason}`).join('\n') }),
-  });
+  throw new AppError(
+    'NotFound',
+    first ? 'These feature files cannot be read.' : 'This folder holds no feature files.',
+    {
+      advice: 'Choose the folder that holds SLIDE.h5 (features and coords) of TRIDENT or CLAM, or SLIDE.pt.',
+      ...(first && { detail: refused.map(({ name, reason }) => `${name}: ${reason}`).join('\n') }),
+    },
+  );
 }
 
 /** The file of one slide in a set, as `readFeatureFolder` named it. @throws AppError NotFound, NotAllowed */
 export async function findBagFile(folder: string, place: string, name: string): Promise<BagFile> {
   const root = resolve(folder);
+  if (slideNameOf(root) === name && (await isFile(root))) return { path: root, patches: await patchesOf(root, name) };
   for (const [inner, ending] of PREFERRED) {
     const path = resolve(root, place, inner, `${name}${ending}`);
     if (!path.startsWith(`${root}${sep}`)) {
       throw new AppError('NotAllowed', 'This file does not lie in the folder that was chosen.');
     }
-    const isThere = (await stat(path).catch(() => null))?.isFile() ?? false;
-    if (isThere) return { path, patches: await patchesOf(path, name) };
+    if (await isFile(path)) return { path, patches: await patchesOf(path, name) };
   }
   throw new AppError('NotFound', `There are no features of ${name} in the folder any more.`);
 }
@@ -106,11 +112,21 @@ async function readTensorBag(path: string): Promise<ImportedBag> {
   };
 }
 
+const isFile = async (path: string): Promise<boolean> => (await stat(path).catch(() => null))?.isFile() ?? false;
+
+/** The slide a feature file is named after; null for another kind of file. */
+function slideNameOf(path: string): string | null {
+  const ending = extname(path);
+  return ending === '.h5' || ending === '.pt' ? basename(path, ending) : null;
+}
+
 /** CLAM's `features_ENCODER` is named by what lies above `h5_files`. */
 const folderName = (path: string): string => basename(INNER.includes(basename(path)) ? dirname(path) : path);
 
 /** Paths by slide name, by set; HDF5 is preferred to `.pt` because it knows where its tiles lie. */
 async function filesBySet(folder: string): Promise<Map<string, Map<string, string>>> {
+  const own = slideNameOf(folder);
+  if (own !== null && (await isFile(folder))) return new Map([['.', new Map([[own, folder]])]]);
   const found = await readdir(folder, { recursive: true }).catch((cause: unknown) => {
     throw new AppError('FileUnreadable', 'This folder cannot be read.', {
       advice: 'Check that it is still there and that you may read it.',
@@ -119,15 +135,14 @@ async function filesBySet(folder: string): Promise<Map<string, Map<string, strin
   });
   const sets = new Map<string, Map<string, string>>();
   for (const file of found.sort()) {
-    const ending = extname(file);
+    const name = slideNameOf(file);
     const parts = file.split(sep).slice(0, -1);
-    if (ending !== '.h5' && ending !== '.pt') continue;
+    if (name === null) continue;
     if (parts.some((part) => part === PATCHES || SLIDE_LEVEL.test(part))) continue;
     const place = (INNER.includes(parts.at(-1) ?? '') ? parts.slice(0, -1) : parts).join('/') || '.';
     const set = sets.get(place) ?? new Map<string, string>();
     sets.set(place, set);
-    const name = basename(file, ending);
-    if (ending === '.h5' || !set.has(name)) set.set(name, resolve(folder, file));
+    if (extname(file) === '.h5' || !set.has(name)) set.set(name, resolve(folder, file));
   }
   return sets;
 }
@@ -138,8 +153,7 @@ async function patchesOf(path: string, name: string): Promise<string | null> {
   for (let up = 0; up < 3; up++, place = dirname(place)) {
     for (const file of [`${name}.h5`, `${name}_patches.h5`]) {
       const candidate = join(place, PATCHES, file);
-      const isThere = (await stat(candidate).catch(() => null))?.isFile() ?? false;
-      if (isThere) return candidate;
+      if (await isFile(candidate)) return candidate;
     }
   }
   return null;

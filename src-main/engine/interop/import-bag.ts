@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { AppError } from '../../../src-shared/errors.ts';
+import { importedName } from '../../../src-shared/model/feature-bag.ts';
 import type { BackboneId, GridId } from '../../../src-shared/model/ids.ts';
 import { asId } from '../../../src-shared/model/ids.ts';
 import { DEFAULT_TISSUE, type Provenance, type Run } from '../../../src-shared/model/run.ts';
@@ -223,7 +224,7 @@ function provenanceOf({ slide, mppUm, bag, patches }: BagImport, encoder: string
     mppUm: mppUm ?? 1,
     mppSource: mppUm === null ? 'unknown' : slide.info.mpp !== null && slide.userMppUm === null ? 'file' : 'user',
     backboneId: asId<BackboneId>(content),
-    backboneName: `${encoder} (imported)`,
+    backboneName: importedName(encoder),
     backboneOrigin: 'unknown',
     cut: 'features',
     featureDim: bag.dim,

@@ -57,6 +57,13 @@ describe('a folder of feature files', () => {
       ['features_uni', 'features_uni', [{ name: 's.one', tiles: 6, dim: 4 }]],
       ['old', 'old', [{ name: 'two', tiles: null, dim: null }]],
     ]);
+    expect(sets.map(({ named }) => named)).toEqual([true, false, false]);
+    // A single file of them is a set of its own, and imported from where it lies.
+    const file = `${folder}/bags/features_uni/h5_files/s.one.h5`;
+    expect((await readFeatureFolder(file)).sets).toEqual([
+      { place: '.', encoder: 'features_uni', named: false, files: [{ name: 's.one', tiles: 6, dim: 4 }] },
+    ]);
+    expect(await importFeatureBag(store, file, request('s.one', '.'))).toMatchObject({ slideName: 's.one', tiles: 6 });
   });
 
   it('without any feature file says which it looks for', async () => {
@@ -114,6 +121,15 @@ describe('features without their slide', () => {
     await store.putSlide({ ...slide, info: { ...slide.info, widthPx: 200 } });
     const other = await importFeatureBag(store, `${folder}/bags`, request('a'));
     expect(other.hasSlide).toBe(false);
+  });
+
+  it('are refused where they are not numbers', async () => {
+    await clamBag('a', Number.NaN);
+    await expect(importFeatureBag(store, `${folder}/bags`, request('a'))).rejects.toMatchObject({
+      code: 'InvalidRequest',
+      message: expect.stringContaining('not numbers'),
+    });
+    expect(await store.listSlides()).toEqual([]);
   });
 
   it('are never read from outside the folder that was chosen', async () => {

@@ -14,7 +14,8 @@ import { pixelSizeInForce } from './slide-library.ts';
 /**
  * Puts the features of one file of a folder into the store: on the slide they were made of where that is known, else
  * on a slide that is known by them alone. The same file twice is one run.
- * @throws AppError NotFound, FileUnreadable; InvalidRequest: no tiles, or tiles outside the named slide.
+ * @throws AppError NotFound, FileUnreadable; InvalidRequest: no tiles, values that are not numbers, or tiles outside the
+ * named slide.
  */
 export async function importFeatureBag(
   store: Store,
@@ -26,6 +27,11 @@ export async function importFeatureBag(
   if (read.tileCount === 0) {
     throw new AppError('InvalidRequest', 'The file holds no tiles.', {
       advice: 'Take the slide out of the table.',
+    });
+  }
+  if (!allFinite(read.features)) {
+    throw new AppError('InvalidRequest', 'Its features hold values that are not numbers.', {
+      advice: 'Extract them again, or take the slide out of the table.',
     });
   }
   const patches = await readPatchesOf(file);
@@ -44,6 +50,12 @@ export async function importFeatureBag(
     ...{ slideId: slide.id, slideName: known?.name ?? name, runId: run.id, backboneId: run.backboneId, cut: run.cut },
     ...{ tiles: run.tileCount, dim: run.provenance.featureDim, hasSlide: known !== null },
   };
+}
+
+/** A loop of its own: bags hold tens of millions of values. */
+function allFinite(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
+  return true;
 }
 
 interface PlacedBag extends ImportedBag {
