@@ -1,9 +1,11 @@
 import type { Dims, ShapeContext } from '../autodiff/shapes.ts';
-import { floatTensor, type GraphNode, intAttribute, intsAttribute, type OnnxModel } from '../model.ts';
+import { ancestorNodes } from '../cut.ts';
+import { type GraphNode, intAttribute, intsAttribute, type OnnxModel } from '../model.ts';
 import { blockedFilter, reorder, turnedFilter, turnedFrom } from './blocked-filter.ts';
 import { type Fusion, findFusions, readersOf } from './fusions.ts';
 import { GraphWriter, NCHWC } from './graph-writer.ts';
 import { knownShapes } from './known-shapes.ts';
+import { apart, gapBetween, sideBySide } from './side-by-side.ts';
 
 /**
  * The same graph with its convolutions in the blocked layout (N, C / block, H, W, block) that onnxruntime's vector kernels
@@ -60,7 +62,9 @@ class BlockLayout {
       if (!this.#asBlocked(node, fusion)) this.#asPlain(fusion, node);
     }
     for (const output of this.#outputs) this.#toPlain(output);
-    const { nodes, constants } = this.#writer;
+    const { constants } = this.#writer;
+    // What only the plain form needed (kernels turned round) would be computed all the same.
+    const nodes = ancestorNodes({ ...graph, nodes: this.#writer.nodes }, [...this.#outputs]);
     const initializers = [...graph.initializers, ...constants];
     return { ...this.#model, opsets: { ...opsets, [NCHWC]: 1 }, graph: { ...graph, nodes, initializers } };
   }
@@ -118,10 +122,28 @@ class BlockLayout {
     if (direct) this.#toPlain(x);
     const image = direct ? x : this.#toBlocked(x);
     this.#toPlain(bias);
-    const inputs = [image, this.#filter(w, order), bias, sum === null ? '' : this.#toBlocked(sum)];
-    const { auto_pad: _, ...attributes } = first.attributes;
-    const kernel = { kind: 'ints', value: this.#sizes(w)?.slice(2) ?? [] } as const;
-    this.#write('Conv', trimmed(inputs), { ...attributes, kernel_shape: kernel }, last, relu);
+    const filter = this.#filter(w, order);
+    const { auto_pad: _, ...given } = first.attributes;
+    const kernel = this.#sizes(w)?.slice(2) ?? [];
+    const attributes = { ...given, kernel_shape: { kind: 'ints', value: kernel } as const };
+    const [from, to] = [this.#sizeOf(x), this.#sizeOf(first.outputs[0])];
+    const gap = direct ? null : gapBetween(first, from, to, kernel);
+    if (gap === null) {
+      const inputs = [image, filter, bias, sum === null ? '' : this.#toBlocked(sum)];
+      this.#write('Conv', trimmed(inputs), attributes, last, relu);
+      return;
+    }
+    const name = `${last.outputs[0]}/blocked`;
+    const [into = 0, out = 0] = [x, first.outputs[0]].map((value) => this.#sizes(value, 1)?.[1]);
+    const writer = this.#writer;
+    const wide = sideBySide(writer, image, { channels: into, size: from, block: this.#block, gap });
+    const made = writer.emit('Conv', trimmed([wide, filter, bias]), attributes, { domain: NCHWC });
+    const images = { channels: out, size: to, block: this.#block, gap };
+    const alone = apart(writer, made, images, sum === null && !relu ? name : writer.unique('apart'));
+    const whole =
+      sum === null ? alone : writer.emit('Add', [alone, this.#toBlocked(sum)], {}, relu ? {} : { output: name });
+    if (relu) writer.emit('Relu', [whole], {}, { output: name });
+    this.#blocked.set(last.outputs[0] ?? '', name);
   }
 
   /** A norm with given statistics, as a convolution that keeps channels apart. */
@@ -130,7 +152,7 @@ class BlockLayout {
     for (const input of [scale, shift, mean, variance]) this.#toPlain(input);
     const epsilon = first.attributes.epsilon?.kind === 'float' ? first.attributes.epsilon.value : 1e-5;
     const writer = this.#writer;
-    const least = this.#number(epsilon);
+    const least = this.#writer.number(epsilon);
     const slope = writer.emit('Div', [scale, writer.emit('Sqrt', [writer.emit('Add', [variance, least])])]);
     const bias = writer.emit('Sub', [shift, writer.emit('Mul', [mean, slope])]);
     this.#perChannel(last, x, slope, bias, relu);
@@ -189,7 +211,7 @@ class BlockLayout {
     const flat = this.#writer.reshape(value, [channels]);
     if (node.op === 'Mul') this.#perChannel(node, x, flat, '', false);
     else {
-      const ones = this.#numbers(new Float32Array(channels).fill(1));
+      const ones = this.#writer.floats([channels], new Float32Array(channels).fill(1));
       this.#perChannel(node, x, ones, node.op === 'Add' ? flat : this.#writer.emit('Neg', [flat]), false);
     }
     return true;
@@ -209,7 +231,7 @@ class BlockLayout {
     if (!sums) writer.emit(...means, { ...domain, output });
     else {
       const total = writer.emit('ReduceSum', [writer.emit(...means, domain), axes], node.attributes);
-      writer.emit('Mul', [total, this.#number(height * width)], {}, { output });
+      writer.emit('Mul', [total, this.#writer.number(height * width)], {}, { output });
     }
     this.#plain.add(output);
     return true;
@@ -244,6 +266,11 @@ class BlockLayout {
   #isNorm(node: GraphNode): boolean {
     const plain = node.op === 'BatchNormalization' && node.domain === '' && node.outputs.length === 1;
     return plain && intAttribute(node, 'training_mode', 0) === 0 && this.#canBeBlocked(node.inputs[0] ?? '');
+  }
+
+  #sizeOf(name = ''): readonly [number, number] {
+    const [, , height = 0, width = 0] = this.#sizes(name, 2) ?? [];
+    return [height, width];
   }
 
   #canBeBlocked(name: string): boolean {
@@ -281,18 +308,6 @@ class BlockLayout {
     const dims: Dims | null = this.#shapes.dimsOf(name);
     if (dims?.slice(from).every((size) => typeof size === 'number') !== true) return null;
     return dims.map((size, i) => (i < from ? 0 : Number(size)));
-  }
-
-  #number(value: number): string {
-    const tensor = floatTensor(this.#writer.unique('number'), [], Float32Array.of(value));
-    this.#writer.constants.push(tensor);
-    return tensor.name;
-  }
-
-  #numbers(values: Float32Array): string {
-    const tensor = floatTensor(this.#writer.unique('numbers'), [values.length], values);
-    this.#writer.constants.push(tensor);
-    return tensor.name;
   }
 }
 

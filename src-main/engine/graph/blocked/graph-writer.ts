@@ -1,5 +1,5 @@
 import type { GraphAttribute, GraphNode, GraphTensor } from '../model.ts';
-import { int64Tensor } from '../model.ts';
+import { floatTensor, int64Tensor } from '../model.ts';
 
 /** Operators of onnxruntime in the layout whose innermost axis is a block of channels. */
 export const NCHWC = 'com.microsoft.nchwc';
@@ -29,6 +29,16 @@ export class GraphWriter {
     const tensor = int64Tensor(this.unique('ints'), [values.length], values);
     this.constants.push(tensor);
     this.#ints.set(key, tensor.name);
+    return tensor.name;
+  }
+
+  number(value: number): string {
+    return this.floats([], Float32Array.of(value));
+  }
+
+  floats(dims: readonly number[], values: Float32Array): string {
+    const tensor = floatTensor(this.unique('floats'), dims, values);
+    this.constants.push(tensor);
     return tensor.name;
   }
 
