@@ -262,26 +262,84 @@ export interface StudyOutcome {
 
 /** How an unseen slide compares with the training slides. */
 export interface SlideTypicality {
-  /** The largest of its Mahalanobis distances, each in units of the usual held-out slide's. */
+  /** The largest of its Mahalanobis distances, each in units of what few held-out slides exceed. */
   readonly distance: number;
   /** 95th percentile of slides held out from the training data. */
   readonly threshold: number;
   readonly unlike: boolean;
-  /** In what it differs most. */
-  readonly most: TypicalityPart;
-  /** False where the pixels of this slide or of training slides were not at hand, or the study is of an older version. */
-  readonly comparesColours: boolean;
+  /** Its distance in each part that was compared, largest first. */
+  readonly parts: readonly { readonly part: TypicalityPart; readonly distance: number }[];
+  /** Not compared: pixels of this slide or of training slides were not at hand, or the study is of an older version. */
+  readonly notCompared: readonly TypicalityPart[];
+  /** What is seen of its pixels in which it differs from the study's slides, most first. */
+  readonly differences: readonly TypicalityDifference[];
 }
 
-/** What slides are compared in: means of features, how much those vary from tile to tile, colours of the tissue. */
-export type TypicalityPart = 'features' | 'spreads' | 'colours';
+/**
+ * What slides are compared in: means of features, how much those vary from tile to tile, sharpness at the slide's own
+ * pixels, colours of the tissue.
+ */
+export type TypicalityPart = 'features' | 'spreads' | 'sharpness' | 'colours';
 
-/** In what a slide differs most, for a sentence. */
+/** What differs, for a sentence. */
 export const TYPICALITY_PARTS: Readonly<Record<TypicalityPart, string>> = {
   features: 'its features',
-  spreads: 'its sharpness or texture',
+  spreads: 'how its features vary from tile to tile',
+  sharpness: 'its sharpness',
   colours: 'its colours',
 };
+
+export type SlideTrait =
+  | 'sharpness'
+  | 'density'
+  | 'haematoxylin'
+  | 'eosin'
+  | 'nuclear blue'
+  | 'background blue'
+  | 'yellow';
+
+export interface TypicalityDifference {
+  readonly trait: SlideTrait;
+  /** True for more of it than the study's slides have, false for less. */
+  readonly more: boolean;
+  /** Standard deviations of the study's slides it lies from their mean. */
+  readonly deviations: number;
+  /** Beyond every slide of the study. */
+  readonly beyondAll: boolean;
+}
+
+/** Less and more of a trait in plain words. */
+const TRAIT_WORDS: Readonly<Record<SlideTrait, readonly [less: string, more: string]>> = {
+  sharpness: ['blurrier', 'sharper or noisier'],
+  density: ['paler', 'darker'],
+  haematoxylin: ['less haematoxylin', 'more haematoxylin'],
+  eosin: ['less eosin', 'more eosin'],
+  'nuclear blue': ['nuclei less blue', 'nuclei bluer'],
+  'background blue': ['stroma and cytoplasm pinker', 'stroma and cytoplasm bluer'],
+  yellow: ['less yellow', 'more yellow'],
+};
+
+/** Words for the traits a slide differs in most, of each part that lies outside. */
+const TOLD_DIFFERENCES = 3;
+
+/** In what a slide differs and in which direction, for a sentence: "its sharpness (blurrier than every slide of the study)". */
+export function describeDifferences({ parts, threshold, differences }: SlideTypicality): string {
+  const beyond = parts.filter(({ distance }) => distance > threshold);
+  return listOf(
+    (beyond.length > 0 ? beyond : parts.slice(0, 1)).map(({ part }) => {
+      const told = differences
+        .filter(({ trait }) => (trait === 'sharpness' ? 'sharpness' : 'colours') === part)
+        .slice(0, TOLD_DIFFERENCES);
+      if (told.length === 0) return TYPICALITY_PARTS[part];
+      const words = told.map(({ trait, more }) => TRAIT_WORDS[trait][more ? 1 : 0]);
+      const than = told.every(({ beyondAll }) => beyondAll) ? 'any slide' : 'most slides';
+      return `${TYPICALITY_PARTS[part]} (${words.join(', ')} than ${than} of the study)`;
+    }),
+  );
+}
+
+const listOf = (items: readonly string[]): string =>
+  items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
 
 /** What the heads of a study say of one slide. */
 export interface SlidePrediction {

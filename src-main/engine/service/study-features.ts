@@ -15,10 +15,10 @@ import type { TissueService } from './tissue-service.ts';
 export interface StudyFeatureParts {
   readonly store: Store;
   readonly analysis: Pick<AnalysisService, 'extractNow'>;
-  readonly tissue: Pick<TissueService, 'colours'>;
+  readonly tissue: Pick<TissueService, 'appearance'>;
 }
 
-/** What a study is computed from: features and colours of its slides. */
+/** What a study is computed from: features and appearance of its slides. */
 export class StudyFeatures {
   readonly #parts: StudyFeatureParts;
 
@@ -42,7 +42,7 @@ export class StudyFeatures {
         });
         if (context.signal.aborted) throw new AppError('Cancelled', 'The study was cancelled.');
         // Now, while its tissue mask is in memory; they are asked for later.
-        await this.coloursOf(row.slideId, as.tissue);
+        await this.appearanceOf(row.slideId, as.tissue);
         slides.push({ runId: run.id, tileCount: run.tileCount, featureDim: run.provenance.featureDim });
       } catch (error) {
         if (context.signal.aborted || !(error instanceof AppError) || error.code === 'Cancelled') throw error;
@@ -58,12 +58,12 @@ export class StudyFeatures {
     return slides;
   }
 
-  /** Colours of a slide's tissue; null where it is known by its features alone, or cannot be read now. */
-  async coloursOf(id: SlideId, tissue: TissueParams): Promise<Float64Array | null> {
+  /** What a slide's pixels look like; null where it is known by its features alone, or cannot be read now. */
+  async appearanceOf(id: SlideId, tissue: TissueParams): Promise<Float64Array | null> {
     const slide = await this.#parts.store.getSlide(id);
     if (slide === null || slide.info.reader === FEATURES_ONLY) return null;
     try {
-      return await this.#parts.tissue.colours(id, tissue);
+      return await this.#parts.tissue.appearance(id, tissue);
     } catch (error) {
       // Its features are what the study stands on; without its pixels it is compared by them alone, and that is said.
       if (error instanceof AppError && error.code !== 'Cancelled') return null;

@@ -5,7 +5,12 @@ import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { asId } from '../../../src-shared/model/ids.ts';
 import { DEFAULT_GRID, DEFAULT_TISSUE } from '../../../src-shared/model/run.ts';
-import { DEFAULT_STUDY_TRAINING, type StudyPlan, type StudyRow } from '../../../src-shared/model/study.ts';
+import {
+  DEFAULT_STUDY_TRAINING,
+  describeDifferences,
+  type StudyPlan,
+  type StudyRow,
+} from '../../../src-shared/model/study.ts';
 import { createEngine } from '../create-engine.ts';
 import type { Engine } from '../engine.ts';
 import { writeSynthetic } from '../slide/synthetic/write-synthetic.ts';
@@ -183,9 +188,17 @@ describe('a study in the engine', () => {
     const stained = await image((pixels) => pixels.modulate({ hue: 40, saturation: 0.7 }), 'stained');
     // Less stain, the same forms.
     const paler = await image((pixels) => pixels.linear(0.75, 64), 'paler');
-    expect(blurred).toMatchObject({ unlike: true, most: 'spreads', comparesColours: true });
-    expect(stained).toMatchObject({ unlike: true, most: 'colours', comparesColours: true });
-    expect(paler).toMatchObject({ unlike: true, most: 'colours' });
+    expect(blurred).toMatchObject({ unlike: true, notCompared: [] });
+    expect(blurred?.parts[0]?.part).toBe('sharpness');
+    expect(blurred?.differences).toContainEqual(
+      expect.objectContaining({ trait: 'sharpness', more: false, beyondAll: true }),
+    );
+    expect(blurred === null ? '' : describeDifferences(blurred)).toMatch(/its sharpness \(blurrier than any slide/);
+    for (const each of [stained, paler]) {
+      expect(each).toMatchObject({ unlike: true, notCompared: [] });
+      expect(each?.parts[0]?.part).toBe('colours');
+    }
+    expect(paler?.differences).toContainEqual(expect.objectContaining({ trait: 'density', more: false }));
   }, 120_000);
 
   it('is changed in place until it is trained, with what else its table says', async () => {

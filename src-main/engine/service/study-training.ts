@@ -32,9 +32,9 @@ export async function trainHeads(
   const featureDim = slides[0]?.featureDim ?? 0;
   const data: StudyData = {
     ...{ cases: casesOf(plan), featureDim, features: (index) => bags.get(index) },
-    colours: async (index) => {
+    appearance: async (index) => {
       const slideId = plan.rows[index]?.slideId;
-      return slideId === undefined ? null : await features.coloursOf(slideId, plan.tissue);
+      return slideId === undefined ? null : await features.appearanceOf(slideId, plan.tissue);
     },
   };
   const known = new Map((await store.listStudyHeads(id)).map((head) => [`${head.fold} ${head.seed}`, head]));

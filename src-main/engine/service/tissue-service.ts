@@ -3,20 +3,20 @@ import type { SlideId } from '../../../src-shared/model/ids.ts';
 import type { GridSpec, TissueParams } from '../../../src-shared/model/run.ts';
 import type { LaidGrid } from '../grid/laid-grid.ts';
 import { layGrid } from '../grid/lay-grid.ts';
-import { measureColours } from '../tissue/tissue-colours.ts';
+import { measureAppearance } from '../tissue/slide-appearance.ts';
 import { computeTissueMask, type TissueMask } from '../tissue/tissue-mask.ts';
 import { pixelSizeInForce, type SlideLibrary } from './slide-library.ts';
 
 /** Masks kept in memory: a slider that is dragged back finds its mask again. */
 const MAX_MASKS = 16;
-/** Colours kept in memory: six numbers a slide. */
-const MAX_COLOURS = 2000;
+/** Appearances kept in memory: a score of numbers a slide. */
+const MAX_APPEARANCES = 2000;
 
 /** Tissue masks and grids of the library's slides, each mask computed once. */
 export class TissueService {
   readonly #library: SlideLibrary;
   readonly #masks = new Map<string, Promise<TissueMask>>();
-  readonly #colours = new Map<string, Promise<Float64Array | null>>();
+  readonly #appearances = new Map<string, Promise<Float64Array>>();
 
   constructor(library: SlideLibrary) {
     this.#library = library;
@@ -37,16 +37,21 @@ export class TissueService {
     return await computing;
   }
 
-  /** Colours of a slide's tissue, see `measureColours`; null without tissue. Throws as `mask`. */
-  async colours(id: SlideId, params: TissueParams): Promise<Float64Array | null> {
+  /** What the pixels of a slide's tissue look like, see `measureAppearance`. Throws as `mask`. */
+  async appearance(id: SlideId, params: TissueParams): Promise<Float64Array> {
     const key = JSON.stringify([id, await this.mppUm(id), params]);
-    const known = this.#colours.get(key);
+    const known = this.#appearances.get(key);
     if (known !== undefined) return await known;
-    const measuring = this.mask(id, params).then(async (mask) => measureColours(await this.#library.source(id), mask));
-    this.#colours.set(key, measuring);
-    measuring.catch(() => this.#colours.delete(key));
-    for (const oldest of [...this.#colours.keys()].slice(0, Math.max(0, this.#colours.size - MAX_COLOURS))) {
-      this.#colours.delete(oldest);
+    const measuring = this.mask(id, params).then(async (mask) =>
+      measureAppearance(await this.#library.source(id), mask),
+    );
+    this.#appearances.set(key, measuring);
+    measuring.catch(() => this.#appearances.delete(key));
+    for (const oldest of [...this.#appearances.keys()].slice(
+      0,
+      Math.max(0, this.#appearances.size - MAX_APPEARANCES),
+    )) {
+      this.#appearances.delete(oldest);
     }
     return await measuring;
   }

@@ -35,14 +35,14 @@ export function checkBagFacts(cases: readonly Pick<StudyCase, 'id'>[], facts: re
 }
 
 /**
- * Reads every bag once, before anything is trained: mean and spread of the features of each slide, and its colours.
+ * Reads every bag once, before anything is trained: mean and spread of the features of each slide, and its appearance.
  * @throws AppError InvalidRequest naming slides whose features are of another length, none at all, or not numbers.
  */
 export async function surveyBags(
   cases: readonly Pick<StudyCase, 'id'>[],
   featureDim: number,
   features: (caseIndex: number) => Promise<Float32Array>,
-  colours: (caseIndex: number) => Promise<Float64Array | null> = () => Promise.resolve(null),
+  appearance: (caseIndex: number) => Promise<Float64Array | null> = () => Promise.resolve(null),
 ): Promise<SlideVector[]> {
   const vectors: SlideVector[] = [];
   const facts: BagFacts[] = [];
@@ -52,7 +52,7 @@ export async function surveyBags(
     const whole = bag.length % featureDim === 0;
     facts.push({ tiles: whole ? bag.length / featureDim : bag.length, dim: whole ? featureDim : Number.NaN });
     const read = whole ? bag : new Float32Array(0);
-    const vector = slideVector(read, featureDim, await colours(i));
+    const vector = slideVector(read, featureDim, await appearance(i));
     if (!vector.subarray(0, 2 * featureDim).every(Number.isFinite)) broken.push(id);
     vectors.push(vector);
   }

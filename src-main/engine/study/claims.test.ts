@@ -7,7 +7,7 @@ import { type Contender, claimSentence, pairedDifference, whatMayBeClaimed } fro
 import type { Samples } from './linear-model.ts';
 import { rocAuc } from './metrics.ts';
 import { nearestNeighbourShares } from './nearest-neighbours.ts';
-import { fitTypicality, mahalanobis, typicalityThreshold } from './typicality.ts';
+import { fitTypicality, heldOutQuantile, mahalanobis } from './typicality.ts';
 
 const { covariance } = JSON.parse(readFileSync(new URL('./linear-models.golden.json', import.meta.url), 'utf8')) as {
   readonly covariance: {
@@ -109,7 +109,7 @@ describe('typicality', () => {
       dim,
     });
     const model = fitTypicality(slides(40, 0));
-    const threshold = typicalityThreshold(mahalanobis(model, slides(200, 0)));
+    const threshold = heldOutQuantile(mahalanobis(model, slides(200, 0)), 0.95);
     const share = (samples: Samples) => {
       return mahalanobis(model, samples).filter((distance) => distance > threshold).length / samples.count;
     };

@@ -1,13 +1,16 @@
 import type { SlideTypicality, TypicalityPart } from '../../../src-shared/model/study.ts';
-import { sortedQuantile } from '../../../src-shared/numeric/quantile.ts';
-import { COLOUR_DIM } from '../tissue/tissue-colours.ts';
+import { quantiles } from '../../../src-shared/numeric/quantile.ts';
+import { featureMoments } from '../learn/feature-moments.ts';
+import { SHARPNESS_DIM } from '../tissue/field-sharpness.ts';
+import { APPEARANCE_DIM, COLOUR_DIM } from '../tissue/slide-appearance.ts';
 import type { Samples } from './linear-model.ts';
+import { differencesFrom } from './slide-traits.ts';
 import type { Split } from './splits.ts';
-import { fitTypicality, mahalanobis, type TypicalityModel, typicalityThreshold } from './typicality.ts';
+import { fitTypicality, heldOutQuantile, mahalanobis, type TypicalityModel } from './typicality.ts';
 
 /**
- * A slide as one vector: the mean of each feature over its tiles, the standard deviation of each over them, and the
- * colours of its tissue (COLOUR_DIM numbers, NaN where its pixels are not at hand).
+ * A slide as one vector: the mean of each feature over its tiles, the standard deviation of each over them, and what
+ * its pixels look like (APPEARANCE_DIM numbers, NaN where they are not at hand).
  */
 export type SlideVector = Float64Array;
 
@@ -16,21 +19,24 @@ export interface TrainingData {
   readonly models: readonly SplitModel[];
   /** Held-out slides the thresholds come from. */
   readonly heldOut: number;
-  readonly knowsColours: boolean;
-  /** 95th percentiles of the distances of held-out slides, each from the model that never saw it. */
-  readonly threshold: number;
-  /** For slides whose colours are not known. */
-  readonly thresholdByFeatures: number;
+  /** True where a slide's pixels are asked for. */
+  readonly knowsPixels: boolean;
+  /** What slides are compared in: what is known of every slide of the study. */
+  readonly parts: readonly TypicalityPart[];
+  /** Held-out slide x part: distances in units, each from models that never saw the slide. */
+  readonly distances: readonly (readonly number[])[];
+  /** What all slides of the study look like, for the direction in which another differs. */
+  readonly appearances: readonly Float64Array[];
+  readonly featureDim: number;
 }
 
-interface SplitModel {
-  readonly parts: readonly PartModel[];
-}
+/** One model a part, in the order of `TrainingData.parts`. */
+type SplitModel = readonly PartModel[];
 
 /** What the slides look like in one part of their vectors. */
 interface PartModel extends ScaledModel {
   readonly view: View;
-  /** What most held-out slides stay below, over all splits: the unit in which the parts are compared. */
+  /** Distance that few held-out slides exceed: the unit in which the parts are compared. */
   readonly unit: number;
 }
 
@@ -52,43 +58,36 @@ const LEAST_SCALE = 0.1;
 const LEAST_SPREAD = 0.01;
 /** Fewer held-out slides have no 95th percentile worth the name. */
 const LEAST_HELD_OUT = 8;
-/**
- * Quantile of held-out distances that the parts are measured in. With the median six colours, whose distances scatter
- * more than those of hundreds of features, would hide a blurred slide; the 95th percentile of ten slides is chance.
- */
-const UNIT_QUANTILE = 0.8;
+/** Standard normal quantile of 1 - 0.05 / 4: what one of four parts may exceed that one slide in twenty is warned of. */
+const UNIT_DEVIATIONS = 2.24;
 
 /**
- * tiles x dim to one vector of 2 dim + COLOUR_DIM numbers; zeros and the colours where there are no tiles.
- * @param colours of its tissue, see `measureColours`; null = not at hand.
+ * tiles x dim to one vector of 2 dim + APPEARANCE_DIM numbers; zeros and the appearance where there are no tiles.
+ * @param appearance see `measureAppearance`; null = its pixels are not at hand.
  */
-export function slideVector(features: Float32Array, dim: number, colours: Float64Array | null = null): SlideVector {
-  const vector = new Float64Array(2 * dim + COLOUR_DIM);
-  vector.set(colours ?? new Float64Array(COLOUR_DIM).fill(Number.NaN), 2 * dim);
-  const tiles = features.length / dim;
-  for (let at = 0; at < features.length; at++) {
-    const j = at % dim;
-    vector[j] = (vector[j] as number) + (features[at] as number) / tiles;
-  }
-  for (let at = 0; at < features.length; at++) {
-    const j = at % dim;
-    const off = (features[at] as number) - (vector[j] as number);
-    vector[dim + j] = (vector[dim + j] as number) + (off * off) / tiles;
-  }
-  for (let j = dim; j < 2 * dim; j++) vector[j] = Math.sqrt(vector[j] as number);
+export function slideVector(features: Float32Array, dim: number, appearance: Float64Array | null = null): SlideVector {
+  return vectorOf(featureMoments(features, dim), appearance);
+}
+
+/** The vector of a slide whose features were looked at before. @param moments see `featureMoments`. */
+export function vectorOf(moments: Float64Array, appearance: Float64Array | null): SlideVector {
+  const vector = new Float64Array(moments.length + APPEARANCE_DIM);
+  vector.set(moments);
+  vector.set(appearance ?? new Float64Array(APPEARANCE_DIM).fill(Number.NaN), moments.length);
   return vector;
 }
 
 /**
- * What slides of this study look like: Mahalanobis distance with a shrunk covariance from the training and validation
+ * What slides of this study look like: Mahalanobis distances with shrunk covariances from the training and validation
  * parts of each split, and how far its test slides, held out of both, lie. Held-out, because training slides lie closer
- * to their own mean. Measured apart: the means of their features; how much those vary from tile to tile (logarithm of
- * the standard deviation), which blur changes most and few slides suffice to know; and, where all training slides' are
- * known, the colours of their tissue, which many backbones have learned to ignore. The largest distance counts, each in
- * units of what four fifths of held-out slides stay below.
+ * to their own mean. Measured apart, because few changed numbers drown among a thousand unchanged ones: the means of
+ * their features; how much those vary from tile to tile (logarithm of the standard deviation); and, where every slide's
+ * are known, the sharpness and the colours of their tissue, which many backbones have learned to ignore or never see.
+ * The largest distance counts, each in units of what few held-out slides exceed; the threshold is the 95th percentile of
+ * held-out slides' largest distances, so that looking at four parts warns no more often than looking at one.
  * Source: Lee et al. 2018 (distance), Ledoit and Wolf 2004 (covariance).
  *
- * @param featureDim features of a tile; vectors of earlier versions hold no colours, or means only.
+ * @param featureDim features of a tile; vectors of earlier versions hold colours only, no pixels, or means only.
  * @returns null where there are too few slides to tell.
  */
 export function describeTraining(
@@ -103,47 +102,72 @@ export function describeTraining(
       const model = fitOn(members.map(view.of));
       return model === null ? [] : [{ ...model, view, unit: 1 }];
     });
-    return parts.length < views.length ? [] : [{ parts, test: split.test.flatMap((i) => vectors[i] ?? []) }];
+    return parts.length < views.length ? [] : [{ parts, test: split.test }];
   });
-  const measured = new Set(fitted.flatMap(({ test }) => test));
-  if (fitted.length === 0 || measured.size < LEAST_HELD_OUT) return null;
-  const away = fitted.flatMap(({ parts, test }) => test.map((vector) => distances({ parts }, vector)));
-  const units = views.map((_, part) => quantile(column(away, part), UNIT_QUANTILE) || 1);
-  const inUnits = away.map((row) => row.map((distance, part) => distance / (units[part] ?? 1)));
-  const byFeatures = views.map(({ part }) => part !== 'colours');
+  const away = new Map<number, number[][]>();
+  for (const { parts, test } of fitted) {
+    for (const i of test) {
+      const vector = vectors[i];
+      if (vector !== undefined) away.set(i, [...(away.get(i) ?? []), distances(parts, vector)]);
+    }
+  }
+  if (fitted.length === 0 || away.size < LEAST_HELD_OUT) return null;
+  const rows = [...away.values()].map(columnMeans);
+  const units = views.map((_, part) => unitOf(rows.map((row) => row[part] ?? Number.NaN)));
   return {
-    models: fitted.map(({ parts }) => ({ parts: parts.map((model, part) => ({ ...model, unit: units[part] ?? 1 })) })),
-    heldOut: measured.size,
-    knowsColours: byFeatures.includes(false),
-    threshold: typicalityThreshold(inUnits.map((row) => Math.max(...row))),
-    thresholdByFeatures: typicalityThreshold(inUnits.map((row) => Math.max(...row.filter((_, at) => byFeatures[at])))),
+    models: fitted.map(({ parts }) => parts.map((model, part) => ({ ...model, unit: units[part] ?? 1 }))),
+    heldOut: rows.length,
+    parts: views.map(({ part }) => part),
+    knowsPixels: views.some(({ part }) => PIXEL_PARTS.includes(part)),
+    distances: rows.map((row) => row.map((distance, part) => distance / (units[part] ?? 1))),
+    appearances: vectors.map((vector) => vector.subarray(2 * featureDim)),
+    featureDim,
   };
 }
 
-/** How far a slide lies from the training slides: the mean over the splits' models; by its features without colours. */
+/** How far a slide lies from the training slides: the mean over the splits' models, in the parts that are known of it. */
 export function compareWithTraining(training: TrainingData, vector: SlideVector): SlideTypicality {
-  const { models, knowsColours } = training;
-  const comparesColours = knowsColours && !Number.isNaN(vector.at(-1));
-  const compared = models.map(({ parts }) => ({
-    parts: comparesColours ? parts : parts.filter(({ view }) => view.part !== 'colours'),
-  }));
-  const away = compared.map((model) => distances(model, vector));
-  const distance = mean(away.map((row) => Math.max(...row)));
-  const byPart = compared[0]?.parts.map((_, part) => mean(column(away, part))) ?? [];
-  const most = compared[0]?.parts[byPart.indexOf(Math.max(...byPart))]?.view.part ?? 'features';
-  const threshold = comparesColours ? training.threshold : training.thresholdByFeatures;
-  return { distance, threshold, unlike: distance > threshold, most, comparesColours };
+  const { models, featureDim } = training;
+  const known = (models[0] ?? []).flatMap(({ view }, at) => (view.of(vector).every(Number.isFinite) ? [at] : []));
+  const away = columnMeans(models.map((model) => distances(model, vector)));
+  const largest = (row: readonly number[]): number => Math.max(...known.map((at) => row[at] ?? 0));
+  const threshold = heldOutQuantile(training.distances.map(largest), 0.95);
+  const parts = known.flatMap((at) => {
+    const [part, distance] = [training.parts[at], away[at]];
+    return part === undefined || distance === undefined ? [] : [{ part, distance }];
+  });
+  const distance = largest(away);
+  return {
+    ...{ distance, threshold, unlike: distance > threshold },
+    parts: parts.sort((a, b) => b.distance - a.distance),
+    notCompared: PIXEL_PARTS.filter((part) => !parts.some((compared) => compared.part === part)),
+    differences: differencesFrom(training.appearances, vector.subarray(2 * featureDim)),
+  };
 }
 
-/** Part by part, in units. */
-const distances = ({ parts }: SplitModel, vector: SlideVector): number[] =>
-  parts.map((model) => distanceFrom(model, model.view.of(vector)) / model.unit);
+const PIXEL_PARTS: readonly TypicalityPart[] = ['sharpness', 'colours'];
 
-const column = (rows: readonly (readonly number[])[], at: number): number[] => rows.map((row) => row[at] ?? Number.NaN);
+/** Part by part, in units; NaN for parts that are not known of the slide. */
+const distances = (model: SplitModel, vector: SlideVector): number[] =>
+  model.map((part) => distanceFrom(part, part.view.of(vector)) / part.unit);
+
+const columnMeans = (rows: readonly (readonly number[])[]): number[] =>
+  Array.from(rows[0] ?? [], (_, at) => mean(rows.map((row) => row[at] ?? Number.NaN)));
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** The means and, where the vectors hold them, the logarithms of the spreads and the colours of all slides. */
+/**
+ * The distance that UNIT_DEVIATIONS above the mean lie, where its cube root squared counts as normal: a percentile of
+ * ten slides would be chance. Source: Wilson and Hilferty 1931.
+ */
+function unitOf(heldOut: readonly number[]): number {
+  const roots = heldOut.map((distance) => distance ** (2 / 3));
+  const middle = mean(roots);
+  const spread = Math.sqrt(roots.reduce((sum, root) => sum + (root - middle) ** 2, 0) / (roots.length - 1));
+  return (middle + UNIT_DEVIATIONS * spread) ** 1.5 || 1;
+}
+
+/** What of the slides' vectors is known of all of them. */
 function viewsOf(vectors: readonly SlideVector[], featureDim: number): readonly View[] {
   const held = vectors[0]?.length ?? 0;
   const means: View = { part: 'features', of: (vector) => vector.subarray(0, featureDim) };
@@ -157,15 +181,25 @@ function viewsOf(vectors: readonly SlideVector[], featureDim: number): readonly 
     of: (vector) =>
       usual.map((spread, j) => Math.log((vector[featureDim + j] ?? 0) + Math.max(LEAST_SPREAD * spread, least))),
   };
-  const colours: View = { part: 'colours', of: (vector) => vector.subarray(2 * featureDim) };
-  const known =
-    held === 2 * featureDim + COLOUR_DIM && vectors.every((each) => colours.of(each).every(Number.isFinite));
-  return known ? [means, spreads, colours] : [means, spreads];
+  const pixels = pixelViews(held - 2 * featureDim, 2 * featureDim);
+  return [means, spreads, ...pixels.filter(({ of }) => vectors.every((each) => of(each).every(Number.isFinite)))];
 }
 
-const quantile = (values: readonly number[], q: number): number => sortedQuantile(Float64Array.from(values).sort(), q);
+/** @param count numbers that vectors hold of the slides' pixels, from `first` on. */
+function pixelViews(count: number, first: number): readonly View[] {
+  const sharpnessEnd = first + COLOUR_DIM + SHARPNESS_DIM;
+  if (count === COLOUR_DIM) return [{ part: 'colours', of: (vector) => vector.subarray(first, first + COLOUR_DIM) }];
+  if (count !== APPEARANCE_DIM) return [];
+  return [
+    { part: 'sharpness', of: (vector) => vector.subarray(first + COLOUR_DIM, sharpnessEnd) },
+    {
+      part: 'colours',
+      of: (vector) => Float64Array.of(...vector.subarray(first, first + COLOUR_DIM), ...vector.subarray(sharpnessEnd)),
+    },
+  ];
+}
 
-const median = (values: readonly number[]): number => quantile(values, 0.5);
+const median = (values: readonly number[]): number => quantiles(values, [0.5])[0] ?? Number.NaN;
 
 function fitOn(vectors: readonly Float64Array[]): ScaledModel | null {
   const dim = vectors[0]?.length ?? 0;

@@ -4,6 +4,7 @@ import { RandomStream } from '../backbone/random-stream.ts';
 import { evaluationGraph } from '../learn/head-graph.ts';
 import type { HeadSpec, Pooling } from '../learn/head-spec.ts';
 import { TrainingWorker } from '../learn/training-worker.ts';
+import { APPEARANCE_DIM, COLOUR_DIM } from '../tissue/slide-appearance.ts';
 import { bootstrapInterval } from './bootstrap.ts';
 import { agreementOf, MapCheckCollector, subsetReader } from './map-checks.ts';
 import { expectedCalibrationError } from './metrics.ts';
@@ -207,7 +208,7 @@ describe('slides like and unlike the training slides', () => {
         slideVector(
           Float32Array.from({ length: 20 * dim }, () => nextGaussian(random)),
           dim,
-          hasPixels ? Float64Array.from({ length: 6 }, () => stain + 0.1 * nextGaussian(random)) : null,
+          hasPixels ? Float64Array.from({ length: APPEARANCE_DIM }, () => stain + 0.1 * nextGaussian(random)) : null,
         ),
       );
     const known = slides(40, -1);
@@ -218,26 +219,32 @@ describe('slides like and unlike the training slides', () => {
     const share = (of: typeof training, list: readonly Float64Array[]) =>
       list.filter((vector) => compareWithTraining(of, vector).unlike).length / list.length;
     const [paler = new Float64Array()] = slides(1, -1.5);
-    expect(compareWithTraining(training, paler)).toMatchObject({
-      unlike: true,
-      most: 'colours',
-      comparesColours: true,
-    });
+    const answer = compareWithTraining(training, paler);
+    expect(answer).toMatchObject({ unlike: true, notCompared: [] });
+    expect(answer.parts[0]?.part).toBe('colours');
     expect(share(training, slides(100, -1))).toBeLessThan(0.15);
     const [unknown = new Float64Array()] = slides(1, 0, false);
-    expect(compareWithTraining(training, unknown).comparesColours).toBe(false);
+    expect(compareWithTraining(training, unknown).notCompared).toEqual(['sharpness', 'colours']);
     expect(share(training, slides(100, 0, false))).toBeLessThan(0.15);
-    // Studies trained before colours were kept, and those with a slide known by its features alone.
+    // Studies trained before pixels were looked at, and those with a slide known by its features alone.
     const older = known.map((vector) => vector.slice(0, 2 * dim));
     const partly = known.map((vector, i) => (i === 3 ? unknown : vector));
     for (const vectors of [older, partly]) {
       const without = describeTraining(vectors, splits, dim);
       if (without === null) throw new Error('40 slides are enough');
-      expect(without.knowsColours).toBe(false);
+      expect(without.knowsPixels).toBe(false);
       const answer = compareWithTraining(without, paler);
-      expect(answer).toMatchObject({ comparesColours: false });
+      expect(answer).toMatchObject({ notCompared: ['sharpness', 'colours'] });
       expect(answer.distance).toBeGreaterThan(0);
     }
+    // Those trained when only the colours were kept are still compared by them.
+    const colours = describeTraining(
+      known.map((vector) => vector.slice(0, 2 * dim + COLOUR_DIM)),
+      splits,
+      dim,
+    );
+    if (colours === null) throw new Error('40 slides are enough');
+    expect(compareWithTraining(colours, paler)).toMatchObject({ unlike: true, notCompared: ['sharpness'] });
   });
 
   it.each([10, 20, 40])(

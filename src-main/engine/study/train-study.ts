@@ -20,8 +20,8 @@ export interface StudyData {
   readonly featureDim: number;
   /** tiles x featureDim of a case. */
   readonly features: (caseIndex: number) => Promise<Float32Array>;
-  /** Colours of a case's tissue, COLOUR_DIM numbers; null where its pixels are not at hand. */
-  readonly colours?: (caseIndex: number) => Promise<Float64Array | null>;
+  /** What a case's pixels look like, APPEARANCE_DIM numbers; null where they are not at hand. */
+  readonly appearance?: (caseIndex: number) => Promise<Float64Array | null>;
 }
 
 export interface StudyPlan extends SplitPlan {
@@ -110,7 +110,7 @@ export async function trainStudy(
   const positive = positiveOf(classes, plan.positiveClass);
   if (plan.seeds.length === 0) throw new AppError('InvalidRequest', 'A study needs at least one seed.');
   const { splits } = plannedSplits(data.cases, plan);
-  const vectors = await surveyBags(data.cases, data.featureDim, data.features, data.colours);
+  const vectors = await surveyBags(data.cases, data.featureDim, data.features, data.appearance);
   hooks.onChecked?.();
   const context: Context = { data, plan, worker, hooks, classes, positive };
   const models: StudyModel[] = [];

@@ -1,5 +1,4 @@
 import { AppError } from '../../../src-shared/errors.ts';
-import { sortedQuantile } from '../../../src-shared/numeric/quantile.ts';
 import type { Samples } from './linear-model.ts';
 
 /**
@@ -92,9 +91,14 @@ function squaredLength(factor: Float64Array, y: Float64Array): number {
   return squares;
 }
 
-/** The distance beyond which a slide counts as unlike the training data: the 95th percentile of held-out slides. */
-export function typicalityThreshold(heldOutDistances: ArrayLike<number>): number {
-  return sortedQuantile(Float64Array.from(heldOutDistances).sort(), 0.95);
+/**
+ * What a share q of further slides stays below when they are like the held-out ones: the smallest held-out distance
+ * with at least q (n + 1) of them at or below it; the largest where there are too few for that.
+ * Source: split conformal prediction (Vovk et al. 2005): with 19 slides or more at most 1 - q of further ones lie beyond.
+ */
+export function heldOutQuantile(heldOutDistances: ArrayLike<number>, q: number): number {
+  const sorted = Float64Array.from(heldOutDistances).sort();
+  return sorted[Math.min(sorted.length, Math.ceil(q * (sorted.length + 1))) - 1] ?? Number.NaN;
 }
 
 function columnMean({ data, count, dim }: Samples): Float64Array {

@@ -1,10 +1,19 @@
 import { basename, extname, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { AppError, hasCode, toErrorPayload } from '../../../../src-shared/errors.ts';
+import {
+  encoderOfStudy,
+  encoderToAsk,
+  type PickedFeatures,
+  predictFile,
+} from '../../../../src-shared/api/predict-features.ts';
+import { AppError, fromErrorPayload, hasCode, toErrorPayload } from '../../../../src-shared/errors.ts';
 import type { BackboneCard } from '../../../../src-shared/model/backbone.ts';
-import type { FeatureSet } from '../../../../src-shared/model/feature-bag.ts';
-import type { FileGrant } from '../../../../src-shared/model/ids.ts';
-import { type SlidePrediction, type Study, TYPICALITY_PARTS } from '../../../../src-shared/model/study.ts';
+import {
+  describeDifferences,
+  type SlidePrediction,
+  type Study,
+  TYPICALITY_PARTS,
+} from '../../../../src-shared/model/study.ts';
 import type { Engine } from '../../../engine/engine.ts';
 import { abortOnSignal } from '../../abort-on-signal.ts';
 import { awaitJob } from '../../await-job.ts';
@@ -33,7 +42,7 @@ export function predictCommand(finish: Finish): Command {
   const command = newCommand('predict', "what a study's heads say of slides, and how sure they are")
     .argument('<study>', 'identifier of the study, or its beginning, or its name')
     .argument('[slides...]', 'slide files; with --features names of slides, none = all there are')
-    .option('--features <folder>', 'feature files of TRIDENT or CLAM, for a study on imported features')
+    .option('--features <folder|file>', 'feature files of TRIDENT or CLAM, for a study on imported features')
     .option('--set <name>', 'which features, where the folder holds several: their folder or encoder')
     .option('--encoder <name>', 'what made them, in place of the name the files or the folder give')
     .option(...STORE_OPTION)
@@ -58,7 +67,7 @@ async function predict(
           });
         }
         if (options.features === undefined) requireBackbone(study, paths, await engine.api.listBackbones());
-        const bags = options.features === undefined ? null : await readBags(engine, options.features, options);
+        const bags = options.features === undefined ? null : await readBags(engine, study, options.features, options);
         const named = paths.length > 0 || bags === null ? paths : bags.set.files.map(({ name }) => name);
         const answers: Answer[] = [];
         for (const path of named) {
@@ -116,35 +125,30 @@ function requireBackbone({ plan }: Study, paths: readonly string[], cards: reado
     'InvalidRequest',
     'The backbone of this study is not installed: its features were imported, or it was removed.',
     {
-      advice: 'Give the features of these slides with --features FOLDER.',
+      advice: 'Give the features of these slides with --features FOLDER (or one FILE).',
     },
   );
 }
 
-interface Bags {
-  readonly folder: FileGrant;
-  readonly set: FeatureSet;
-  readonly encoder: string;
-}
-
-async function readBags(engine: Engine, features: string, { set, encoder }: PredictOptions): Promise<Bags> {
-  const folder = engine.grant(resolve(features));
-  const chosen = chosenSet((await engine.api.readFeatureFolder(folder)).sets, set);
-  return { folder, set: chosen, encoder: encoder ?? chosen.encoder };
-}
-
-async function predictBag(
+async function readBags(
   engine: Engine,
-  { id }: Study,
-  { folder, set, encoder }: Bags,
-  path: string,
-): Promise<SlidePrediction> {
+  study: Study,
+  features: string,
+  { set: wanted, encoder: told }: PredictOptions,
+): Promise<PickedFeatures> {
+  const folder = engine.grant(resolve(features));
+  const set = chosenSet((await engine.api.readFeatureFolder(folder)).sets, wanted);
+  return { folder, set, encoder: encoderToAsk(set, told ?? null, await encoderOfStudy(engine.api, study)) };
+}
+
+async function predictBag(engine: Engine, study: Study, bags: PickedFeatures, path: string): Promise<SlidePrediction> {
   const name = [basename(path), basename(path, extname(path))].find((each) =>
-    set.files.some((file) => file.name === each),
+    bags.set.files.some((file) => file.name === each),
   );
   if (name === undefined) throw new AppError('NotFound', `There are no features of ${basename(path)} in the folder.`);
-  const { runId } = await engine.api.importFeatureBag({ folder, place: set.place, name, slideId: null, encoder });
-  return await engine.api.predictSlide(id, runId);
+  const answer = await predictFile(engine.api, study, bags, name);
+  if ('error' in answer) throw fromErrorPayload(answer.error);
+  return answer.prediction;
 }
 
 const SEEN = {
@@ -173,8 +177,9 @@ export function describePrediction(name: string, prediction: SlidePrediction): s
 
 function describeTypicality(typicality: SlidePrediction['typicality']): string {
   if (typicality === null) return '  Too few training slides to say whether it is like them.';
-  const { distance, threshold, unlike, most, comparesColours } = typicality;
-  const warning = `WARNING: outside the training data, most of all in ${TYPICALITY_PARTS[most]}`;
-  const missing = comparesColours ? '' : '; by its features only, its colours were not compared';
+  const { distance, threshold, unlike, notCompared } = typicality;
+  const warning = `WARNING: outside the training data in ${describeDifferences(typicality)}`;
+  const missing =
+    notCompared.length === 0 ? '' : `; not compared: ${notCompared.map((part) => TYPICALITY_PARTS[part]).join(', ')}`;
   return `  ${unlike ? warning : 'Like the training data'}: distance ${distance.toFixed(2)}, threshold ${threshold.toFixed(2)}${missing}`;
 }
