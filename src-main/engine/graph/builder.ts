@@ -50,9 +50,10 @@ export class GraphBuilder {
     return name;
   }
 
-  ints(name: string, values: readonly number[]): string {
+  /** A list unless `dims` says otherwise: [] = a scalar. */
+  ints(name: string, values: readonly number[], dims: readonly number[] = [values.length]): string {
     this.claim(name);
-    this.initializers.push(int64Tensor(name, [values.length], values));
+    this.initializers.push(int64Tensor(name, dims, values));
     return name;
   }
 

@@ -15,6 +15,9 @@ const RULES: Readonly<Record<string, GradientRule>> = {
   ...NORMALISATION_RULES,
 };
 
+/** Operators that have a gradient. */
+export const DIFFERENTIABLE: readonly string[] = Object.keys(RULES);
+
 /** Operators whose outputs pass no gradient on. */
 const NO_GRADIENT = new Set(
   'Constant TopK Shape Size Greater GreaterOrEqual Less LessOrEqual Equal Not Cast ConstantOfShape Sign'.split(' '),

@@ -136,7 +136,63 @@ def pair(r):
     return {}, [s, s]
 
 
-def conv_ref(a, x, w, b):
+def powers(r):
+    return {"exponent": r.randint(2, 3)}, one(r)[1]
+
+
+def all_axes(r):
+    return {"keepdims": r.randint(0, 1)}, [dims(r, r.randint(1, 3))]
+
+
+def two_matrices(r):
+    m, k, n = dims(r, 3)
+    return {}, [[m, k], [k, n]]
+
+
+def conv_plain(r):
+    a, shapes = conv(r)
+    return a, shapes[:2]
+
+
+def pool_ceil(r):
+    k, p = dims(r, 2, 3, 2), dims(r, 2, 1, 0)
+    a = {"kernel_shape": k, "strides": dims(r, 2, 3), "pads": p * 2, "dilations": [r.randint(1, 2), 1]}
+    return a, [[r.randint(1, 2), r.randint(1, 3), r.randint(5, 9), r.randint(5, 9)]]
+
+
+def pool_ceil_ref(a, x):
+    return F.max_pool2d(x, a["kernel_shape"], a["strides"], a["pads"][:2], a["dilations"], ceil_mode=True)
+
+
+def layer_plain(r):
+    s = dims(r, 3, 5, 2)
+    return {}, [s, s[2:]]
+
+
+def gather_one(r):
+    s, a = dims(r, 3), r.randint(0, 2)
+    return {"axis": a, "place": r.randint(-s[a], -1)}, [s]
+
+
+def flat(r):
+    return {"axis": r.randint(-3, 3)}, [dims(r, 3)]
+
+
+def flat_ref(a, x):
+    n = int(np.prod(x.shape[:a["axis"]]))
+    return x.reshape(n, -1)
+
+
+def squeezed(r):
+    a, b = dims(r, 2)
+    return {"axes": [0, -2]}, [[1, a, 1, b]]
+
+
+def unsqueezed(r):
+    return {"axes": [r.randint(0, 1), -1]}, [dims(r, 2)]
+
+
+def conv_ref(a, x, w, b=None):
     t, l, bo, ri = a["pads"]
     return F.conv2d(F.pad(x, [l, ri, t, bo]), w, b, a["strides"], 0, a["dilations"], a["group"])
 
@@ -171,6 +227,10 @@ KINDS = {
     "add": (two, lambda a, x, y: x + y), "sub": (two, lambda a, x, y: x - y), "mul": (two, lambda a, x, y: x * y),
     "div": (two, lambda a, x, y: x / (y + 3)), "max": (two, lambda a, x, y: torch.maximum(x, y)),
     "min": (two, lambda a, x, y: torch.minimum(x, y)), "where": (two, lambda a, x, y: torch.where(x > y, x, y)),
+    "identity": (one, lambda a, x: x * 1), "neg": (one, lambda a, x: -x), "exp": (one, lambda a, x: x.exp()),
+    "erf": (one, lambda a, x: x.erf()), "log": (one, lambda a, x: (x.exp() + 1).log()),
+    "sqrt": (one, lambda a, x: x.exp().sqrt()), "reciprocal": (one, lambda a, x: 1 / (x + 3)),
+    "pow": (powers, lambda a, x: x ** a["exponent"]),
     "relu": (one, lambda a, x: F.relu(x)), "leaky_relu": (one, lambda a, x: F.leaky_relu(x, 0.2)),
     "clip": (one, lambda a, x: x.clamp(-0.5, 0.6)), "abs": (one, lambda a, x: x.abs()),
     "gelu": (one, lambda a, x: F.gelu(x)), "gelu_tanh": (one, lambda a, x: F.gelu(x, approximate="tanh")),
@@ -183,6 +243,13 @@ KINDS = {
     "reduce_log_sum": (red, lambda a, x: x.exp().sum(a["axes"], bool(a["keepdims"])).log()),
     "reduce_log_sum_exp": (red, keep(torch.logsumexp)), "matmul": (matmul, lambda a, x, y: x @ y),
     "gemm": (gemm, lambda a, x, y, c: 0.5 * (x.T if a["transA"] else x) @ (y.T if a["transB"] else y) + 1.5 * c),
+    "reduce_all": (all_axes, lambda a, x: x.mean(list(range(x.dim())), bool(a["keepdims"]))),
+    "gemm_plain": (two_matrices, lambda a, x, y: x @ y), "conv_plain": (conv_plain, conv_ref),
+    "max_pool_ceil": (pool_ceil, pool_ceil_ref),
+    "layer_norm_plain": (layer_plain, lambda a, x, s: F.layer_norm(x, x.shape[2:], s)),
+    "gather_one": (gather_one, lambda a, x: x.select(a["axis"], a["place"])), "flatten": (flat, flat_ref),
+    "squeeze": (squeezed, lambda a, x: x[0, :, 0]),
+    "unsqueeze": (unsqueezed, lambda a, x: x.unsqueeze(a["axes"][0]).unsqueeze(-1)),
     "conv": (conv, conv_ref),
     "max_pool": (pool, lambda a, x: F.max_pool2d(x, a["kernel_shape"], a["strides"], a["pads"][:2])),
     "average_pool": (pool, avg_ref),

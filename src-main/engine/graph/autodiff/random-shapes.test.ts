@@ -6,7 +6,7 @@ import { type NdArray, ndArray } from '../evaluate/nd-array.ts';
 import { ELEMENT, type OnnxModel } from '../model.ts';
 import { encodeModel } from '../proto.ts';
 import { measureBatchNorms } from './batch-norm-training.ts';
-import { differentiate } from './differentiate.ts';
+import { DIFFERENTIABLE, differentiate } from './differentiate.ts';
 import { withDropoutMasks } from './dropout.ts';
 import golden from './random-shapes.golden.json' with { type: 'json' };
 import { buildCase, CASE_KINDS, drawCase, type GradientCase } from './testing/gradient-cases.ts';
@@ -120,6 +120,14 @@ describe('gradients agree with central differences in double precision', () => {
       }
       expect(prepared.gradients.size).toBeGreaterThan(0);
     }
+  });
+});
+
+describe('the operators that have a gradient', () => {
+  it('are all among the cases', () => {
+    const stream = new RandomStream(1, 'operators');
+    const used = CASE_KINDS.flatMap((kind) => buildCase(drawCase(kind, stream)).graph.nodes.map(({ op }) => op));
+    expect(DIFFERENTIABLE.filter((op) => !used.includes(op))).toEqual([]);
   });
 });
 

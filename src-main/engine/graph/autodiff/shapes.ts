@@ -123,18 +123,29 @@ function gemm(node: GraphNode, a: Dims, b: Dims): Dims {
   return [rows, columns];
 }
 
-/** Output shape of Conv, MaxPool and AveragePool: floor((in + pads - dilated kernel) / stride) + 1 per axis. */
+/** Output shape of Conv, MaxPool and AveragePool. */
 function windowed(node: GraphNode, context: ShapeContext, dims: Dims): Dims {
   const weight = node.op === 'Conv' ? need(node, context, 1) : null;
   const window = windowOf(node, weight);
   const spatial = dims.slice(2).map((size, i) => {
     if (typeof size !== 'number') throw new Error(`${node.op} needs its image size as a number`);
-    const reach = (window.dilations[i] ?? 1) * ((window.kernel[i] ?? 1) - 1) + 1;
-    const padded = size + (window.pads[i] ?? 0) + (window.pads[i + dims.length - 2] ?? 0) - reach;
-    const steps = padded / (window.strides[i] ?? 1);
-    return (intAttribute(node, 'ceil_mode', 0) === 1 ? Math.ceil(steps) : Math.floor(steps)) + 1;
+    return windowsAlong(node, window, i, size);
   });
   return [dims[0] ?? 1, weight ? (weight[0] ?? 1) : (dims[1] ?? 1), ...spatial];
+}
+
+/**
+ * Places of a window along an axis: floor((in + pads - dilated kernel) / stride) + 1. With `ceil_mode` one more where a
+ * part is left over, unless that window would begin on the padding behind the image (ONNX operator MaxPool-22).
+ */
+export function windowsAlong(node: GraphNode, window: Window, axis: number, sizePx: number): number {
+  const { kernel, strides, dilations, pads } = window;
+  const [before, after, stride] = [pads[axis] ?? 0, pads[axis + kernel.length] ?? 0, strides[axis] ?? 1];
+  const reach = (dilations[axis] ?? 1) * ((kernel[axis] ?? 1) - 1) + 1;
+  const steps = (sizePx + before + after - reach) / stride;
+  if (intAttribute(node, 'ceil_mode', 0) !== 1) return Math.floor(steps) + 1;
+  const last = Math.ceil(steps);
+  return last * stride >= sizePx + before ? last : last + 1;
 }
 
 /** Image axes of an N, C, ... shape as numbers; the shape rules have made sure that they are. */

@@ -161,12 +161,14 @@ function scattered(node: GraphNode, x: NdArray, indices: NdArray | undefined, up
   const put = (at: number, value: number): void => {
     data[at] = adds ? (data[at] ?? 0) + value : value;
   };
+  /** Negative places count from the end. */
+  const wrapped = (at: number, axis: number): number => (at < 0 ? at + (x.dims[axis] ?? 0) : at);
   const update = reader(updates);
   if (node.op === 'ScatterElements') {
     const axis = (intAttribute(node, 'axis', 0) + x.dims.length) % x.dims.length;
     const place = reader(indices);
     tabulate(indices.dims, (index) => {
-      const target = index.with(axis, place(index));
+      const target = index.with(axis, wrapped(place(index), axis));
       put(
         target.reduce((sum, at, i) => sum + at * (strides[i] ?? 1), 0),
         update(index),
@@ -180,7 +182,7 @@ function scattered(node: GraphNode, x: NdArray, indices: NdArray | undefined, up
   const place = reader(indices);
   tabulate(updates.dims, (index) => {
     const head = Array.from({ length: depth }, (_, i) => place([...index.slice(0, outer), i]));
-    const target = [...head, ...index.slice(outer)];
+    const target = [...head.map(wrapped), ...index.slice(outer)];
     put(
       target.reduce((sum, at, i) => sum + at * (strides[i] ?? 1), 0),
       update(index),

@@ -1,4 +1,4 @@
-import { type Window, windowOf } from '../autodiff/shapes.ts';
+import { type Window, windowOf, windowsAlong } from '../autodiff/shapes.ts';
 import { type GraphNode, intAttribute, intsAttribute } from '../model.ts';
 import { type NdArray, reader, tabulate } from './nd-array.ts';
 
@@ -18,11 +18,7 @@ const inside = (row: number, column: number, { dims }: NdArray): boolean =>
   row >= 0 && column >= 0 && row < (dims[2] ?? 0) && column < (dims[3] ?? 0);
 
 function sizesAfter(node: GraphNode, window: Window, image: NdArray): number[] {
-  return image.dims.slice(2).map((size, i) => {
-    const reach = (window.dilations[i] ?? 1) * ((window.kernel[i] ?? 1) - 1) + 1;
-    const steps = (size + (window.pads[i] ?? 0) + (window.pads[i + 2] ?? 0) - reach) / (window.strides[i] ?? 1);
-    return (intAttribute(node, 'ceil_mode', 0) === 1 ? Math.ceil(steps) : Math.floor(steps)) + 1;
-  });
+  return image.dims.slice(2).map((size, i) => windowsAlong(node, window, i, size));
 }
 
 /** Convolutions and pooling over N x C x H x W, as the ONNX operator specification defines them; null otherwise. */

@@ -96,6 +96,17 @@ const KINDS: Readonly<Record<string, readonly [Draw, Build]>> = {
   min: [two, binary('Min')],
   where: [two, (g, [a = '', b = '']) => g.node('out', 'Where', [g.node('more', 'Greater', [a, b]), a, b])],
   relu: [one, unary('Relu')],
+  identity: [one, unary('Identity')],
+  neg: [one, unary('Neg')],
+  exp: [one, unary('Exp')],
+  erf: [one, unary('Erf')],
+  log: [one, positive((g, [a = '']) => g.node('out', 'Log', [g.node('more', 'Add', [a, scalar(g, 'one', 1)])]))],
+  sqrt: [one, positive(unary('Sqrt'))],
+  reciprocal: [one, (g, [a = '']) => g.node('out', 'Reciprocal', [g.node('far', 'Add', [a, scalar(g, 'three', 3)])])],
+  pow: [
+    (s) => ({ ...one(s), attributes: { exponent: whole(s, 2, 3) } }),
+    (g, [a = ''], { exponent }) => g.node('out', 'Pow', [a, scalar(g, 'exponent', Number(exponent))]),
+  ],
   leaky_relu: [one, (g, [a = '']) => g.node('out', 'LeakyRelu', [a], { alpha: floatAttribute(0.2) })],
   clip: [one, (g, [a = '']) => g.node('out', 'Clip', [a, scalar(g, 'low', -0.5), scalar(g, 'high', 0.6)])],
   abs: [one, unary('Abs')],
@@ -117,6 +128,10 @@ const KINDS: Readonly<Record<string, readonly [Draw, Build]>> = {
   reduce_sum_square: [reduceAxes, reduce('ReduceSumSquare')],
   reduce_log_sum: [reduceAxes, positive(reduce('ReduceLogSum'))],
   reduce_log_sum_exp: [reduceAxes, reduce('ReduceLogSumExp')],
+  reduce_all: [
+    (s) => ({ attributes: { keepdims: whole(s, 0, 1) }, shapes: [dims(s, whole(s, 1, 3))] }),
+    (g, [a = ''], { keepdims = 1 }) => g.node('out', 'ReduceMean', [a], { keepdims }),
+  ],
   matmul: [
     (s) => {
       const [m, k, n] = dims(s, 3);
@@ -143,8 +158,36 @@ const KINDS: Readonly<Record<string, readonly [Draw, Build]>> = {
     (g, inputs, { transA = 0, transB = 0 }) =>
       g.node('out', 'Gemm', inputs, { alpha: floatAttribute(0.5), beta: floatAttribute(1.5), transA, transB }),
   ],
+  gemm_plain: [
+    (s) => {
+      const [m = 1, k = 1, n = 1] = dims(s, 3);
+      const shapes = [
+        [m, k],
+        [k, n],
+      ];
+      return { attributes: {}, shapes };
+    },
+    (g, inputs) => g.node('out', 'Gemm', inputs),
+  ],
+  conv_plain: [
+    (s) => {
+      const { attributes, shapes } = convolution(s);
+      return { attributes, shapes: shapes.slice(0, 2) };
+    },
+    (g, inputs, attributes) => g.node('out', 'Conv', inputs, attributes),
+  ],
   conv: [convolution, (g, inputs, attributes) => g.node('out', 'Conv', inputs, attributes)],
   max_pool: [pooling, (g, [a = ''], { include: _, ...window }) => g.node('out', 'MaxPool', [a], window)],
+  max_pool_ceil: [
+    (s) => {
+      const kernel = [whole(s, 2, 3), whole(s, 2, 3)];
+      const pads = [whole(s, 0, 1), whole(s, 0, 1)];
+      const strides = [whole(s, 1, 3), whole(s, 1, 3)];
+      const attributes = { kernel_shape: kernel, strides, pads: [...pads, ...pads], dilations: [whole(s, 1, 2), 1] };
+      return { attributes, shapes: [[whole(s, 1, 2), whole(s, 1, 3), whole(s, 5, 9), whole(s, 5, 9)]] };
+    },
+    (g, [a = ''], attributes) => g.node('out', 'MaxPool', [a], { ...attributes, ceil_mode: 1 }),
+  ],
   average_pool: [
     pooling,
     (g, [a = ''], { include = 0, ...window }) =>
@@ -197,6 +240,13 @@ const KINDS: Readonly<Record<string, readonly [Draw, Build]>> = {
       return { attributes: { axis }, shapes: [shape, shape.slice(axis), shape.slice(axis)] };
     },
     (g, inputs, { axis = -1 }) => g.node('out', 'LayerNormalization', inputs, { axis }),
+  ],
+  layer_norm_plain: [
+    (s) => {
+      const shape = dims(s, 3).map((size) => size + 1);
+      return { attributes: {}, shapes: [shape, shape.slice(2)] };
+    },
+    (g, inputs) => g.node('out', 'LayerNormalization', inputs),
   ],
   concat: [
     (s) => {
@@ -254,6 +304,27 @@ const KINDS: Readonly<Record<string, readonly [Draw, Build]>> = {
     },
     (g, [a = ''], attributes) =>
       g.node('out', 'Gather', [a, g.ints('places', list(attributes, 'places'))], { axis: num(attributes, 'axis') }),
+  ],
+  gather_one: [
+    (s) => {
+      const shape = dims(s, 3);
+      const axis = whole(s, 0, 2);
+      const size = shape[axis] ?? 1;
+      return { attributes: { axis, place: whole(s, -size, size - 1) }, shapes: [shape] };
+    },
+    (g, [a = ''], { axis = 0, place }) => g.node('out', 'Gather', [a, g.ints('place', [Number(place)], [])], { axis }),
+  ],
+  flatten: [(s) => ({ attributes: { axis: whole(s, -3, 3) }, shapes: [dims(s, 3)] }), along('Flatten')],
+  squeeze: [
+    (s) => {
+      const [a = 1, b = 1] = dims(s, 2);
+      return { attributes: { axes: [0, -2] }, shapes: [[1, a, 1, b]] };
+    },
+    (g, [a = ''], attributes) => g.node('out', 'Squeeze', [a, g.ints('axes', list(attributes, 'axes'))]),
+  ],
+  unsqueeze: [
+    (s) => ({ attributes: { axes: [whole(s, 0, 1), -1] }, shapes: [dims(s, 2)] }),
+    (g, [a = ''], attributes) => g.node('out', 'Unsqueeze', [a, g.ints('axes', list(attributes, 'axes'))]),
   ],
   reshape: [
     (s) => {
