@@ -1,5 +1,5 @@
-import { type Dims, inferShapes, type ShapeContext } from '../autodiff/shapes.ts';
-import { ELEMENT, type Graph, type GraphTensor, intsOf } from '../model.ts';
+import { type Dims, inferShapes, type ShapeContext, windowOf } from '../autodiff/shapes.ts';
+import { ELEMENT, type Graph, type GraphNode, type GraphTensor, intsAttribute, intsOf } from '../model.ts';
 
 /** Operators whose last input is the shape of their output. */
 const LIKE = new Set(['Reshape', 'Expand', 'ConstantOfShape']);
@@ -33,7 +33,7 @@ export function knownShapes(graph: Graph): ShapeContext {
       continue;
     }
     try {
-      const shapes = inferShapes(node, context);
+      const shapes = node.op === 'ConvTranspose' ? [transposed(node, context)] : inferShapes(node, context);
       for (const [i, output] of node.outputs.entries()) {
         const found = shapes[i] ?? shapes[0];
         if (found !== undefined) dims.set(output, found);
@@ -45,4 +45,19 @@ export function knownShapes(graph: Graph): ShapeContext {
     }
   }
   return context;
+}
+
+/** (in - 1) stride - pads + dilated kernel + output padding (ONNX operator ConvTranspose). */
+function transposed(node: GraphNode, { dimsOf }: ShapeContext): Dims {
+  const [dims, weight] = [dimsOf(node.inputs[0] ?? ''), dimsOf(node.inputs[1] ?? '')];
+  if (dims === null || weight === null) throw new Error('not known');
+  const { kernel, strides, dilations, pads, group } = windowOf(node, weight);
+  const more = intsAttribute(node, 'output_padding') ?? [];
+  const sizes = dims.slice(2).map((size, i) => {
+    if (typeof size !== 'number') throw new Error('not a number');
+    const reach = (dilations[i] ?? 1) * ((kernel[i] ?? 1) - 1) + 1;
+    const cut = (pads[i] ?? 0) + (pads[i + kernel.length] ?? 0);
+    return (size - 1) * (strides[i] ?? 1) - cut + reach + (more[i] ?? 0);
+  });
+  return [dims[0] ?? 1, Number(weight[1]) * group, ...sizes];
 }
