@@ -59,7 +59,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     ...{ store, threads: options.threads, subjectOf: (id) => backbones.testSubject(id) },
     ...(options.probe === undefined ? {} : { probe: options.probe }),
   });
-  const maps = new MapService(store, (...request) => studies.attention(...request));
+  const maps = new MapService(store, () => studies.attention);
   const exportsKept = new Exports(options.storeFolder);
   const reports = new ReportService({ store, library, maps, images, exportsKept });
   const demo = new DemoService(join(options.storeFolder, 'demo'), library, emit);
@@ -72,7 +72,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     onRunChanged: ({ slideId }) => emit({ type: 'runs-changed', slideId }),
   });
   const studies = new StudyService({
-    ...{ store, analysis, tissue, backbones, device },
+    ...{ store, analysis, tissue, backbones, device, threads: options.threads },
     onChanged: (studyId) => emit({ type: 'studies-changed', studyId }),
     onProgress: (studyId) => emit({ type: 'study-progress', studyId }),
   });

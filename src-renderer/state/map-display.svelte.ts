@@ -25,6 +25,8 @@ const KEPT_MAPS = 12;
  */
 class MapDisplay {
   status = $state<'none' | 'loading' | 'ready' | 'failed'>('none');
+  /** Heads in the picture, and how many there will be, while some are missing. */
+  models = $state.raw<{ readonly done: number; readonly of: number } | null>(null);
   error = $state.raw<AppError | null>(null);
   spec = $state.raw<MapSpec>({ kind: 'pca' });
   runId = $state.raw<RunId | null>(null);
@@ -58,18 +60,32 @@ class MapDisplay {
   readonly #kept = new Map<string, LoadedMap>();
   #request = 0;
 
-  /** Shows a map of a finished run. What was shown before stays until the new one is there. */
+  /**
+   * Shows a map of a finished run. What was shown before stays until the new one is there; of a large ensemble the first
+   * heads are shown until all have judged the slide.
+   */
   async show(runId: RunId, spec: MapSpec): Promise<void> {
     const request = ++this.#request;
+    this.#leave(runId, spec);
     this.runId = runId;
     this.spec = spec;
     this.error = null;
     this.status = 'loading';
     try {
       const similar = spec.kind === 'similarity' ? engine.similarTiles(runId, spec.tileIndex, GALLERY_SIZE) : null;
-      const [loaded, tiles] = await Promise.all([this.#load(runId, spec), similar]);
+      let [loaded, tiles] = await Promise.all([this.#load(runId, spec, 0), similar]);
       if (request !== this.#request) return;
       this.#take(loaded, tiles ?? []);
+      while (this.models !== null) {
+        const { done } = this.models;
+        loaded = await this.#load(runId, spec, done).catch((error: unknown) => {
+          // Another window has left the same map: here it is still wanted.
+          if (request !== this.#request || asAppError(error).code !== 'Cancelled') throw error;
+          return this.#load(runId, spec, 0);
+        });
+        if (request !== this.#request) return;
+        this.#renew(loaded);
+      }
     } catch (error) {
       if (request !== this.#request) return;
       this.loaded = null;
@@ -95,6 +111,7 @@ class MapDisplay {
 
   clear(): void {
     this.#request += 1;
+    this.#leave(null, null);
     this.#kept.clear();
     this.runId = null;
     this.loaded = null;
@@ -106,25 +123,64 @@ class MapDisplay {
     this.status = 'none';
   }
 
+  /** Heads that still judge for a map that is no longer wanted may stop; another view of the same heads needs them. */
+  #leave(runId: RunId | null, spec: MapSpec | null): void {
+    const [leftRun, left] = [this.runId, this.spec];
+    const isOver = this.models === null && this.status !== 'loading';
+    this.models = null;
+    if (isOver || leftRun === null || left.kind !== 'attention') return;
+    if (leftRun === runId && spec?.kind === 'attention' && spec.studyId === left.studyId) return;
+    // The engine may be gone, and with it what it computed.
+    engine.leaveMap(leftRun, left).catch(() => {});
+  }
+
+  /** The same map with more heads: what the user has set of its colours stays. */
+  #renew(loaded: LoadedMap): void {
+    const [min, max] = this.loaded?.description.range ?? [0, 1];
+    const isOwn = this.min !== min || this.max !== max;
+    this.loaded = loaded;
+    this.models = missingModels(loaded);
+    if (!isOwn) [this.min, this.max] = loaded.description.range;
+  }
+
   #take(loaded: LoadedMap, similar: readonly ScoredTile[]): void {
     this.loaded = loaded;
+    this.models = missingModels(loaded);
     this.similar = similar;
     this.chosen = null;
     this.resetRange();
     this.status = 'ready';
   }
 
-  async #load(runId: RunId, spec: MapSpec): Promise<LoadedMap> {
+  /** @param models heads of the picture that is shown already; 0 = none is. */
+  async #load(runId: RunId, spec: MapSpec, models: number): Promise<LoadedMap> {
     const key = `${runId} ${JSON.stringify(spec)}`;
     const kept = this.#kept.get(key);
     if (kept) return kept;
-    const description = await engine.getMap(runId, spec);
-    const loaded = { description, values: await fetchFloats(routes.mapValues(runId, spec)) };
+    const loaded = await drawn(runId, spec, models);
+    if (missingModels(loaded) !== null) return loaded;
     const [oldest] = this.#kept.keys();
     if (this.#kept.size >= KEPT_MAPS && oldest !== undefined) this.#kept.delete(oldest);
     this.#kept.set(key, loaded);
     return loaded;
   }
+}
+
+/** A map with its values. A picture that a later one has replaced between the two is asked for anew. */
+async function drawn(runId: RunId, spec: MapSpec, models: number): Promise<LoadedMap> {
+  const description = await engine.drawMap(runId, spec, models);
+  const { done, of } = description.models ?? { done: 0, of: 0 };
+  if (done === of) return { description, values: await fetchFloats(routes.mapValues(runId, spec)) };
+  try {
+    return { description, values: await fetchFloats(routes.mapValues(runId, spec, done)) };
+  } catch (error) {
+    if (asAppError(error).code !== 'NotFound') throw error;
+    return await drawn(runId, spec, done);
+  }
+}
+
+function missingModels({ description: { models } }: LoadedMap): NonNullable<MapDescription['models']> | null {
+  return models === undefined || models.done >= models.of ? null : models;
 }
 
 function mapImage({ description, values }: LoadedMap, paint: Parameters<typeof rasterizeMap>[2]): MapImage | null {

@@ -49,6 +49,8 @@ const METHOD_TABLE: Readonly<Record<keyof EngineApi, true>> = {
   listRuns: true,
   removeRun: true,
   getMap: true,
+  drawMap: true,
+  leaveMap: true,
   tileAt: true,
   similarTiles: true,
   startStudy: true,

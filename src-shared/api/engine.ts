@@ -187,6 +187,14 @@ export interface EngineApi {
 
   /** Describes a map of a finished run, computing it if it is not cached; values come by `routes.mapValues`. */
   getMap(runId: RunId, spec: MapSpec): Promise<MapDescription>;
+  /**
+   * Describes a map as soon as there is something to see. Of a large ensemble's attention that is the first picture with
+   * more heads than `models` (0 to begin with; `description.models` says how many it has): ask again with that number for
+   * the next, until all are in. Its values come by `routes.mapValues` with the number. Throws Cancelled after `leaveMap`.
+   */
+  drawMap(runId: RunId, spec: MapSpec, models: number): Promise<MapDescription>;
+  /** The map that `drawMap` began is no longer looked at: what nobody else waits for is given up. */
+  leaveMap(runId: RunId, spec: MapSpec): Promise<void>;
   /** The tile at a place of the slide (level-0 pixels); null where the grid has none. */
   tileAt(runId: RunId, x0Px: number, y0Px: number): Promise<TileRef | null>;
   /** The tiles most like the given one by cosine similarity of features, best first, itself left out. */

@@ -33,8 +33,9 @@ export const routes = {
   /** The tissue mask as PNG: transparent where there is tissue, shaded where there is none. */
   tissue: (id: SlideId, params: TissueParams): string =>
     `/tissue/${id}?params=${encodeURIComponent(JSON.stringify(params))}`,
-  /** Float32 values of a map, see MapDescription. */
-  mapValues: (runId: RunId, spec: MapSpec): string => `/map/${runId}?spec=${encodeURIComponent(JSON.stringify(spec))}`,
+  /** Float32 values of a map, see MapDescription. @param models of the picture that `drawMap` described; absent = all. */
+  mapValues: (runId: RunId, spec: MapSpec, models?: number): string =>
+    `/map/${runId}?spec=${encodeURIComponent(JSON.stringify(spec))}${models === undefined ? '' : `&models=${models}`}`,
   /** Float32 values of the difference of two maps, see MapAgreement. */
   mapDifference: (a: MapSide, b: MapSide): string =>
     `/map-difference/${a.runId}?a=${encodeURIComponent(JSON.stringify(a.spec))}&run=${b.runId}&b=${encodeURIComponent(JSON.stringify(b.spec))}`,
@@ -71,7 +72,7 @@ export type RouteMatch =
       readonly outPx: number;
     }
   | { readonly route: 'tissue'; readonly slideId: SlideId; readonly params: TissueParams }
-  | { readonly route: 'mapValues'; readonly runId: RunId; readonly spec: MapSpec }
+  | { readonly route: 'mapValues'; readonly runId: RunId; readonly spec: MapSpec; readonly models?: number }
   | { readonly route: 'mapDifference'; readonly a: MapSide; readonly b: MapSide }
   | {
       readonly route: 'patch';
@@ -159,7 +160,11 @@ export function parseRoute(path: string): RouteMatch | null {
   }
   if (name === 'map') {
     const spec = parseMapSpec(jsonIn(query.get('spec')));
-    return spec === null ? null : { route: 'mapValues', runId: asId<RunId>(id), spec };
+    if (spec === null) return null;
+    const map = { route: 'mapValues', runId: asId<RunId>(id), spec } as const;
+    if (!query.has('models')) return map;
+    const models = numberIn(query.get('models'), 1, 100_000);
+    return models === null || !Number.isInteger(models) ? null : { ...map, models };
   }
   if (name === 'map-difference') {
     const [specA, specB] = [parseMapSpec(jsonIn(query.get('a'))), parseMapSpec(jsonIn(query.get('b')))];

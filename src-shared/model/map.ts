@@ -56,6 +56,8 @@ export interface MapDescription {
   /** For PCA: share of variance of each component. */
   readonly varianceShare: readonly number[];
   readonly query: TileRef | null;
+  /** Of attention: heads in the picture, and how many there will be. Absent for other maps. */
+  readonly models?: { readonly done: number; readonly of: number };
 }
 
 export interface ScoredTile {

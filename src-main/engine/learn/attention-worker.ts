@@ -69,7 +69,10 @@ export class AttentionWorker {
 
   #receive(answer: AttendAnswer): void {
     const running = this.#running.get(answer.id);
-    if (answer.type === 'so-far') return running?.onSoFar(answer.ensemble);
+    if (answer.type === 'so-far') {
+      running?.onSoFar(answer.ensemble);
+      return;
+    }
     this.#running.delete(answer.id);
     if (this.#running.size === 0) this.#worker?.unref();
     if (answer.type === 'failed') running?.fail(fromErrorPayload(answer.error));

@@ -22,7 +22,7 @@ export interface JudgeRequest {
 }
 
 export interface JudgeHooks {
-  /** Told of the heads so far: first within a second of being asked, then every so often, never of the last. */
+  /** Told of the heads so far: first within a second of being asked, then every so often, and of all. */
   readonly onSoFar?: (ensemble: Ensemble) => void;
   /** Called between parts; throws to stop. */
   readonly onPart?: () => void;
@@ -56,8 +56,8 @@ export async function judgeBag(
     const head = heads[index];
     if (head === undefined) continue;
     sum.add(index, await evaluator.predict(head.weights, features, onPart));
-    if (sum.heads === heads.length) break;
-    if (Date.now() < dueAtMs && (told > 0 || sum.heads < folds)) continue;
+    const isFirst = told === 0 && sum.heads >= folds;
+    if (Date.now() < dueAtMs && !isFirst && sum.heads < heads.length) continue;
     onSoFar?.(sum.snapshot());
     told++;
     dueAtMs = Date.now() + NEXT_AFTER_MS;

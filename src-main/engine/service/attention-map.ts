@@ -1,14 +1,26 @@
 import { AppError } from '../../../src-shared/errors.ts';
+import type { StudyId } from '../../../src-shared/model/ids.ts';
 import type { MapDescription, MapSpec } from '../../../src-shared/model/map.ts';
 import type { Run } from '../../../src-shared/model/run.ts';
 import type { Study } from '../../../src-shared/model/study.ts';
+import { percentiles } from '../../../src-shared/numeric/float-ranks.ts';
 import type { LaidGrid } from '../grid/laid-grid.ts';
-import type { BagPrediction } from '../learn/evaluate-head.ts';
+import type { Ensemble } from '../learn/ensemble.ts';
 import { mapLattice, overGrid } from '../map/compute-map.ts';
 import type { StoredMap } from '../store/store.ts';
-import type { Judgement } from './study-heads.ts';
+import type { FeatureReader, Judgement } from './study-heads.ts';
 
 export type AttentionSpec = Extract<MapSpec, { readonly kind: 'attention' }>;
+
+/** Where maps of studies come from: `StudyService.attention`. */
+export interface AttentionSource {
+  whole(spec: AttentionSpec, run: Run, laid: LaidGrid, features: FeatureReader): Promise<StoredMap>;
+  /** The first with more than `heads` heads. Throws Cancelled after `leave`. */
+  soFar(spec: AttentionSpec, run: Run, laid: LaidGrid, features: FeatureReader, heads: number): Promise<StoredMap>;
+  /** One that `soFar` gave a moment ago; null where it is gone. */
+  earlier(spec: AttentionSpec, run: Run, laid: LaidGrid, heads: number): Promise<StoredMap | null>;
+  leave(studyId: StudyId, run: Run): Promise<void>;
+}
 
 const CAUTION = 'Weights the model used, not where disease is.';
 const HAVE_SEEN: Readonly<Record<Judgement['seen'], string>> = {
@@ -19,85 +31,61 @@ const HAVE_SEEN: Readonly<Record<Judgement['seen'], string>> = {
 };
 
 /**
- * What the heads of a study weigh on one slide, drawn from their own predictions: mean attention times the number of
- * tiles (1 = average), its percentile, what each tile adds to a class's logit, or how far the heads disagree (standard
- * deviation of a tile's percentile over the heads).
+ * What the heads of a study weigh on one slide, drawn from what they said of it: mean attention times the number of tiles
+ * (1 = average), its percentile, what each tile adds to a class's logit, or how far the heads disagree (standard deviation
+ * of a tile's percentile over the heads). A view takes milliseconds; no head is asked again.
  *
- * @param judgement of the heads that may judge this slide; at least one.
+ * @param judgement of the heads that may judge this slide, or of those that have by now.
  */
 export function attentionMap(
   spec: AttentionSpec,
   run: Run,
   laid: LaidGrid,
   study: Study,
-  judgement: Pick<Judgement, 'predictions' | 'seen'>,
+  judgement: Pick<Judgement, 'ensemble' | 'of' | 'seen'>,
 ): StoredMap {
-  const { predictions, seen } = judgement;
+  const { ensemble, of, seen } = judgement;
   const classes = study.outcome?.classes ?? [];
-  const perTile = tileValues(spec, predictions, laid.columns.length, classes);
-  const range = rangeOf(spec, perTile);
-  const count = `${predictions.length} head${predictions.length === 1 ? '' : 's'}`;
-  const heads = `${count} ${HAVE_SEEN[seen]}`;
+  const perTile = tileValues(spec, ensemble);
+  if (perTile.length !== laid.columns.length) {
+    throw new AppError('InvalidRequest', 'The stored features do not fit the tiles of this run.', {
+      advice: 'Run the analysis again.',
+      detail: `${perTile.length} feature rows, ${laid.columns.length} tiles`,
+    });
+  }
+  const done = ensemble.heads;
+  const heads = `${done} head${done === 1 ? '' : 's'} ${HAVE_SEEN[seen]}`;
   const made = spec.view === 'agreement' ? 'Compared between' : 'Mean of';
+  const soFar = done < of ? ` The other ${of - done} are still judging this slide.` : '';
   const description: MapDescription = {
     runId: run.id,
     spec,
     ...mapLattice(laid),
-    range,
+    range: rangeOf(spec, perTile),
     channels: 1,
     categories: [],
-    legend: legendOf(spec, study, classes),
-    explanation: `${made} ${heads}, trained on slide labels only. ${CAUTION}`,
+    legend: `${legendOf(spec, study, classes)}${done < of ? `: ${done} of ${of} models so far` : ''}`,
+    explanation: `${made} ${heads}, trained on slide labels only.${soFar}${agreementText(ensemble.agreement)} ${CAUTION}`,
     varianceShare: [],
     query: null,
+    models: { done, of },
   };
   return { description, values: overGrid(perTile, 1, laid) };
 }
 
-function tileValues(
-  spec: AttentionSpec,
-  predictions: readonly BagPrediction[],
-  tiles: number,
-  classes: readonly string[],
-): Float32Array {
-  const column = spec.classIndex ?? 0;
-  if (spec.view === 'contribution' && column >= classes.length) {
-    throw new AppError('InvalidRequest', 'The study has no such class.');
-  }
-  if (spec.view === 'agreement') return percentileSpread(predictions, tiles);
-  const mean = new Float32Array(tiles);
-  for (const { attention, contributions } of predictions) {
-    for (let t = 0; t < tiles; t++) {
-      const value =
-        spec.view === 'contribution' ? (contributions[t * classes.length + column] ?? 0) : (attention[t] ?? 0) * tiles;
-      mean[t] = (mean[t] ?? 0) + value / predictions.length;
-    }
-  }
-  return spec.view === 'percentile' ? percentiles(mean) : mean;
+function agreementText(agreement: number | null): string {
+  return agreement === null ? '' : ` Their maps agree with a rank correlation of ${agreement.toFixed(2)}.`;
 }
 
-/** Standard deviation over the heads of a tile's percentile; 0 with one head. */
-function percentileSpread(predictions: readonly BagPrediction[], tiles: number): Float32Array {
-  const ranks = predictions.map(({ attention }) => percentiles(attention));
-  return Float32Array.from({ length: tiles }, (_, t) => {
-    const mean = ranks.reduce((sum, rank) => sum + (rank[t] ?? 0), 0) / ranks.length;
-    const squares = ranks.reduce((sum, rank) => sum + ((rank[t] ?? 0) - mean) ** 2, 0);
-    return Math.sqrt(squares / Math.max(1, ranks.length - 1));
-  });
-}
-
-/** Share of tiles with a lower value, ties sharing their mean rank, in 0..100. */
-function percentiles(values: Float32Array): Float32Array {
-  const order = Array.from(values.keys()).sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0));
-  const result = new Float32Array(values.length);
-  for (let start = 0; start < order.length; ) {
-    let end = start + 1;
-    while (end < order.length && values[order[end] ?? 0] === values[order[start] ?? 0]) end++;
-    const rank = (start + end - 1) / 2;
-    for (let i = start; i < end; i++) result[order[i] ?? 0] = (100 * rank) / Math.max(1, order.length - 1);
-    start = end;
-  }
-  return result;
+function tileValues({ view, classIndex }: AttentionSpec, ensemble: Ensemble): Float32Array {
+  if (view === 'agreement') return ensemble.spread;
+  if (view === 'attention') return ensemble.attention;
+  if (view === 'percentile') return percentiles(ensemble.attention);
+  const [column, { classes, contributions }] = [classIndex ?? 0, ensemble];
+  if (column >= classes) throw new AppError('InvalidRequest', 'The study has no such class.');
+  const values = new Float32Array(ensemble.attention.length);
+  for (let t = 0; t < values.length; t++) values[t] = contributions[t * classes + column] as number;
+  return values;
 }
 
 function rangeOf({ view }: AttentionSpec, values: Float32Array): readonly [number, number] {

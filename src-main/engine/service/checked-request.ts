@@ -34,6 +34,12 @@ export function checkedSpec(value: unknown): MapSpec {
   return spec;
 }
 
+/** Throws InvalidRequest for what is no whole number of things. */
+export function checkedCount(value: unknown): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return value;
+  throw new AppError('InvalidRequest', 'A number of models is a whole number.');
+}
+
 /** Throws InvalidRequest where a number of the grid is missing or makes no sense. */
 export function checkedGrid({ mpp, tileUm, strideUm, minTissueFraction }: GridSpec): GridSpec {
   const within = (value: number, low: number, high: number) => value >= low && value <= high;

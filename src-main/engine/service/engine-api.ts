@@ -18,7 +18,14 @@ import type { AnalysisService } from './analysis.ts';
 import type { BackboneService } from './backbones.ts';
 import { browseFolder } from './browse.ts';
 import type { CatalogueService } from './catalogue-service.ts';
-import { checkedGrid, checkedMove, checkedSpec, checkedStainMethod, checkedTissue } from './checked-request.ts';
+import {
+  checkedCount,
+  checkedGrid,
+  checkedMove,
+  checkedSpec,
+  checkedStainMethod,
+  checkedTissue,
+} from './checked-request.ts';
 import type { ComparisonService } from './comparison-service.ts';
 import type { DemoService } from './demo-service.ts';
 import { DEVICE_SETTING, type DeviceService } from './device-service.ts';
@@ -322,6 +329,9 @@ function runApi({ analysis, queue, store, maps, reports, emit }: Services) {
       if (run !== null) emit({ type: 'runs-changed', slideId: run.slideId });
     },
     getMap: async (runId, spec) => (await maps.get(runId, checkedSpec(spec))).description,
+    drawMap: async (runId, spec, models) =>
+      (await maps.draw(runId, checkedSpec(spec), checkedCount(models))).description,
+    leaveMap: (runId, spec) => maps.leave(runId, checkedSpec(spec)),
     tileAt: (runId, x0Px, y0Px) => maps.tileAt(runId, x0Px, y0Px),
     similarTiles: (runId, tileIndex, count) => maps.similar(runId, tileIndex, count),
     exportReport: (runId, options) => reports.pdf(runId, options),
@@ -336,6 +346,8 @@ function runApi({ analysis, queue, store, maps, reports, emit }: Services) {
     | 'listRuns'
     | 'removeRun'
     | 'getMap'
+    | 'drawMap'
+    | 'leaveMap'
     | 'tileAt'
     | 'similarTiles'
     | 'exportReport'

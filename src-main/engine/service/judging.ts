@@ -19,7 +19,7 @@ const KEPT_PICTURES = 3;
 
 /**
  * A judgement while it is made, for all who wait for it: some want it whole, some want to see each next state of it. It
- * is given up when somebody leaves and nobody else waits.
+ * is given up when those who watched leave and nobody wants the whole.
  */
 export class Judging<State extends SoFar> {
   readonly #whole: Promise<State>;
@@ -73,14 +73,15 @@ export class Judging<State extends SoFar> {
     return this.#pictures.get(heads) ?? null;
   }
 
-  /** One who watched no longer does. */
+  /**
+   * One who watched has left. Watchers cannot be told apart, so all are sent away: who is still there asks again. Given up
+   * where nobody wants the whole.
+   */
   leave(): void {
-    const [first] = this.#watching;
-    if (first !== undefined) {
-      this.#watching.delete(first);
-      first.reject(new AppError('Cancelled', 'The map is no longer wanted.'));
-    }
-    if (this.#watching.size === 0 && this.#forWhole === 0) this.#stop.abort();
+    if (this.#latest !== null && this.#latest.ensemble.heads === this.#latest.of) return;
+    for (const { reject } of this.#watching) reject(new AppError('Cancelled', 'The map is no longer wanted.'));
+    this.#watching.clear();
+    if (this.#forWhole === 0) this.#stop.abort();
   }
 
   #note(state: State): void {

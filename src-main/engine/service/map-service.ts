@@ -7,18 +7,11 @@ import { columnMeans, featureMatrix } from '../map/feature-matrix.ts';
 import { MapWorker } from '../map/map-worker.ts';
 import { cosineTo, type RankedTile, topScores } from '../map/similarity.ts';
 import type { Store, StoredMap } from '../store/store.ts';
-import type { AttentionSpec } from './attention-map.ts';
+import type { AttentionSource } from './attention-map.ts';
+import type { FeatureReader } from './study-heads.ts';
 
 /** Bags kept in memory: the one being looked at and the one before. */
 const MAX_BAGS = 2;
-
-/** Where maps of studies come from: `StudyService.attention`. */
-export type AttentionSource = (
-  spec: AttentionSpec,
-  run: Run,
-  laid: LaidGrid,
-  features: Float32Array,
-) => Promise<StoredMap>;
 
 interface Bag {
   readonly run: Run;
@@ -26,22 +19,30 @@ interface Bag {
   readonly features: Float32Array;
 }
 
-/** Maps of finished runs, drawn from stored features and kept: reopening a slide shows them at once. */
+/**
+ * Maps of finished runs, drawn from stored features and kept: reopening a slide shows them at once. Of attention what the
+ * heads said is kept (`StudyHeads`), so that all its views follow from it.
+ */
 export class MapService {
   readonly #store: Store;
-  readonly #attention: AttentionSource;
+  readonly #attention: () => AttentionSource;
   readonly #worker = new MapWorker();
   readonly #bags = new Map<RunId, Promise<Bag>>();
   readonly #grids = new Map<string, Promise<LaidGrid>>();
   readonly #computing = new Map<string, Promise<StoredMap>>();
 
-  constructor(store: Store, attention: AttentionSource) {
+  /** @param attention asked for when it is needed: studies and maps know each other. */
+  constructor(store: Store, attention: () => AttentionSource) {
     this.#store = store;
     this.#attention = attention;
   }
 
   /** Throws NotFound, InvalidRequest for a run that is not finished or a tile it does not have. */
   async get(runId: RunId, spec: MapSpec): Promise<StoredMap> {
+    if (spec.kind === 'attention') {
+      const { run, laid, features } = await this.#open(runId);
+      return await this.#attention().whole(spec, run, laid, features);
+    }
     const known = await this.#store.getMap(runId, spec);
     if (known !== null) return known;
     const key = `${runId}${JSON.stringify(spec)}`;
@@ -50,6 +51,30 @@ export class MapService {
     const made = this.#compute(runId, spec).finally(() => this.#computing.delete(key));
     this.#computing.set(key, made);
     return await made;
+  }
+
+  /**
+   * A map as soon as there is something to see: of attention the first with more than `models` heads, soon after it is
+   * asked for; any other whole. Throws as `get`; Cancelled after `leave`.
+   */
+  async draw(runId: RunId, spec: MapSpec, models: number): Promise<StoredMap> {
+    if (spec.kind !== 'attention') return await this.get(runId, spec);
+    const { run, laid, features } = await this.#open(runId);
+    return await this.#attention().soFar(spec, run, laid, features, models);
+  }
+
+  /** The map that `draw` described with so many heads. Throws NotFound where a later one has taken its place. */
+  async drawn(runId: RunId, spec: MapSpec, models: number): Promise<StoredMap> {
+    if (spec.kind !== 'attention') return await this.get(runId, spec);
+    const { run, laid } = await this.#open(runId);
+    const earlier = await this.#attention().earlier(spec, run, laid, models);
+    if (earlier !== null) return earlier;
+    throw new AppError('NotFound', 'A later picture has taken the place of this one.', { advice: 'Ask for that.' });
+  }
+
+  /** A map that `draw` began is no longer wanted. */
+  async leave(runId: RunId, spec: MapSpec): Promise<void> {
+    if (spec.kind === 'attention') await this.#attention().leave(spec.studyId, await this.#run(runId));
   }
 
   /** The tile whose square holds the point (level-0 pixels), or null. */
@@ -114,10 +139,7 @@ export class MapService {
       throw new AppError('InvalidRequest', 'This run has no tile of that number.');
     }
     const { featureDim } = run.provenance;
-    const map =
-      spec.kind === 'attention'
-        ? await this.#attention(spec, run, laid, features)
-        : await this.#worker.compute({ spec, runId, features, featureDim, laid });
+    const map = await this.#worker.compute({ spec, runId, features, featureDim, laid });
     await this.#store.putMap(map);
     return map;
   }
@@ -134,14 +156,25 @@ export class MapService {
     return await bag;
   }
 
+  /** A run whose features are read only where they are needed. */
+  async #open(runId: RunId): Promise<Omit<Bag, 'features'> & { readonly features: FeatureReader }> {
+    const run = await this.#finished(runId);
+    return { run, laid: await this.#grid(run), features: async () => (await this.#bag(runId)).features };
+  }
+
   async #load(runId: RunId): Promise<Bag> {
+    const run = await this.#finished(runId);
+    return { run, laid: await this.#grid(run), features: await this.#store.readFeatures(runId) };
+  }
+
+  async #finished(runId: RunId): Promise<Run> {
     const run = await this.#run(runId);
     if (run.state !== 'done') {
       throw new AppError('InvalidRequest', 'This analysis is not finished yet.', {
         advice: 'Let it finish, or resume it, before looking at its map.',
       });
     }
-    return { run, laid: await this.#grid(run), features: await this.#store.readFeatures(runId) };
+    return run;
   }
 
   async #run(runId: RunId): Promise<Run> {

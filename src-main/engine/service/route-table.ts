@@ -62,8 +62,8 @@ export function routeTable({
       mediaType: 'image/png',
       immutable: false,
     }),
-    mapValues: async ({ runId, spec }) => {
-      const { values } = await maps.get(runId, spec);
+    mapValues: async ({ runId, spec, models }) => {
+      const { values } = models === undefined ? await maps.get(runId, spec) : await maps.drawn(runId, spec, models);
       const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
       return { bytes, mediaType: 'application/octet-stream', immutable: false };
     },

@@ -2,7 +2,7 @@ import { AppError } from '../../../src-shared/errors.ts';
 import type { ExternalValidation, Study, StudyOutcome } from '../../../src-shared/model/study.ts';
 import { listed } from '../study/splits.ts';
 import { type OutOfFold, studyFigures } from '../study/study-figures.ts';
-import { headsDigest, type StudyHeads } from './study-heads.ts';
+import { type FeatureReader, rowsOf, type StudyHeads } from './study-heads.ts';
 import { type ExtractedSlide, figureOf, spreadOf } from './study-outcome.ts';
 import { casesOf } from './study-plan.ts';
 
@@ -43,7 +43,7 @@ export function checkIndependent({ plan, outcome }: TrainedStudy, other: Study):
 export type BagReader = (index: number) => Promise<{
   readonly slide: ExtractedSlide;
   readonly run: Parameters<StudyHeads['judge']>[1];
-  readonly features: Float32Array;
+  readonly features: FeatureReader;
 }>;
 
 /**
@@ -62,10 +62,10 @@ export async function validateExternally(
   for (const caseIndex of other.plan.rows.keys()) {
     const { slide, run, features } = await read(caseIndex);
     const judged = await heads.judge(study, run, features);
-    headsSha256 ||= headsDigest(judged.heads);
-    const all = judged.predictions.map(({ probabilities }) => [...probabilities]);
+    headsSha256 ||= judged.headsSha256;
+    const all = rowsOf(judged);
     const bySeed = study.plan.seeds.map((seed) => meanRows(all.filter((_, i) => judged.heads[i]?.seed === seed)));
-    const typicality = await heads.typicality(study, run, features);
+    const typicality = await heads.typicality(study, run, judged);
     const unlike = typicality?.unlike ?? null;
     rows.push({ ...{ caseIndex, fold: 0, probabilities: meanRows(all), bySeed, slide, unlike } });
     onSlide(caseIndex + 1);

@@ -4,10 +4,11 @@ import { asId, type BackboneId, type RunId, type SlideId, type StudyId } from '.
 import { DEFAULT_GRID, DEFAULT_TISSUE, type Run } from '../../../src-shared/model/run.ts';
 import { DEFAULT_STUDY_TRAINING, type Study, type StudyRow } from '../../../src-shared/model/study.ts';
 import { floatsOf } from '../graph/model.ts';
+import type { AttentionWorker } from '../learn/attention-worker.ts';
+import type { Ensemble } from '../learn/ensemble.ts';
 import { evaluationGraph } from '../learn/head-graph.ts';
 import type { HeadSpec } from '../learn/head-spec.ts';
-import type { TrainingWorker } from '../learn/training-worker.ts';
-import type { Store, StudyHeadRecord } from '../store/store.ts';
+import type { Store, StoredJudgement, StudyHeadRecord } from '../store/store.ts';
 import { StudyHeads } from './study-heads.ts';
 import { packWeights } from './study-weights.ts';
 
@@ -37,12 +38,17 @@ const head: StudyHeadRecord = {
   ...{ studyId: study.id, fold: 0, seed: 1, specJson: JSON.stringify(spec), bestEpoch: 1, historyJson: '[]' },
   ...{ trainedOnJson: null, weights: drawn() },
 };
-const prediction = {
-  ...{ probabilities: Float32Array.of(0.4, 0.6), attention: Float32Array.of(1), contributions: new Float32Array(2) },
-  attentionScores: Float32Array.of(0),
+const ensemble: Ensemble = {
+  ...{ heads: 1, classes: 2, attention: Float32Array.of(1), contributions: new Float32Array(2) },
+  ...{ spread: new Float32Array(1), probabilities: [[0.4, 0.6]], agreement: null },
 };
-const store = { listStudyHeads: async () => [head] } as unknown as Store;
-const worker = { predict: async () => prediction } as unknown as TrainingWorker;
+const store = {
+  listStudyHeads: async () => [head],
+  featureDigest: async () => 'features',
+  getJudgement: async () => null,
+  putJudgement: async () => {},
+} as unknown as Store;
+const worker: Pick<AttentionWorker, 'judge'> = { judge: async () => ({ ensemble, moments: new Float64Array(4) }) };
 
 /** What is said of a slide where the backbone was tuned on others; null = it never was. */
 async function seen(i: number, tunedOn: readonly number[] | null) {
@@ -50,12 +56,12 @@ async function seen(i: number, tunedOn: readonly number[] | null) {
   const past = tunedOn === null ? null : { tuned: tuned as FineTuningRecord, rows: [] };
   const heads = new StudyHeads(
     store,
-    () => worker,
+    worker,
     async () => past,
     async () => null,
   );
   const run = { id: asId<RunId>('run'), slideId: id(i), backboneId: 'tuned', cut: '', provenance: { featureDim: 2 } };
-  return (await heads.judge(study, run as unknown as Run, new Float32Array(2))).seen;
+  return (await heads.judge(study, run as unknown as Run, async () => new Float32Array(2))).seen;
 }
 
 describe('what a judgement says of the slide', () => {
@@ -70,5 +76,59 @@ describe('what a judgement says of the slide', () => {
     expect(await Promise.all([0, 3, 5, 60, 61].map((i) => seen(i, [0, 5, 60])))).toEqual([
       ...['trained', 'tested', 'tuned', 'tuned', 'unseen'],
     ]);
+  });
+});
+
+describe('what heads said of a slide', () => {
+  const asked = async (kept: Map<string, StoredJudgement>, weights: Float32Array, features: string) => {
+    let judged = 0;
+    let read = 0;
+    const heads = new StudyHeads(
+      {
+        ...store,
+        listStudyHeads: async () => [{ ...head, weights }],
+        featureDigest: async () => features,
+        getJudgement: async (runId: RunId, studyId: StudyId) => kept.get(`${runId} ${studyId}`) ?? null,
+        putJudgement: async (judgement: StoredJudgement) => {
+          kept.set(`${judgement.runId} ${judgement.studyId}`, judgement);
+        },
+      } as unknown as Store,
+      {
+        judge: async () => {
+          judged++;
+          return { ensemble, moments: Float64Array.of(1, 2, 3, 4) };
+        },
+      },
+      async () => null,
+      async () => null,
+    );
+    const run = {
+      id: asId<RunId>('run'),
+      slideId: id(60),
+      backboneId: 'tuned',
+      cut: '',
+      provenance: { featureDim: 2 },
+    };
+    const reader = async () => {
+      read++;
+      return new Float32Array(2);
+    };
+    const { ensemble: found, moments, seen } = await heads.judge(study, run as unknown as Run, reader);
+    return { found, moments, seen, judged, read };
+  };
+
+  it('is kept, with no head asked and no feature read again, until heads or features change', async () => {
+    const kept = new Map<string, StoredJudgement>();
+    const first = await asked(kept, head.weights, 'features');
+    expect([first.judged, first.read]).toEqual([1, 1]);
+    const again = await asked(kept, head.weights, 'features');
+    expect([again.judged, again.read]).toEqual([0, 0]);
+    expect([again.found, again.moments, again.seen]).toEqual([first.found, first.moments, 'unseen']);
+    const changed = head.weights.map((value, i) => (i === 0 ? value + 1e-7 : value));
+    expect((await asked(kept, changed, 'features')).judged).toBe(1);
+    expect((await asked(kept, changed, 'others')).judged).toBe(1);
+    expect((await asked(kept, changed, 'others')).judged).toBe(0);
+    // One place for a run and a study: what is out of date is replaced.
+    expect(kept.size).toBe(1);
   });
 });

@@ -1,76 +1,88 @@
-import { createHash } from 'node:crypto';
-import { AppError } from '../../../src-shared/errors.ts';
+import { AppError, hasCode } from '../../../src-shared/errors.ts';
 import type { SlideId, StudyId } from '../../../src-shared/model/ids.ts';
 import type { Run, TissueParams } from '../../../src-shared/model/run.ts';
 import type { SlidePrediction, SlideTypicality, Study, StudyPlan } from '../../../src-shared/model/study.ts';
-import type { BagPrediction } from '../learn/evaluate-head.ts';
+import type { AttentionWorker } from '../learn/attention-worker.ts';
 import type { HeadSpec } from '../learn/head-spec.ts';
-import type { TrainingWorker } from '../learn/training-worker.ts';
-import type { Store, StudyHeadRecord } from '../store/store.ts';
-import { agreementOf, tileWorth } from '../study/map-checks.ts';
+import type { Store, StoredJudgement, StudyHeadRecord } from '../store/store.ts';
 import { plannedSplits } from '../study/plan-splits.ts';
-import { compareWithTraining, describeTraining, slideVector, type TrainingData } from '../study/slide-typicality.ts';
+import { compareWithTraining, describeTraining, type TrainingData, vectorOf } from '../study/slide-typicality.ts';
 import type { Split } from '../study/splits.ts';
+import { Judging, type SoFar } from './judging.ts';
+import { headsDigest, judgementKey, packJudgement, unpackJudgement } from './kept-judgement.ts';
 import { spreadOf } from './study-outcome.ts';
 import { casesOf, trainingPlan } from './study-plan.ts';
 import { unpackWeights } from './study-weights.ts';
 import { hasSeen, type TunedPast } from './tuned-leak.ts';
+import { unseeingFolds } from './unseeing-folds.ts';
 
-/** What the heads that may judge a slide say of it. */
-export interface Judgement {
+/** What the heads that may judge a slide say of it, whole or so far. */
+export interface Judgement extends SoFar {
   readonly seen: SlidePrediction['seen'];
-  readonly heads: readonly StudyHeadRecord[];
-  readonly predictions: readonly BagPrediction[];
+  /** Fold and seed of each head, in the order of `ensemble.probabilities`. */
+  readonly heads: readonly Pick<StudyHeadRecord, 'fold' | 'seed'>[];
+  readonly headsSha256: string;
+  /** Of the features (`featureMoments`); null while heads are missing. */
+  readonly moments: Float64Array | null;
 }
 
-/** Colours of a slide's tissue; null where its pixels are not at hand. */
-export type SlideColours = (id: SlideId, tissue: TissueParams) => Promise<Float64Array | null>;
+/** Reads the features of a run, if they are needed: what was judged before is kept. */
+export type FeatureReader = () => Promise<Float32Array>;
+
+/** What a slide's pixels look like, see `measureAppearance`; null where they are not at hand. */
+export type AppearanceOf = (id: SlideId, tissue: TissueParams) => Promise<Float64Array | null>;
 
 /** Judgements kept in memory: another view of a map, or its prediction, needs no second pass. */
 const KEPT = 2;
-/** Tiles above which the agreement of heads is measured on an even sample of so many. */
-const AGREEMENT_TILES = 5000;
-
 /** The heads of trained studies at work on slides. One forward path, always over the full bag. */
 export class StudyHeads {
   readonly #store: Store;
-  readonly #worker: () => TrainingWorker;
+  readonly #worker: Pick<AttentionWorker, 'judge'>;
   readonly #pastOf: (plan: StudyPlan) => Promise<TunedPast | null>;
-  readonly #colours: SlideColours;
-  readonly #judgements = new Map<string, Promise<Judgement>>();
+  readonly #appearanceOf: AppearanceOf;
+  readonly #judgements = new Map<string, Judging<Judgement>>();
   readonly #training = new Map<string, Promise<TrainingData | null>>();
 
   /** @param pastOf what a plan's backbone was fine-tuned on; null where it was not. */
   constructor(
     store: Store,
-    worker: () => TrainingWorker,
+    worker: Pick<AttentionWorker, 'judge'>,
     pastOf: (plan: StudyPlan) => Promise<TunedPast | null>,
-    colours: SlideColours,
+    appearanceOf: AppearanceOf,
   ) {
     this.#store = store;
-    this.#colours = colours;
+    this.#appearanceOf = appearanceOf;
     this.#worker = worker;
     this.#pastOf = pastOf;
   }
 
-  /** Throws InvalidRequest for an untrained study or features of another backbone, cut or length. */
-  async judge(study: Study, run: Run, features: Float32Array): Promise<Judgement> {
-    checkFits(study, run);
-    const key = `${study.id} ${study.outcome?.finishedAtMs} ${run.id}`;
-    const known = this.#judgements.get(key);
-    this.#judgements.delete(key);
-    const judging = known ?? this.#judge(study, run.slideId, features);
-    this.#judgements.set(key, judging);
-    judging.catch(() => this.#judgements.delete(key));
-    for (const oldest of [...this.#judgements.keys()].slice(0, Math.max(0, this.#judgements.size - KEPT))) {
-      this.#judgements.delete(oldest);
-    }
-    return await judging;
+  /** The whole judgement. Throws InvalidRequest for an untrained study or features of another backbone, cut or length. */
+  async judge(study: Study, run: Run, features: FeatureReader): Promise<Judgement> {
+    return await this.#judging(study, run, features).whole();
   }
 
-  async predict(study: Study, run: Run, features: Float32Array): Promise<SlidePrediction> {
-    const { seen, predictions } = await this.judge(study, run, features);
-    const rows = predictions.map(({ probabilities }) => [...probabilities]);
+  /**
+   * The judgement once more than `heads` heads are in it: the first within about a second, for a picture of it.
+   * Throws as `judge`; Cancelled after `leave`.
+   */
+  async soFar(study: Study, run: Run, features: FeatureReader, heads: number): Promise<Judgement> {
+    return await this.#judging(study, run, features).moreThan(heads);
+  }
+
+  /** An earlier state that was given out; null where it is gone. */
+  earlier(study: Study, run: Run, heads: number): Judgement | null {
+    return this.#judgements.get(keyOf(study, run))?.at(heads) ?? null;
+  }
+
+  /** Somebody no longer watches the judgement: it is given up where nobody else waits for it. */
+  leave(study: Study, run: Run): void {
+    this.#judgements.get(keyOf(study, run))?.leave();
+  }
+
+  async predict(study: Study, run: Run, features: FeatureReader): Promise<SlidePrediction> {
+    const judgement = await this.judge(study, run, features);
+    const { seen, ensemble } = judgement;
+    const rows = rowsOf(judgement);
     const column = (pick: (values: number[]) => number): number[] =>
       Array.from(rows[0] ?? [], (_, c) => pick(rows.map((row) => row[c] ?? 0)));
     return {
@@ -79,23 +91,21 @@ export class StudyHeads {
       spread: spreadOf(rows),
       lowest: column((values) => Math.min(...values)),
       highest: column((values) => Math.max(...values)),
-      ...{ heads: rows.length, seen },
-      agreement: agreementOf(predictions.map((each) => sampled(tileWorth(study.plan.pooling, each)))),
-      typicality: await this.typicality(study, run, features),
+      ...{ heads: rows.length, seen, agreement: ensemble.agreement },
+      typicality: await this.typicality(study, run, judgement),
     };
   }
 
   /** How a slide compares with the training slides; null where the study is too small, or of an older version. */
-  async typicality(study: Study, run: Run, features: Float32Array): Promise<SlideTypicality | null> {
+  async typicality(study: Study, run: Run, { moments }: Pick<Judgement, 'moments'>): Promise<SlideTypicality | null> {
     const key = `${study.id} ${study.outcome?.finishedAtMs}`;
     const known = this.#training.get(key) ?? this.#describe(study);
     this.#training.set(key, known);
     known.catch(() => this.#training.delete(key));
     const training = await known;
-    const dim = study.outcome?.featureDim ?? 0;
-    if (training === null) return null;
-    const colours = training.knowsColours ? await this.#colours(run.slideId, study.plan.tissue) : null;
-    return compareWithTraining(training, slideVector(features, dim, colours));
+    if (training === null || moments === null) return null;
+    const appearance = training.knowsPixels ? await this.#appearanceOf(run.slideId, study.plan.tissue) : null;
+    return compareWithTraining(training, vectorOf(moments, appearance));
   }
 
   forget(id: StudyId): void {
@@ -104,20 +114,73 @@ export class StudyHeads {
     }
   }
 
-  async #judge(study: Study, slideId: SlideId, features: Float32Array): Promise<Judgement> {
+  #judging(study: Study, run: Run, features: FeatureReader): Judging<Judgement> {
+    checkFits(study, run);
+    const key = keyOf(study, run);
+    const known = this.#judgements.get(key);
+    this.#judgements.delete(key);
+    const askedAtMs = Date.now();
+    const judging =
+      known === undefined || known.isGivenUp
+        ? new Judging<Judgement>((...hooks) => this.#judge(study, run, features, askedAtMs, ...hooks))
+        : known;
+    this.#judgements.set(key, judging);
+    judging.done.catch(() => {
+      if (this.#judgements.get(key) === judging) this.#judgements.delete(key);
+    });
+    for (const oldest of [...this.#judgements.keys()].slice(0, Math.max(0, this.#judgements.size - KEPT))) {
+      this.#judgements.delete(oldest);
+    }
+    return judging;
+  }
+
+  /** From what is kept, if heads, features and code are still those; else by the heads, and kept. */
+  async #judge(
+    study: Study,
+    run: Run,
+    features: FeatureReader,
+    askedAtMs: number,
+    onSoFar: (judgement: Judgement) => void,
+    signal: AbortSignal,
+  ): Promise<Judgement> {
+    const { seen, heads } = await this.#headsFor(study, run.slideId);
+    const headsSha256 = headsDigest(heads);
+    const of = heads.length;
+    const common = { seen, heads: heads.map(({ fold, seed }) => ({ fold, seed })), headsSha256, of };
+    const madeBy = judgementKey(headsSha256, await this.#store.featureDigest(run.id));
+    const kept = await this.#store.getJudgement(run.id, study.id);
+    if (kept !== null && kept.madeBy === madeBy) return { ...common, ...unpackJudgement(kept) };
+    const spec = specOf(heads);
+    const judged = await this.#worker.judge(
+      {
+        ...{ spec, askedAtMs, features: await features() },
+        heads: heads.map(({ fold, seed, weights }) => ({ fold, seed, weights: unpackWeights(spec, weights) })),
+      },
+      (ensemble) => onSoFar({ ...common, ensemble, moments: null }),
+      signal,
+    );
+    await this.#keep(packJudgement({ runId: run.id, studyId: study.id, madeBy }, judged));
+    return { ...common, ...judged };
+  }
+
+  /** A store that cannot be written, or no longer knows run or study, keeps nothing: the judgement holds without. */
+  async #keep(judgement: StoredJudgement): Promise<void> {
+    try {
+      await this.#store.putJudgement(judgement);
+    } catch (error) {
+      if (!hasCode(error, 'StoreReadOnly') && !hasCode(error, 'DiskFull') && !hasCode(error, 'NotFound')) throw error;
+    }
+  }
+
+  async #headsFor(study: Study, slideId: SlideId): Promise<Pick<Judgement, 'seen'> & { heads: StudyHeadRecord[] }> {
     const all = await this.#store.listStudyHeads(study.id);
-    const { seen: byHeads, folds } = foldsFor(study, slideId);
+    const { seen: byHeads, folds } = unseeingFolds(study, slideId);
     const past = byHeads === 'trained' ? null : await this.#pastOf(study.plan);
     const seen = past !== null && hasSeen(study.plan, past, slideId) ? 'tuned' : byHeads;
-    const heads = folds === null ? all : all.filter(({ fold }) => folds.has(fold));
+    const heads = all.filter(({ fold }) => folds === null || folds.has(fold));
     if (heads.length === 0)
       throw new AppError('NotFound', 'The heads of this study are gone.', { advice: 'Train it again.' });
-    const predictions: BagPrediction[] = [];
-    for (const { specJson, weights } of heads) {
-      const spec = JSON.parse(specJson) as HeadSpec;
-      predictions.push(await this.#worker().predict(spec, unpackWeights(spec, weights), features));
-    }
-    return { seen, heads, predictions };
+    return { seen, heads };
   }
 
   async #describe(study: Study): Promise<TrainingData | null> {
@@ -141,19 +204,6 @@ function splitsOf({ plan, outcome }: Study): readonly Split[] {
   }));
 }
 
-/** Which folds' heads may judge a slide: null = all of them. */
-function foldsFor(study: Study, slideId: SlideId): { seen: Judgement['seen']; folds: ReadonlySet<number> | null } {
-  const { plan, outcome } = study;
-  if (!plan.rows.some((row) => row.slideId === slideId)) return { seen: 'unseen', folds: null };
-  const splits = outcome?.splits ?? [];
-  const unseeing = splits.flatMap(({ train, validation }, fold) =>
-    train.includes(slideId) || validation.includes(slideId) ? [] : [fold],
-  );
-  const tested = (outcome?.predictions ?? []).filter((row) => row.slideId === slideId).map(({ fold }) => fold);
-  const folds = new Set(splits.length > 0 ? unseeing : tested);
-  return folds.size > 0 ? { seen: 'tested', folds } : { seen: 'trained', folds: null };
-}
-
 function checkFits({ plan, outcome }: Study, run: Run): void {
   if (outcome === null) {
     throw new AppError('InvalidRequest', 'This study is not trained yet.', { advice: 'Let it finish first.' });
@@ -167,18 +217,21 @@ function checkFits({ plan, outcome }: Study, run: Run): void {
   }
 }
 
-/** Every n-th value: ranks of a large bag change nothing but the time they take. */
-function sampled(values: Float32Array): Float32Array {
-  const step = Math.ceil(values.length / AGREEMENT_TILES);
-  return step === 1 ? values : values.filter((_, i) => i % step === 0);
+const keyOf = ({ id, outcome }: Study, run: Run): string => `${id} ${outcome?.finishedAtMs} ${run.id}`;
+
+/** The shape all heads of a study have. */
+function specOf(heads: readonly StudyHeadRecord[]): HeadSpec {
+  const specs = heads.map(({ specJson }) => ({ ...(JSON.parse(specJson) as HeadSpec), seed: 0 }));
+  const [spec] = specs;
+  if (spec === undefined || specs.some((each) => JSON.stringify(each) !== JSON.stringify(spec))) {
+    throw new AppError('StoreDamaged', 'The heads of this study do not belong together.', {
+      advice: 'Train it again.',
+    });
+  }
+  return spec;
 }
 
-/** SHA-256 over the weights of a study's heads in their order. */
-export function headsDigest(heads: readonly StudyHeadRecord[]): string {
-  const hash = createHash('sha256');
-  for (const { fold, seed, specJson, weights } of heads) {
-    hash.update(`${fold} ${seed} ${specJson}\n`);
-    hash.update(new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength));
-  }
-  return hash.digest('hex');
+/** Probabilities by each head of a whole judgement. */
+export function rowsOf({ ensemble }: Judgement): number[][] {
+  return ensemble.probabilities.flatMap((row) => (row === null ? [] : [[...row]]));
 }

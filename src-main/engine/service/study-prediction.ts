@@ -4,35 +4,37 @@ import type { Run } from '../../../src-shared/model/run.ts';
 import type { ExternalValidation, SlidePrediction, Study, StudyPlan } from '../../../src-shared/model/study.ts';
 import type { LaidGrid } from '../grid/laid-grid.ts';
 import type { JobContext } from '../job/queue.ts';
-import type { TrainingWorker } from '../learn/training-worker.ts';
+import { AttentionWorker } from '../learn/attention-worker.ts';
 import type { Store, StoredMap } from '../store/store.ts';
 import { type AttentionSpec, attentionMap } from './attention-map.ts';
 import type { BackboneService } from './backbones.ts';
 import { checkIndependent, type TrainedStudy, validateExternally } from './study-external.ts';
 import type { StudyFeatures } from './study-features.ts';
-import { StudyHeads } from './study-heads.ts';
+import { type FeatureReader, StudyHeads } from './study-heads.ts';
 import { refuseValidatingOnTuned, type TunedPast } from './tuned-leak.ts';
 
 export interface PredictionParts {
   readonly store: Store;
   readonly backbones: Pick<BackboneService, 'get'>;
   readonly features: StudyFeatures;
-  /** The training thread, which runs heads forward too. */
-  readonly trainer: () => TrainingWorker;
+  /** Threads that heads run forward on; 0 = all cores. */
+  readonly threads: number;
 }
 
 /** What the locked heads of a trained study say: of a slide, of its tiles, of the slides of another study. */
 export class StudyPrediction {
   readonly #parts: PredictionParts;
+  readonly #worker: AttentionWorker;
   readonly #heads: StudyHeads;
 
   constructor(parts: PredictionParts) {
     this.#parts = parts;
+    this.#worker = new AttentionWorker(parts.threads);
     this.#heads = new StudyHeads(
       parts.store,
-      parts.trainer,
+      this.#worker,
       (plan) => this.tunedPast(plan),
-      (id, tissue) => parts.features.coloursOf(id, tissue),
+      (id, tissue) => parts.features.appearanceOf(id, tissue),
     );
   }
 
@@ -45,9 +47,32 @@ export class StudyPrediction {
     spec: AttentionSpec,
     run: Run,
     laid: LaidGrid,
-    features: Float32Array,
+    features: FeatureReader,
   ): Promise<StoredMap> {
     return attentionMap(spec, run, laid, study, await this.#heads.judge(study, run, features));
+  }
+
+  /** That map once more than `heads` heads are in it: the first within about a second. Throws as `attention`; Cancelled. */
+  async attentionSoFar(
+    study: Study,
+    spec: AttentionSpec,
+    run: Run,
+    laid: LaidGrid,
+    features: FeatureReader,
+    heads: number,
+  ): Promise<StoredMap> {
+    return attentionMap(spec, run, laid, study, await this.#heads.soFar(study, run, features, heads));
+  }
+
+  /** That map with just so many heads, which was described a moment ago; null where it is gone. */
+  earlierAttention(study: Study, spec: AttentionSpec, run: Run, laid: LaidGrid, heads: number): StoredMap | null {
+    const judgement = this.#heads.earlier(study, run, heads);
+    return judgement === null ? null : attentionMap(spec, run, laid, study, judgement);
+  }
+
+  /** Somebody no longer watches the heads of a study judge a run. */
+  leave(study: Study, run: Run): void {
+    this.#heads.leave(study, run);
   }
 
   /** What the heads say of a slide, how sure they are, and whether it is like the training slides. Throws as `attention`. */
@@ -58,7 +83,7 @@ export class StudyPrediction {
     if (run.state !== 'done') {
       throw new AppError('InvalidRequest', 'This analysis is not finished yet.', { advice: 'Let it finish first.' });
     }
-    return await this.#heads.predict(study, run, await store.readFeatures(runId));
+    return await this.#heads.predict(study, run, () => store.readFeatures(runId));
   }
 
   /** Refuses to validate a study on another that shares slides or patients with it, or with what its backbone learned. */
@@ -83,7 +108,7 @@ export class StudyPrediction {
         const slide = slides[index];
         const run = slide === undefined ? null : await store.getRun(slide.runId);
         if (slide === undefined || run === null) throw new AppError('NotFound', 'The features of a slide are gone.');
-        return { slide, run, features: await store.readFeatures(run.id) };
+        return { slide, run, features: () => store.readFeatures(run.id) };
       },
       (done) => context.report({ stage: 'Judging slides', done, total }),
     );
@@ -107,5 +132,9 @@ export class StudyPrediction {
   /** Lets go of what is kept in memory of a study. */
   forget(id: StudyId): void {
     this.#heads.forget(id);
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.close();
   }
 }

@@ -1,15 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { AppError } from '../../../src-shared/errors.ts';
 import { asId, type JobId, type RunId, type StudyId } from '../../../src-shared/model/ids.ts';
-import type { Run } from '../../../src-shared/model/run.ts';
 import type { SlidePrediction, Study, StudyAudit, StudyPlan, StudyProgress } from '../../../src-shared/model/study.ts';
-import type { LaidGrid } from '../grid/laid-grid.ts';
 import type { JobContext, JobQueue, JobRunner } from '../job/queue.ts';
 import type { EpochRecord } from '../learn/train-head.ts';
 import { TrainingWorker } from '../learn/training-worker.ts';
-import type { Store, StoredMap } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
 import type { AnalysisService } from './analysis.ts';
-import type { AttentionSpec } from './attention-map.ts';
+import type { AttentionSource } from './attention-map.ts';
 import type { BackboneService } from './backbones.ts';
 import type { DeviceService } from './device-service.ts';
 import type { TrainedStudy } from './study-external.ts';
@@ -25,8 +23,10 @@ import { refuseTestingOnTuned } from './tuned-leak.ts';
 export interface StudyParts {
   readonly store: Store;
   readonly analysis: AnalysisService;
-  readonly tissue: Pick<TissueService, 'colours'>;
+  readonly tissue: Pick<TissueService, 'appearance'>;
   readonly backbones: Pick<BackboneService, 'get'>;
+  /** Threads that heads run forward on; 0 = all cores. */
+  readonly threads: number;
   /** What training may run on. */
   readonly device: Pick<DeviceService, 'trainingOrder'>;
   readonly onChanged: (id: StudyId) => void;
@@ -51,7 +51,7 @@ export class StudyService {
   constructor(parts: StudyParts) {
     this.#parts = parts;
     this.#features = new StudyFeatures(parts);
-    this.#prediction = new StudyPrediction({ ...parts, features: this.#features, trainer: () => this.trainer });
+    this.#prediction = new StudyPrediction({ ...parts, features: this.#features });
     this.#live = new LiveProgress(parts.onProgress);
   }
 
@@ -176,10 +176,16 @@ export class StudyService {
     return { ...this.#live.curves(id, stored), heads };
   }
 
-  /** A map of what a study's heads weigh on a slide. Throws as `StudyPrediction.attention`; NotFound. */
-  async attention(spec: AttentionSpec, run: Run, laid: LaidGrid, features: Float32Array): Promise<StoredMap> {
-    return await this.#prediction.attention(await this.get(spec.studyId), spec, run, laid, features);
-  }
+  /** Maps of what studies' heads weigh on a slide. They throw as `StudyPrediction.attention`; NotFound. */
+  readonly attention: AttentionSource = {
+    whole: async (spec, run, laid, features) =>
+      await this.#prediction.attention(await this.get(spec.studyId), spec, run, laid, features),
+    soFar: async (spec, run, laid, features, heads) =>
+      await this.#prediction.attentionSoFar(await this.get(spec.studyId), spec, run, laid, features, heads),
+    earlier: async (spec, run, laid, heads) =>
+      this.#prediction.earlierAttention(await this.get(spec.studyId), spec, run, laid, heads),
+    leave: async (studyId, run) => this.#prediction.leave(await this.get(studyId), run),
+  };
 
   /** What a study's heads say of a slide. Throws as `StudyPrediction.predict`; NotFound. */
   async predict(id: StudyId, runId: RunId): Promise<SlidePrediction> {
@@ -209,6 +215,7 @@ export class StudyService {
   }
 
   async close(): Promise<void> {
+    await this.#prediction.close();
     await this.#worker?.close();
   }
 
