@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { reliabilityPoints } from '../../../src-shared/numeric/judgement-curves.ts';
 import {
   binomialHalfCdf,
   chiSquaredSf,
@@ -45,6 +46,15 @@ interface Golden {
     readonly truth: number[] & number;
     readonly predicted: number[] & number;
     readonly scores: number[] & number;
+  };
+  readonly reliability: {
+    readonly coarse: number[];
+    readonly tenths: number[][];
+    readonly ece: number;
+    readonly sevenths: number[][];
+    readonly distinct: number[];
+    readonly distinctTruth: number[];
+    readonly groups: number[][];
   };
   readonly ranks: { readonly scores: number[][]; readonly averageRanks: number[] };
   readonly friedman: { readonly scores: number[][]; readonly statistic: number; readonly p: number };
@@ -98,6 +108,24 @@ describe('metrics agree with scikit-learn', () => {
 
   it('all ties give an AUC of one half', () => {
     expect(rocAuc([0, 1, 1, 0], [3, 3, 3, 3])).toBe(0.5);
+  });
+
+  it('reliability, its error, and groups of equal size', () => {
+    const { coarse, tenths, ece, sevenths, distinct, distinctTruth, groups } = golden.reliability;
+    const same = (points: readonly (readonly number[])[], expected: readonly (readonly number[])[]): void => {
+      expect(points).toHaveLength(expected.length);
+      points.flat().forEach((value, i) => {
+        expect(value).toBeCloseTo(expected.flat()[i] ?? Number.NaN, NINE_DIGITS);
+      });
+    };
+    const bins = (probabilities: readonly number[], count: number) =>
+      reliability(binary.truth, probabilities, count).map((bin) => [bin.meanProbability, bin.positiveShare]);
+    same(bins(coarse, 10), tenths);
+    same(bins(binary.probability, 7), sevenths);
+    expect(expectedCalibrationError(binary.truth, coarse)).toBeCloseTo(ece, NINE_DIGITS);
+    const rows = distinct.map((score, i) => ({ score, truth: distinctTruth[i] === 1 ? (1 as const) : (0 as const) }));
+    const drawn = reliabilityPoints(rows).map(({ x, y }) => [x, y]);
+    same(drawn, groups);
   });
 
   it('reliability bins hold every row, a probability of 1 in the last', () => {

@@ -157,16 +157,21 @@ export interface ReliabilityBin {
   readonly positiveShare: number;
 }
 
-/** Equal-width bins of the probability of class 1, empty ones left out: the points of a reliability plot. */
+/**
+ * Equal-width bins of the probability of class 1, empty ones left out: the points of a reliability plot. A probability on
+ * an edge belongs to the bin below (Guo et al., 2017, section 2; scikit-learn's `calibration_curve`).
+ */
 export function reliability(
   truth: ArrayLike<number>,
   probabilities: ArrayLike<number>,
   bins: number,
 ): readonly ReliabilityBin[] {
   const sums = Array.from({ length: bins }, () => ({ count: 0, probability: 0, positives: 0 }));
+  // As scikit-learn computes them, so that both round alike.
+  const edges = Array.from({ length: bins - 1 }, (_, i) => (i + 1) * (1 / bins));
   for (let i = 0; i < truth.length; i++) {
     const p = probabilities[i] ?? 0;
-    const bin = sums[Math.min(bins - 1, Math.max(0, Math.floor(p * bins)))];
+    const bin = sums[edges.filter((edge) => edge < p).length];
     if (bin === undefined) continue;
     bin.count++;
     bin.probability += p;

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.stats as st
 import sklearn
 import sklearn.metrics as sm
+from sklearn.calibration import calibration_curve
 
 rng = np.random.default_rng(11)
 out = {"sklearn": sklearn.__version__}
@@ -28,8 +29,14 @@ multi_pred = multi_scores.argmax(1)
 
 
 def ece(y, p, bins):
-    edges = np.minimum((p * bins).astype(int), bins - 1)
-    return sum(abs(p[edges == b].mean() - y[edges == b].mean()) * (edges == b).sum() for b in set(edges)) / len(y)
+    share, mean = calibration_curve(y, p, n_bins=bins)
+    counts = np.bincount(np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], p), minlength=bins)
+    return float((counts[counts > 0] * abs(share - mean)).sum() / len(y))
+
+
+def reliability(y, p, **options):
+    share, mean = calibration_curve(y, p, **options)
+    return [[float(m), float(s)] for m, s in zip(mean, share)]
 
 
 def delong(y, a, b):
@@ -99,4 +106,17 @@ np.random.seed(1337)  # the published fixture of the CKA reference notebook
 x = np.random.randn(100, 10)
 y = np.random.randn(100, 10) + x
 out["cka"] = {"x": np.round(x, 12).ravel().tolist(), "y": np.round(y, 12).ravel().tolist()}
+# Probabilities of one digit lie on the edges of the bins; distinct ones fall into groups of one size.
+coarse = np.round(prob, 1)
+distinct = (rng.permutation(60) + 0.5) / 60
+distinct_truth = (rng.random(60) < distinct).astype(int)
+out["reliability"] = {
+    "coarse": coarse.tolist(),
+    "tenths": reliability(truth, coarse, n_bins=10),
+    "ece": ece(truth, coarse, 10),
+    "sevenths": reliability(truth, prob, n_bins=7),
+    "distinct": distinct.tolist(),
+    "distinctTruth": distinct_truth.tolist(),
+    "groups": reliability(distinct_truth, distinct, n_bins=10, strategy="quantile"),
+}
 (pathlib.Path(__file__).parent / "study.golden.json").write_text(json.dumps(out) + "\n")
