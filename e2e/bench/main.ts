@@ -17,6 +17,7 @@ const PARTS = {
   train: 'train.ts',
   cka: 'cka.ts',
   attention: 'attention.ts',
+  unlike: 'unlike.ts',
 } as const;
 type Part = keyof typeof PARTS;
 

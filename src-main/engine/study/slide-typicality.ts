@@ -17,13 +17,11 @@ export type SlideVector = Float64Array;
 /** Gaussians for each split, fitted on what its heads were trained and selected on. */
 export interface TrainingData {
   readonly models: readonly SplitModel[];
-  /** Held-out slides the thresholds come from. */
-  readonly heldOut: number;
   /** True where a slide's pixels are asked for. */
   readonly knowsPixels: boolean;
-  /** What slides are compared in: what is known of every slide of the study. */
+  /** What slides are compared in: what is known of enough slides of the study. */
   readonly parts: readonly TypicalityPart[];
-  /** Held-out slide x part: distances in units, each from models that never saw the slide. */
+  /** Held-out slide x part: distances in units, each from models that never saw the slide; NaN for an unknown part. */
   readonly distances: readonly (readonly number[])[];
   /** What all slides of the study look like, for the direction in which another differs. */
   readonly appearances: readonly Float64Array[];
@@ -81,7 +79,7 @@ export function vectorOf(moments: Float64Array, appearance: Float64Array | null)
  * What slides of this study look like: Mahalanobis distances with shrunk covariances from the training and validation
  * parts of each split, and how far its test slides, held out of both, lie. Held-out, because training slides lie closer
  * to their own mean. Measured apart, because few changed numbers drown among a thousand unchanged ones: the means of
- * their features; how much those vary from tile to tile (logarithm of the standard deviation); and, where every slide's
+ * their features; how much those vary from tile to tile (logarithm of the standard deviation); and, where enough slides'
  * are known, the sharpness and the colours of their tissue, which many backbones have learned to ignore or never see.
  * The largest distance counts, each in units of what few held-out slides exceed; the threshold is the 95th percentile of
  * held-out slides' largest distances, so that looking at four parts warns no more often than looking at one.
@@ -95,11 +93,12 @@ export function describeTraining(
   splits: readonly Split[],
   featureDim: number,
 ): TrainingData | null {
-  const views = viewsOf(vectors, featureDim);
+  const tested = new Set(splits.flatMap(({ test }) => test));
+  const views = viewsOf(vectors, (i) => tested.has(i), featureDim);
   const fitted = splits.flatMap((split) => {
     const members = [...split.train, ...split.validation].flatMap((i) => vectors[i] ?? []);
     const parts = views.flatMap((view) => {
-      const model = fitOn(members.map(view.of));
+      const model = fitOn(members.map(view.of).filter(isKnown));
       return model === null ? [] : [{ ...model, view, unit: 1 }];
     });
     return parts.length < views.length ? [] : [{ parts, test: split.test }];
@@ -116,7 +115,6 @@ export function describeTraining(
   const units = views.map((_, part) => unitOf(rows.map((row) => row[part] ?? Number.NaN)));
   return {
     models: fitted.map(({ parts }) => parts.map((model, part) => ({ ...model, unit: units[part] ?? 1 }))),
-    heldOut: rows.length,
     parts: views.map(({ part }) => part),
     knowsPixels: views.some(({ part }) => PIXEL_PARTS.includes(part)),
     distances: rows.map((row) => row.map((distance, part) => distance / (units[part] ?? 1))),
@@ -128,10 +126,11 @@ export function describeTraining(
 /** How far a slide lies from the training slides: the mean over the splits' models, in the parts that are known of it. */
 export function compareWithTraining(training: TrainingData, vector: SlideVector): SlideTypicality {
   const { models, featureDim } = training;
-  const known = (models[0] ?? []).flatMap(({ view }, at) => (view.of(vector).every(Number.isFinite) ? [at] : []));
+  const known = (models[0] ?? []).flatMap(({ view }, at) => (isKnown(view.of(vector)) ? [at] : []));
   const away = columnMeans(models.map((model) => distances(model, vector)));
   const largest = (row: readonly number[]): number => Math.max(...known.map((at) => row[at] ?? 0));
-  const threshold = heldOutQuantile(training.distances.map(largest), 0.95);
+  const heldOut = training.distances.filter((row) => known.every((at) => Number.isFinite(row[at])));
+  const threshold = heldOutQuantile(heldOut.map(largest), 0.95);
   const parts = known.flatMap((at) => {
     const [part, distance] = [training.parts[at], away[at]];
     return part === undefined || distance === undefined ? [] : [{ part, distance }];
@@ -154,6 +153,8 @@ const distances = (model: SplitModel, vector: SlideVector): number[] =>
 const columnMeans = (rows: readonly (readonly number[])[]): number[] =>
   Array.from(rows[0] ?? [], (_, at) => mean(rows.map((row) => row[at] ?? Number.NaN)));
 
+const isKnown = (part: Float64Array): boolean => part.every(Number.isFinite);
+
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /**
@@ -161,14 +162,18 @@ const mean = (values: readonly number[]): number => values.reduce((sum, value) =
  * ten slides would be chance. Source: Wilson and Hilferty 1931.
  */
 function unitOf(heldOut: readonly number[]): number {
-  const roots = heldOut.map((distance) => distance ** (2 / 3));
+  const roots = heldOut.filter(Number.isFinite).map((distance) => distance ** (2 / 3));
   const middle = mean(roots);
   const spread = Math.sqrt(roots.reduce((sum, root) => sum + (root - middle) ** 2, 0) / (roots.length - 1));
   return (middle + UNIT_DEVIATIONS * spread) ** 1.5 || 1;
 }
 
-/** What of the slides' vectors is known of all of them. */
-function viewsOf(vectors: readonly SlideVector[], featureDim: number): readonly View[] {
+/** The parts of the slides' vectors that are known of enough held-out ones. */
+function viewsOf(
+  vectors: readonly SlideVector[],
+  isHeldOut: (slide: number) => boolean,
+  featureDim: number,
+): readonly View[] {
   const held = vectors[0]?.length ?? 0;
   const means: View = { part: 'features', of: (vector) => vector.subarray(0, featureDim) };
   if (held < 2 * featureDim) return [means];
@@ -182,7 +187,8 @@ function viewsOf(vectors: readonly SlideVector[], featureDim: number): readonly 
       usual.map((spread, j) => Math.log((vector[featureDim + j] ?? 0) + Math.max(LEAST_SPREAD * spread, least))),
   };
   const pixels = pixelViews(held - 2 * featureDim, 2 * featureDim);
-  return [means, spreads, ...pixels.filter(({ of }) => vectors.every((each) => of(each).every(Number.isFinite)))];
+  const known = vectors.filter((vector, i) => isHeldOut(i) && pixels.every(({ of }) => isKnown(of(vector))));
+  return known.length < LEAST_HELD_OUT ? [means, spreads] : [means, spreads, ...pixels];
 }
 
 /** @param count numbers that vectors hold of the slides' pixels, from `first` on. */
