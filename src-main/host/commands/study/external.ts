@@ -48,7 +48,7 @@ async function validate(
             result.unlike === null
               ? 'Too few training slides to say which of them lie outside the training data'
               : `${result.unlike} slides lie outside the training data`,
-            figureTable(result.figures),
+            figureTable(result.figures, result.patientsUnknown),
           ].join('\n'),
         );
         return EXIT.ok;

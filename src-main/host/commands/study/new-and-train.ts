@@ -45,7 +45,7 @@ async function makeStudy(options: PlanOptions, terminal: Terminal, [labels = '']
         plan.splitting.kind === 'none'
           ? `Validate another on it: hyaline study external STUDY ${short}`
           : `Train it: hyaline study train ${short}`;
-      terminal.print(`${plan.name} (${study.id})\n${describeAudit(audit)}\n${next}`);
+      terminal.print(`${plan.name} (${study.id})\n${describeAudit(audit, plan.patientsUnknown)}\n${next}`);
       return EXIT.ok;
     },
     options.threads,

@@ -43,40 +43,47 @@ export async function withEngine<T>(
 
 const line = ({ id, plan, outcome }: Study): readonly [string, string] => [
   id.slice(0, 8),
-  `${plan.name}, ${plan.rows.length} slides, ${outcome === null ? 'not trained' : `AUC ${figureText(outcome.figures[0])}`}`,
+  `${plan.name}, ${plan.rows.length} slides, ${outcome === null ? 'not trained' : `AUC ${figureText(outcome.figures[0], plan.patientsUnknown ? 'slides' : 'patients')}`}`,
 ];
 
 /** A study as text: how it was split and judged, its figures, what is known of its maps, external validations. */
 export function describeStudy({ id, plan, outcome }: Study): string {
   if (outcome === null) return `${plan.name} (${id}): not trained yet.`;
-  const independent = plan.patientsUnknown ? ' (optimistic: images treated as independent)' : '';
+  const over = plan.patientsUnknown ? 'slides (optimistic: images treated as independent)' : 'patients';
   const positive = outcome.positiveClass === null ? '' : `; positive: ${outcome.positiveClass}`;
   const { checks } = outcome;
   return [
     `${plan.name} (${id}): ${plan.rows.length} slides, ${outcome.classes.join(' / ')}${positive}`,
-    `${outcome.audits.length} splits x ${plan.seeds.length} seeds; intervals: 95 % bootstrap over patients${independent}`,
-    figureTable(outcome.figures),
+    `${outcome.audits.length} splits x ${plan.seeds.length} seeds; intervals: 95 % bootstrap over ${over}`,
+    figureTable(outcome.figures, plan.patientsUnknown),
     ...(checks === null
       ? []
       : [
           `Maps: weights the model used, not where disease is. Rank correlation of seeds ${text(checks.seedAgreement)}, with shuffled labels ${text(checks.shuffled?.agreement ?? null)}.`,
         ]),
     ...outcome.external.map(
-      ({ studyName, slides, figures, unlike }) =>
-        `On ${studyName}, heads locked: ${slides} slides${unlike === null ? '' : `, ${unlike} unlike the training data`}\n${figureTable(figures)}`,
+      ({ studyName, slides, figures, unlike, patientsUnknown }) =>
+        `On ${studyName}, heads locked: ${slides} slides${unlike === null ? '' : `, ${unlike} unlike the training data`}${patientsUnknown ? ' (optimistic: images treated as independent)' : ''}\n${figureTable(figures, patientsUnknown)}`,
     ),
   ].join('\n');
 }
 
-export function figureTable(figures: readonly StudyFigure[]): string {
-  return formatTable(figures.map((figure) => [figure.name, figureText(figure)] as const));
+/** @param patientsUnknown true where the bootstrap took slides for patients. */
+export function figureTable(figures: readonly StudyFigure[], patientsUnknown: boolean): string {
+  const noun = patientsUnknown ? 'slides' : 'patients';
+  return formatTable(figures.map((figure) => [figure.name, figureText(figure, noun)] as const));
 }
 
 /** What each part of each split holds. */
-export function describeAudit({ classes, positiveClass, splits, validationTaken }: StudyAudit): string {
+export function describeAudit(
+  { classes, positiveClass, splits, validationTaken }: StudyAudit,
+  patientsUnknown: boolean,
+): string {
   const part = ({ slides, patients, sites, labels }: StudyPartAudit): string => {
     const counts = Object.entries(labels).map(([label, count]) => `${label} ${count}`);
-    return `${slides} slides, ${patients} patients${sites > 0 ? `, ${sites} sites` : ''} (${counts.join(', ')})`;
+    const who = patientsUnknown ? '' : `, ${patients} patient${patients === 1 ? '' : 's'}`;
+    const where = sites > 0 ? `, ${sites} site${sites === 1 ? '' : 's'}` : '';
+    return `${slides} slide${slides === 1 ? '' : 's'}${who}${where} (${counts.join(', ')})`;
   };
   return [
     `Classes: ${classes.join(' / ')}${positiveClass === null ? '' : `; positive: ${positiveClass}`}`,
@@ -84,16 +91,17 @@ export function describeAudit({ classes, positiveClass, splits, validationTaken 
       ({ train, validation, test, leftOut }, i) =>
         `Split ${i + 1}: training ${part(train)}; validation ${part(validation)}; test ${part(test)}${leftOut > 0 ? `; ${leftOut} left out` : ''}`,
     ),
+    ...(patientsUnknown ? ['No patients are named: intervals will be optimistic, images treated as independent.'] : []),
     ...(validationTaken ? ['Validation parts were taken from the training parts: the file names none.'] : []),
   ].join('\n');
 }
 
-function figureText(figure: StudyFigure | undefined): string {
+function figureText(figure: StudyFigure | undefined, noun: string): string {
   if (figure === undefined || figure.value === null) return 'not defined';
   const { value, low, high, patientSd, seedSd } = figure;
   const interval = low === null || high === null ? '' : ` (${text(low)} to ${text(high)})`;
   const spread = [
-    ...(patientSd === null ? [] : [`patients ±${text(patientSd)}`]),
+    ...(patientSd === null ? [] : [`${noun} ±${text(patientSd)}`]),
     ...(seedSd === null ? [] : [`seeds ±${text(seedSd)}`]),
   ];
   return `${text(value)}${interval}${spread.length === 0 ? '' : `, ${spread.join(', ')}`}`;
