@@ -31,7 +31,7 @@ export async function importFeatureBag(
   }
   if (!allFinite(read.features)) {
     throw new AppError('InvalidRequest', 'Its features hold values that are not numbers.', {
-      advice: 'Extract them again, or take the slide out of the table.',
+      advice: 'Extract them again, or leave the slide out.',
     });
   }
   const patches = await readPatchesOf(file);

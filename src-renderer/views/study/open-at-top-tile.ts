@@ -10,7 +10,10 @@ import { extremeTiles } from '../viewer/extreme-tiles.ts';
 const FRAMES_WAITED = 300;
 
 /** Opens a slide of a study in the viewer with the study's attention over it, at the tile it weighs most. */
-export async function openAtTopTile(studyId: StudyId, { slideId, runId }: StudyPrediction): Promise<void> {
+export async function openAtTopTile(
+  studyId: StudyId,
+  { slideId, runId }: Pick<StudyPrediction, 'slideId' | 'runId'>,
+): Promise<void> {
   const spec: MapSpec = { kind: 'attention', studyId, view: 'attention', classIndex: null };
   const slide = await engine.reopenSlide(slideId);
   // Asked for in the same breath, so that opening does not choose a map of its own first.
