@@ -72,7 +72,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     onRunChanged: ({ slideId }) => emit({ type: 'runs-changed', slideId }),
   });
   const studies = new StudyService({
-    ...{ store, analysis, tissue, backbones, device, threads: options.threads },
+    ...{ store, analysis, tissue, backbones, device, threads: options.threads, probeStep: options.probeStep },
     onChanged: (studyId) => emit({ type: 'studies-changed', studyId }),
     onProgress: (studyId) => emit({ type: 'study-progress', studyId }),
   });

@@ -4,6 +4,7 @@ import type { BackboneId, FileGrant } from '../../src-shared/model/ids.ts';
 import type { ChosenDevice } from './infer/device.ts';
 import type { ProbeDevice } from './infer/probe.ts';
 import type { ProviderName } from './infer/protocol.ts';
+import type { ProbeStep } from './learn/training-devices.ts';
 
 export interface EngineOptions {
   /** Folder of the store: hyaline.db, backbones/, demo/, exports/, imported/. Made if it is not there. */
@@ -15,6 +16,8 @@ export interface EngineOptions {
   readonly threads: number;
   /** Tries a device in a process of its own, where the host has another way than a child process of this one. */
   readonly probe?: ProbeDevice;
+  /** The same for a step of a training. */
+  readonly probeStep?: ProbeStep;
   /** A folder or http(s) address that stands in for the servers of the backbone catalogue; null = the servers. */
   readonly catalogueMirror?: string | null;
   /** Address of another Hugging Face hub (a site's own, a test's); null = https://huggingface.co. */

@@ -3,15 +3,13 @@ import {
   CLI_ARGUMENT,
   DEVICE_TEST_ARGUMENT,
   type DeviceTestAnswer,
-  type DeviceTestRequest,
   type ToEngine,
   type UtilityStart,
 } from '../../src-shared/api/engine-link.ts';
-import { toErrorPayload } from '../../src-shared/errors.ts';
 import { portEndpoint } from '../../src-shared/rpc/port-endpoint.ts';
 import { createEngine } from '../engine/create-engine.ts';
 import type { EngineOptions } from '../engine/engine.ts';
-import type { ProbeDevice, ProbeOutcome, ProbeRequest } from '../engine/infer/probe.ts';
+import { trialsThroughParent, tryDevice } from './engine/device-trial.ts';
 import { type ParentLink, serveLink } from './engine/link-server.ts';
 import { storeFolder } from './store-folder.ts';
 
@@ -37,30 +35,11 @@ export function parentPortLink(port: UtilityParentPort): ParentLink {
       port.on('message', ({ data, ports }) => {
         const client = ports[0];
         const message = data as ToEngine | DeviceTestAnswer;
-        // The rest of the link knows nothing of devices: `probeThroughParent` listens for these.
+        // The rest of the link knows nothing of devices: `trialsThroughParent` listens for these.
         if (message.type !== 'device-tested') listener(message, client === undefined ? null : portEndpoint(client));
       });
     },
   };
-}
-
-/** Asks the main process for a process in which a device is tried, because this one cannot start any. */
-function probeThroughParent(port: UtilityParentPort): ProbeDevice {
-  const waiting = new Map<number, (outcome: ProbeOutcome) => void>();
-  let nextId = 1;
-  port.on('message', ({ data }) => {
-    const message = data as DeviceTestAnswer | { readonly type: string };
-    if (message.type !== 'device-tested' || !('outcome' in message)) return;
-    const answered = message.outcome as ProbeOutcome | null;
-    waiting.get(message.id)?.(answered ?? { ok: false, died: message.died });
-    waiting.delete(message.id);
-  });
-  return (request) =>
-    new Promise((resolve) => {
-      const id = nextId++;
-      waiting.set(id, resolve);
-      port.postMessage({ type: 'test-device', id, request } satisfies DeviceTestRequest);
-    });
 }
 
 function parentPortOrExit(): UtilityParentPort {
@@ -76,7 +55,7 @@ async function runEngine(start: string): Promise<void> {
     ...(JSON.parse(start) as UtilityStart),
     storeFolder: storeFolder(undefined),
     host: 'electron',
-    probe: probeThroughParent(port),
+    ...trialsThroughParent(port),
   };
   await serveLink(
     parentPortLink(port),
@@ -86,15 +65,9 @@ async function runEngine(start: string): Promise<void> {
 }
 
 /** Tries one device and tells the main process what came of it, if it lives to tell. */
-async function testDevice(requestJson: string): Promise<void> {
+async function testDevice(trialJson: string): Promise<void> {
   const port = parentPortOrExit();
-  const { provider, modelPath, dims } = JSON.parse(requestJson) as ProbeRequest;
-  const { selfTest } = await import('../engine/infer/self-test.ts');
-  const outcome = await selfTest(provider, modelPath, dims).then(
-    (result): ProbeOutcome => ({ ok: true, result }),
-    (error: unknown): ProbeOutcome => ({ ok: false, error: toErrorPayload(error) }),
-  );
-  port.postMessage(outcome);
+  port.postMessage(await tryDevice(trialJson));
 }
 
 const [first = '', ...rest] = process.argv.slice(2);

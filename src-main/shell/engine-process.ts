@@ -17,7 +17,7 @@ export interface EngineProcessListeners {
   onFailed(error: ErrorPayload): void;
   onEvent(event: EngineEvent): void;
   /** The engine asks for a device to be tried in a process of its own. */
-  onDeviceTest(request: unknown): Promise<DeviceTestOutcome>;
+  onDeviceTest(request: unknown, timeoutMs: number): Promise<DeviceTestOutcome>;
   /** The process is gone; what was in flight has been rejected. */
   onExit(code: number): void;
 }
@@ -85,8 +85,8 @@ export class EngineProcess {
     clearTimeout(timer);
   }
 
-  async #testDevice({ id, request }: DeviceTestRequest, listeners: EngineProcessListeners): Promise<void> {
-    const answer = await listeners.onDeviceTest(request);
+  async #testDevice({ id, request, timeoutMs }: DeviceTestRequest, listeners: EngineProcessListeners): Promise<void> {
+    const answer = await listeners.onDeviceTest(request, timeoutMs);
     this.#send({ type: 'device-tested', id, ...answer });
   }
 

@@ -86,7 +86,7 @@ export class EngineSupervisor {
         this.#jobs.note(event);
         this.#events.emit(event);
       },
-      onDeviceTest: (request) => deviceTest(() => this.#options.forkDeviceTest(request)),
+      onDeviceTest: (request, timeoutMs) => deviceTest(() => this.#options.forkDeviceTest(request), timeoutMs),
       onExit: (code) => this.#died(`engine process ended with code ${code}`),
     });
   }

@@ -57,6 +57,8 @@ export interface DeviceTestRequest {
   readonly type: 'test-device';
   readonly id: number;
   readonly request: unknown;
+  /** Without an answer for so long it counts as hung. */
+  readonly timeoutMs: number;
 }
 
 export interface DeviceTestAnswer {

@@ -17,9 +17,9 @@ export interface DeviceOrder {
 
 export type ProbeStep = (test: StepTest) => Promise<ProbeOutcome>;
 
-const PROBE_TIMEOUT_MS = 120_000;
+export const STEP_PROBE_TIMEOUT_MS = 120_000;
 
-export const probeStepInChildProcess: ProbeStep = (test) => askChildProcess('train-probe', test, PROBE_TIMEOUT_MS);
+export const probeStepInChildProcess: ProbeStep = (test) => askChildProcess('train-probe', test, STEP_PROBE_TIMEOUT_MS);
 
 /** A step to be trained, under a key that is the same for steps of the same graph. */
 export interface TrainedStep extends Omit<StepTest, 'provider'> {

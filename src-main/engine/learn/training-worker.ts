@@ -7,7 +7,7 @@ import type { FineTuneFile, TunedFile } from './fine-tune/fine-tune-file.ts';
 import type { FineTuningHooks, PixelBagSet } from './fine-tune/fine-tuning.ts';
 import type { HeadSpec } from './head-spec.ts';
 import type { BagSet, HeadTraining, TrainedHead, TrainingHooks } from './train-head.ts';
-import { CPU_ONLY, type DeviceOrder } from './training-devices.ts';
+import { CPU_ONLY, type DeviceOrder, type ProbeStep, probeStepInChildProcess } from './training-devices.ts';
 
 type AnyBagSet = BagSet | PixelBagSet;
 
@@ -25,10 +25,18 @@ export class TrainingWorker {
   #turn: Promise<unknown> = Promise.resolve();
   #nextId = 1;
   readonly #devices: () => Promise<DeviceOrder>;
+  readonly #probe: ProbeStep;
 
-  /** @param devices asked at the start of each training; the CPU alone where left out. */
-  constructor(devices: () => Promise<DeviceOrder> = () => Promise.resolve(CPU_ONLY)) {
+  /**
+   * @param devices asked at the start of each training; the CPU alone where left out.
+   * @param probe tries a device in a process of its own.
+   */
+  constructor(
+    devices: () => Promise<DeviceOrder> = () => Promise.resolve(CPU_ONLY),
+    probe: ProbeStep = probeStepInChildProcess,
+  ) {
     this.#devices = devices;
+    this.#probe = probe;
     this.#worker.unref();
     this.#worker.on('message', (answer: TrainAnswer) => this.#receive(answer));
     this.#worker.on('error', (cause) => this.#failAll(cause));
@@ -122,6 +130,7 @@ export class TrainingWorker {
 
   #receive(answer: TrainAnswer): void {
     if (answer.type === 'need') void this.#deliver(answer);
+    else if (answer.type === 'probe') void this.#try(answer);
     else if (answer.type === 'step') for (const { hooks } of this.#running.values()) hooks.onStep?.(answer.done);
     else if (answer.type === 'epoch') for (const { hooks } of this.#running.values()) hooks.onEpoch?.(answer.record);
     else {
@@ -131,6 +140,11 @@ export class TrainingWorker {
       if (answer.type === 'failed') running?.fail(fromErrorPayload(answer.error));
       else running?.settle(answer);
     }
+  }
+
+  /** Probes never reject: a device that cannot be tried is an outcome. */
+  async #try({ id, test }: Extract<TrainAnswer, { type: 'probe' }>): Promise<void> {
+    this.#post({ type: 'probed', id, outcome: await this.#probe(test) });
   }
 
   async #deliver({ part, index }: Extract<TrainAnswer, { type: 'need' }>): Promise<void> {

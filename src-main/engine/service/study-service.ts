@@ -4,6 +4,7 @@ import { asId, type JobId, type RunId, type StudyId } from '../../../src-shared/
 import type { SlidePrediction, Study, StudyAudit, StudyPlan, StudyProgress } from '../../../src-shared/model/study.ts';
 import type { JobContext, JobQueue, JobRunner } from '../job/queue.ts';
 import type { EpochRecord } from '../learn/train-head.ts';
+import type { ProbeStep } from '../learn/training-devices.ts';
 import { TrainingWorker } from '../learn/training-worker.ts';
 import type { Store } from '../store/store.ts';
 import type { AnalysisService } from './analysis.ts';
@@ -29,6 +30,8 @@ export interface StudyParts {
   readonly threads: number;
   /** What training may run on. */
   readonly device: Pick<DeviceService, 'trainingOrder'>;
+  /** Tries a training step on a device, where the host has another way than a child process. */
+  readonly probeStep?: ProbeStep | undefined;
   readonly onChanged: (id: StudyId) => void;
   /** Told now and then while a study is trained; how far it is says `progress`. */
   readonly onProgress: (id: StudyId) => void;
@@ -204,7 +207,7 @@ export class StudyService {
 
   /** The training thread, shared so that trainings run one at a time. */
   get trainer(): TrainingWorker {
-    this.#worker ??= new TrainingWorker(() => this.#parts.device.trainingOrder());
+    this.#worker ??= new TrainingWorker(() => this.#parts.device.trainingOrder(), this.#parts.probeStep);
     return this.#worker;
   }
 

@@ -1,11 +1,13 @@
 import { parentPort } from 'node:worker_threads';
 import { type ErrorPayload, fromErrorPayload, toErrorPayload } from '../../../src-shared/errors.ts';
+import type { ProbeOutcome } from '../infer/probe.ts';
 import { type BagPrediction, HeadEvaluator, type HeadWeights } from '../learn/evaluate-head.ts';
 import { type FineTuneFile, fineTuneFile, type TunedFile } from '../learn/fine-tune/fine-tune-file.ts';
 import type { PixelBag } from '../learn/fine-tune/fine-tuning.ts';
 import type { HeadSpec } from '../learn/head-spec.ts';
+import type { StepTest } from '../learn/step-self-test.ts';
 import { type Bag, type EpochRecord, type HeadTraining, type TrainedHead, trainHead } from '../learn/train-head.ts';
-import { type DeviceOrder, probeStepInChildProcess, TrainingDevices } from '../learn/training-devices.ts';
+import { type DeviceOrder, TrainingDevices } from '../learn/training-devices.ts';
 
 /** What the training thread is asked; one job at a time. */
 export type TrainCommand =
@@ -44,12 +46,15 @@ export type TrainCommand =
       readonly index: number;
       readonly error: ErrorPayload;
     }
+  | { readonly type: 'probed'; readonly id: number; readonly outcome: ProbeOutcome }
   | { readonly type: 'cancel' };
 
 export type TrainAnswer =
   | { readonly type: 'need'; readonly part: 'train' | 'validation'; readonly index: number }
   | { readonly type: 'epoch'; readonly record: EpochRecord }
   | { readonly type: 'trained'; readonly id: number; readonly head: TrainedHead }
+  /** Asks for a device to be tried: how a process is started for that is the host's matter. */
+  | { readonly type: 'probe'; readonly id: number; readonly test: StepTest }
   | { readonly type: 'step'; readonly done: number }
   | { readonly type: 'tuned'; readonly id: number; readonly tuned: TunedFile }
   | { readonly type: 'predicted'; readonly id: number; readonly prediction: BagPrediction }
@@ -62,7 +67,7 @@ function devicesOf(order: DeviceOrder): TrainingDevices {
   const key = JSON.stringify(order);
   const known = verdicts.get(key) ?? new Map<string, string | null>();
   verdicts.set(key, known);
-  return new TrainingDevices(order, probeStepInChildProcess, known);
+  return new TrainingDevices(order, probeThroughParent, known);
 }
 
 const port = parentPort;
@@ -71,6 +76,9 @@ let cancel = new AbortController();
 /** The head asked last: heads of one study differ in weights and seed only, and opening a session takes longer than a bag. */
 let open: { readonly graph: string; readonly evaluator: HeadEvaluator } | null = null;
 
+const probes = new Map<number, (outcome: ProbeOutcome) => void>();
+let nextProbe = 1;
+
 const answer = (message: TrainAnswer): void => port?.postMessage(message);
 
 port?.on('message', (command: TrainCommand) => {
@@ -78,8 +86,22 @@ port?.on('message', (command: TrainCommand) => {
   else if (command.type === 'fine-tune') void fineTune(command);
   else if (command.type === 'predict') void predict(command);
   else if (command.type === 'cancel') cancel.abort();
+  else if (command.type === 'probed') probed(command);
   else deliver(command);
 });
+
+function probeThroughParent(test: StepTest): Promise<ProbeOutcome> {
+  return new Promise((resolve) => {
+    const id = nextProbe++;
+    probes.set(id, resolve);
+    answer({ type: 'probe', id, test });
+  });
+}
+
+function probed({ id, outcome }: Extract<TrainCommand, { type: 'probed' }>): void {
+  probes.get(id)?.(outcome);
+  probes.delete(id);
+}
 
 function deliver(command: Extract<TrainCommand, { type: 'bag' | 'no-bag' }>): void {
   const key = `${command.part}${command.index}`;

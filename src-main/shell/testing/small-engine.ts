@@ -49,7 +49,7 @@ function answer(id: number, path: string): void {
   if (path === '/crash') process.exit(3);
   if (path === '/silence') return;
   if (path.startsWith('/try/')) {
-    tell({ type: 'test-device', id, request: path.slice(5) });
+    tell({ type: 'test-device', id, request: path.slice(5), timeoutMs: 60_000 });
     return;
   }
   if (path.startsWith('/run/')) tell({ type: 'event', event: { type: 'job', job: job(path.slice(5), 'running') } });
