@@ -14,6 +14,7 @@ import { buildTrainingStep } from '../graph/optimise/training-step.ts';
 import { encodeModel } from '../graph/proto.ts';
 import { loadRuntime } from '../infer/runtime.ts';
 import type { Feeds } from './moving-tensor.ts';
+import golden from './running-statistics.golden.json' with { type: 'json' };
 import { StepRunner, withValues } from './step-runner.ts';
 
 const values = (k: number, count: number): Float32Array =>
@@ -167,6 +168,19 @@ describe('batch norms and dropout in training', () => {
     expect(frozen.weights.has('mean')).toBe(false);
     const batchwise = await train(options(ADAM, { batchNorm: 'batch' }), 2);
     expect(batchwise.weights.get('mean')).not.toEqual(Float32Array.of(2.5, 0.7, 0.9));
+  });
+
+  it("move running statistics as PyTorch's do, the variance unbiased", async () => {
+    const step = options({ kind: 'sgd', momentum: 0 }, { batchNorm: 'batch' });
+    const runner = await StepRunner.open(buildTrainingStep(step), { optimiser: step.optimiser, seed: 1, threads: 1 });
+    for (let t = 0; t < 3; t++) await runner.step(await batch(0, 6), { trunk: 0, head: 0 });
+    const moved = runner.weights();
+    await runner.close();
+    for (const name of ['mean', 'variance'] as const) {
+      golden[name].forEach((value, channel) => {
+        expect(moved.get(name)?.[channel], name).toBeCloseTo(value, 5);
+      });
+    }
   });
 
   it('are repeatable by their seed', async () => {
