@@ -1,3 +1,4 @@
+import { weightGradientsByTap } from '../graph/autodiff/weight-gradient-by-tap.ts';
 import { blockLayout } from '../graph/blocked/block-layout.ts';
 import type { OnnxModel } from '../graph/model.ts';
 import { encodeModel } from '../graph/proto.ts';
@@ -15,10 +16,10 @@ export interface StepSession {
 
 /**
  * Opens a graph of a training step in the form that its device is fastest at: on the CPU with convolutions in the blocked
- * layout, where this processor has one. @throws AppError as `openSession`.
+ * layout, where this processor has one; elsewhere with weight gradients as matrix products. @throws AppError as `openSession`.
  */
 export async function openStep(model: OnnxModel, { provider, threads, keepOnDevice }: StepSession): Promise<Session> {
-  const suited = provider === 'cpu' ? await suitedToCpu(model) : model;
+  const suited = provider === 'cpu' ? await suitedToCpu(model) : weightGradientsByTap(model);
   return await openSession({ model: encodeModel(suited), provider, threads, keepOnDevice });
 }
 

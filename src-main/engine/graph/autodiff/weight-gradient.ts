@@ -1,85 +1,94 @@
-import { imageOf, type Window } from './shapes.ts';
+import type { GraphNode } from '../model.ts';
+import { imageOf, type ShapeContext, type Window } from './shapes.ts';
 import type { Tape } from './tape.ts';
 
 /**
- * dW of a two-dimensional convolution [O, C / group, kernel] is one matrix product per tap of the kernel, over all images
- * and places at once (the shifted image against the gradient), which onnxruntime runs at the speed of its matrix kernels;
- * of few channels one product over all taps.
+ * dW of a two-dimensional convolution, [O, C / group, kernel]. It is a convolution itself: of the images with the gradient
+ * as the kernel, where images stand for channels and stride and dilation change places. With the channels of an image
+ * last, channels that lie beside each other are places of a row (of W x C places), so that one convolution gives all
+ * taps and channels. onnxruntime gathers what a tap sees block by block just before its matrix kernel reads it, on all
+ * threads; as matrix products the images would be copied once for every tap.
  */
 export function weightGradient(tape: Tape, image: string, weight: string, dy: string, window: Window): string {
-  const [outChannels = 1, inPerGroup = 1, ...kernel] = tape.shape(weight).map(Number);
-  const { group } = window;
-  const [height = 1, width = 1] = imageOf(tape.shape(dy));
-  if (group === 1 && inPerGroup <= FEW_CHANNELS) return fewChannels(tape, image, weight, dy, window);
-  const padded = paddedLast(tape, image, window);
-  // [group, out / group, places]
-  const rows = tape.emit('Reshape', [
-    tape.emit('Transpose', [dy], { perm: [1, 0, 2, 3] }),
-    tape.ints([group, outChannels / group, -1]),
+  const [out = 1, perGroup = 1, ...kernel] = tape.shape(weight).map(Number);
+  const { group, strides, dilations, pads } = window;
+  if (group === 1 && kernel.every((size) => size === 1)) return pointwise(tape, image, weight, dy, window);
+  const sizes = imageOf(tape.shape(image));
+  const kernelShape = imageOf(tape.shape(dy));
+  const flat = tape.ints([1, -1, sizes[0] ?? 1, (sizes[1] ?? 1) * perGroup]);
+  const places = tape.emit('Reshape', [channelsLast(tape, image, group, perGroup), flat]);
+  // Rows and columns that no window of the forward convolution reached give taps too many: cut off below.
+  const ends = kernel.map((size, i) => {
+    const reach = (size - 1) * (dilations[i] ?? 1) + (strides[i] ?? 1) * ((kernelShape[i] ?? 1) - 1) + 1;
+    return Math.max(0, reach - (sizes[i] ?? 1) - (pads[i] ?? 0));
+  });
+  const [top = 0, left = 0] = pads;
+  const turned = tape.emit('Transpose', [dy], { perm: [1, 0, 2, 3] });
+  const taps = tape.emit('Conv', [places, turned], {
+    kernel_shape: kernelShape,
+    strides: [dilations[0] ?? 1, 1],
+    dilations: [strides[0] ?? 1, (strides[1] ?? 1) * perGroup],
+    pads: [top, left * perGroup, ends[0] ?? 0, (ends[1] ?? 0) * perGroup],
+    group,
+  });
+  const [rows = 1, columns = 1] = imageOf(tape.shape(taps));
+  const found = tape.emit('Reshape', [taps, tape.ints([out, rows, columns / perGroup, perGroup])]);
+  const [kernelHeight = 1, kernelWidth = 1] = kernel;
+  const bounds = [
+    [0, 0],
+    [kernelHeight, columns],
+    [1, 2],
+    [1, dilations[1] ?? 1],
+  ].map((values) => tape.ints(values));
+  const whole = rows === kernelHeight && columns === kernelWidth * perGroup;
+  const wanted = whole ? found : tape.emit('Slice', [found, ...bounds]);
+  const byTap = tape.emit('Reshape', [wanted, tape.ints([out, -1, perGroup])]);
+  const byChannel = perGroup === 1 ? byTap : tape.emit('Transpose', [byTap], { perm: [0, 2, 1] });
+  return tape.emit('Reshape', [byChannel, tape.ints([out, perGroup, ...kernel])]);
+}
+
+/** [group, N, H, W, C / group], less axes of one. */
+function channelsLast(tape: Tape, image: string, group: number, perGroup: number): string {
+  if (group === 1) return tape.emit('Transpose', [image], { perm: [0, 2, 3, 1] });
+  if (perGroup === 1) return tape.emit('Transpose', [image], { perm: [1, 0, 2, 3] });
+  const grouped = tape.emit('Reshape', [image, tape.ints([-1, group, perGroup, ...imageOf(tape.shape(image))])]);
+  return tape.emit('Transpose', [grouped], { perm: [1, 0, 3, 4, 2] });
+}
+
+/** One matrix product over all images and places. */
+function pointwise(tape: Tape, image: string, weight: string, dy: string, window: Window): string {
+  const [out = 1, channels = 1] = tape.shape(weight).map(Number);
+  const rows = tape.emit('Transpose', [dy], { perm: [1, 0, 2, 3] });
+  const columns = seen(tape, channelsLast(tape, image, 1, channels), window, imageOf(tape.shape(dy)));
+  const product = tape.emit('MatMul', [
+    tape.emit('Reshape', [rows, tape.ints([out, -1])]),
+    tape.emit('Reshape', [columns, tape.ints([-1, channels])]),
   ]);
-  const taps: string[] = [];
-  for (let i = 0; i < (kernel[0] ?? 1); i++) {
-    for (let j = 0; j < (kernel[1] ?? 1); j++) {
-      const shifted = tap(tape, padded, window, [i, j], [height, width]);
-      // [group, places, in / group]
-      const flat = tape.emit('Reshape', [shifted, tape.ints([-1, group, inPerGroup])]);
-      const columns =
-        group === 1
-          ? tape.emit('Reshape', [shifted, tape.ints([1, -1, inPerGroup])])
-          : tape.emit('Transpose', [flat], { perm: [1, 0, 2] });
-      const product = tape.emit('MatMul', [rows, columns]);
-      taps.push(tape.emit('Reshape', [product, tape.ints([outChannels, inPerGroup, 1])]));
-    }
-  }
-  const joined = taps.length === 1 ? (taps[0] ?? '') : tape.emit('Concat', taps, { axis: 2 });
-  return tape.emit('Reshape', [joined, tape.ints([outChannels, inPerGroup, ...kernel])]);
+  return tape.emit('Reshape', [product, tape.ints([out, channels, 1, 1])]);
 }
 
-/** The image with channels last and its border padded with zeros: N, H + pads, W + pads, C. */
-function paddedLast(tape: Tape, image: string, window: Window): string {
-  const last = tape.emit('Transpose', [image], { perm: [0, 2, 3, 1] });
-  if (window.pads.every((pad) => pad === 0)) return last;
-  const [top = 0, left = 0, bottom = 0, right = 0] = window.pads;
-  return tape.emit('Pad', [last, tape.ints([0, top, left, 0, 0, bottom, right, 0]), tape.scalar(0)]);
+/** The places [N, H, W, C] that a kernel of one tap sees, zeros on the padding. */
+function seen(tape: Tape, last: string, { pads, strides }: Window, out: readonly number[]): string {
+  const [top = 0, left = 0, bottom = 0, right = 0] = pads;
+  const border = [0, top, left, 0, 0, bottom, right, 0];
+  const padded = pads.every((pad) => pad === 0) ? last : tape.emit('Pad', [last, tape.ints(border), tape.scalar(0)]);
+  if (strides.every((stride) => stride === 1)) return padded;
+  const ends = out.map((size, i) => (size - 1) * (strides[i] ?? 1) + 1);
+  return tape.emit('Slice', [padded, ...[[0, 0], ends, [1, 2], strides].map((values) => tape.ints(values))]);
 }
 
-/** Input channels up to which a product per tap would be too narrow for the matrix kernels: the images themselves. */
-const FEW_CHANNELS = 8;
-
-/** dW as one product over all taps and channels (im2col: Chellapilla et al., 2006), channels first. */
-function fewChannels(tape: Tape, image: string, weight: string, dy: string, window: Window): string {
-  const [outChannels = 1, channels = 1, kernelHeight = 1, kernelWidth = 1] = tape.shape(weight).map(Number);
-  const [height = 1, width = 1] = imageOf(tape.shape(dy));
-  const [top = 0, left = 0, bottom = 0, right = 0] = window.pads;
-  const first = tape.emit('Transpose', [image], { perm: [1, 0, 2, 3] });
-  const pads = tape.ints([0, 0, top, left, 0, 0, bottom, right]);
-  const padded = window.pads.every((pad) => pad === 0) ? first : tape.emit('Pad', [first, pads, tape.scalar(0)]);
-  const taps: string[] = [];
-  for (let i = 0; i < kernelHeight; i++) {
-    for (let j = 0; j < kernelWidth; j++) {
-      const seen = tap(tape, padded, window, [i, j], [height, width], [2, 3]);
-      taps.push(tape.emit('Reshape', [seen, tape.ints([channels, -1])]));
-    }
-  }
-  const columns = taps.length === 1 ? (taps[0] ?? '') : tape.emit('Concat', taps, { axis: 0 });
-  const last = tape.emit('Transpose', [dy], { perm: [0, 2, 3, 1] });
-  const product = tape.emit('MatMul', [columns, tape.emit('Reshape', [last, tape.ints([-1, outChannels])])]);
-  const byTap = tape.emit('Reshape', [product, tape.ints([kernelHeight * kernelWidth, channels, outChannels])]);
-  const turned = tape.emit('Transpose', [byTap], { perm: [2, 1, 0] });
-  return tape.emit('Reshape', [turned, tape.ints([outChannels, channels, kernelHeight, kernelWidth])]);
-}
-
-/** What one tap of the kernel sees of the padded image, place by place. */
-function tap(
-  tape: Tape,
-  padded: string,
-  window: Window,
-  at: readonly [number, number],
-  out: readonly [number, number],
-  axes: readonly [number, number] = [1, 2],
-): string {
-  const [sh = 1, sw = 1] = window.strides;
-  const starts = [at[0] * (window.dilations[0] ?? 1), at[1] * (window.dilations[1] ?? 1)];
-  const ends = [(starts[0] ?? 0) + (out[0] - 1) * sh + 1, (starts[1] ?? 0) + (out[1] - 1) * sw + 1];
-  return tape.emit('Slice', [padded, tape.ints(starts), tape.ints(ends), tape.ints(axes), tape.ints([sh, sw])]);
+/** True for the convolution of `weightGradient`: its image has the batch where channels are, folded there by a Reshape. */
+export function isWeightGradient(
+  node: GraphNode,
+  makers: ReadonlyMap<string, GraphNode>,
+  { intsOf }: Pick<ShapeContext, 'intsOf'>,
+): boolean {
+  if (node.op !== 'Conv' || node.domain !== '') return false;
+  const fold = makers.get(node.inputs[0] ?? '');
+  return (
+    fold?.op === 'Reshape' &&
+    intsOf(fold.inputs[1] ?? '')
+      ?.slice(0, 2)
+      .join() === '1,-1'
+  );
 }

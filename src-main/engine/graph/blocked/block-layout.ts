@@ -1,4 +1,5 @@
 import type { Dims, ShapeContext } from '../autodiff/shapes.ts';
+import { isWeightGradient } from '../autodiff/weight-gradient.ts';
 import { ancestorNodes } from '../cut.ts';
 import { type GraphNode, intAttribute, intsAttribute, type OnnxModel } from '../model.ts';
 import { blockedFilter, reorder, turnedFilter, turnedFrom } from './blocked-filter.ts';
@@ -100,6 +101,8 @@ class BlockLayout {
   /** What the filter of a convolution becomes; null where it stays plain. */
   #filterOrder(node: GraphNode): 'OIHWBiBo' | 'OIHWBo' | null {
     if (node.op !== 'Conv' || node.domain !== '') return null;
+    // Blocked kernels read the whole filter again for every few places of a row: here it is as large as the image.
+    if (isWeightGradient(node, this.#makers, this.#shapes)) return null;
     const autoPad = node.attributes.auto_pad;
     if (autoPad?.kind === 'string' && autoPad.value !== 'NOTSET') return null;
     const filter = this.#sizes(node.inputs[1]);
