@@ -74,7 +74,6 @@ export async function validateExternally(
   const threshold = thresholds.length === 0 ? null : median(thresholds);
   const figures = await studyFigures(casesOf(other.plan), classes, rows, {
     splitSeed: study.plan.splitSeed,
-    groupsAreImages: other.plan.patientsUnknown,
     positive: positiveClass === null ? null : classes.indexOf(positiveClass),
     thresholds: threshold === null ? [] : [{ ofMean: threshold, bySeed: study.plan.seeds.map(() => threshold) }],
   });

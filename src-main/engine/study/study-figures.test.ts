@@ -24,7 +24,7 @@ describe('the figures of a study', () => {
       ...{ caseIndex: i, fold: fold[i] ?? 0, probabilities: row, bySeed: [row, row] },
     }));
     const found = await studyFigures(cases, classes, predictions, {
-      ...{ splitSeed: 1, groupsAreImages: false, resamples: 50 },
+      ...{ splitSeed: 1, resamples: 50 },
       positive: which === 'two' ? 1 : null,
       thresholds: which === 'two' ? thresholds.map((ofMean) => ({ ofMean, bySeed: [ofMean, ofMean] })) : [],
     });
@@ -48,7 +48,7 @@ describe('the figures of a study', () => {
           return { caseIndex: i, fold: fold[i] ?? 0, probabilities: row, bySeed: rows.map((seed) => seed[i] ?? []) };
         }),
         {
-          ...{ splitSeed: 1, groupsAreImages: false, resamples: 2, positive: 1 },
+          ...{ splitSeed: 1, resamples: 2, positive: 1 },
           thresholds: [0, 1, 2].map(() => ({ ofMean: 0.5, bySeed: thresholds })),
         },
       );
@@ -62,7 +62,7 @@ describe('the figures of a study', () => {
           ['a', 'b'],
           rows.map((row, i) => ({ caseIndex: i, fold: fold[i] ?? 0, probabilities: row, bySeed: [row] })),
           {
-            ...{ splitSeed: 1, groupsAreImages: false, resamples: 2, positive: 1 },
+            ...{ splitSeed: 1, resamples: 2, positive: 1 },
             thresholds: [0, 1, 2].map(() => ({ ofMean: threshold, bySeed: [threshold] })),
           },
         );

@@ -32,8 +32,6 @@ export interface FigureWithInterval {
   readonly interval: BootstrapInterval | null;
   /** Standard deviation over the seeds' own values; null with a single seed. */
   readonly seedSd: number | null;
-  /** True where no patients are known: images are treated as independent, which is optimistic. */
-  readonly optimistic: boolean;
 }
 
 /** Thresholds on the probability of the positive class, chosen outside the slides they are applied to. */
@@ -46,7 +44,6 @@ export interface FoldThresholds {
 
 export interface FigurePlan {
   readonly splitSeed: number;
-  readonly groupsAreImages: boolean;
   /** Number of the class that counts as positive; null with more than two classes. */
   readonly positive: number | null;
   /** By fold; empty with more than two classes. */
@@ -155,7 +152,6 @@ export async function studyFigures(
         byFold: perFold[f] ?? [],
         interval: exists ? interval : null,
         seedSd: seeds > 1 ? deviation(bySeed.map((values) => values[f] ?? Number.NaN)) : null,
-        optimistic: plan.groupsAreImages,
       },
     ];
   });
