@@ -94,6 +94,11 @@ export interface StudySteadying {
   readonly tileWeight: number;
   /** True: weights are solved for, and of all these settings only the seeds' splits act; absent = trained in steps. */
   readonly solved?: boolean;
+  /**
+   * Beside `solved`, with two classes: slides that are not of the positive class are taken to hold nothing of it, tiles get
+   * labels of their own, and are solved for again; absent = every tile carries its slide's label.
+   */
+  readonly relabelled?: boolean;
 }
 
 /** HistoTransfer's own training. */
@@ -276,10 +281,10 @@ export interface SlideTypicality {
 }
 
 /**
- * What slides are compared in: means of features, how much those vary from tile to tile, sharpness at the slide's own
- * pixels, colours of the tissue.
+ * What slides are compared in: means of features, how much those vary from tile to tile; at the slide's own pixels
+ * sharpness, the hues of the stains, and how dense they are.
  */
-export type TypicalityPart = 'features' | 'spreads' | 'sharpness' | 'colours';
+export type TypicalityPart = 'features' | 'spreads' | 'sharpness' | 'colours' | 'density';
 
 /** What differs, for a sentence. */
 export const TYPICALITY_PARTS: Readonly<Record<TypicalityPart, string>> = {
@@ -287,11 +292,12 @@ export const TYPICALITY_PARTS: Readonly<Record<TypicalityPart, string>> = {
   spreads: 'how its features vary from tile to tile',
   sharpness: 'its sharpness',
   colours: 'its colours',
+  density: 'how strongly it is stained',
 };
 
 export type SlideTrait =
   | 'sharpness'
-  | 'density'
+  | 'darkness'
   | 'haematoxylin'
   | 'eosin'
   | 'nuclear blue'
@@ -311,12 +317,22 @@ export interface TypicalityDifference {
 /** Less and more of a trait in plain words. */
 const TRAIT_WORDS: Readonly<Record<SlideTrait, readonly [less: string, more: string]>> = {
   sharpness: ['blurrier', 'sharper or noisier'],
-  density: ['paler', 'darker'],
+  darkness: ['paler', 'darker'],
   haematoxylin: ['less haematoxylin', 'more haematoxylin'],
   eosin: ['less eosin', 'more eosin'],
   'nuclear blue': ['nuclei less blue', 'nuclei bluer'],
   'background blue': ['stroma and cytoplasm pinker', 'stroma and cytoplasm bluer'],
   yellow: ['less yellow', 'more yellow'],
+};
+
+const TRAIT_PARTS: Readonly<Record<SlideTrait, TypicalityPart>> = {
+  sharpness: 'sharpness',
+  darkness: 'density',
+  haematoxylin: 'density',
+  eosin: 'density',
+  'nuclear blue': 'colours',
+  'background blue': 'colours',
+  yellow: 'colours',
 };
 
 /** Words for the traits a slide differs in most, of each part that lies outside. */
@@ -327,9 +343,7 @@ export function describeDifferences({ parts, threshold, differences }: SlideTypi
   const beyond = parts.filter(({ distance }) => distance > threshold);
   return listOf(
     (beyond.length > 0 ? beyond : parts.slice(0, 1)).map(({ part }) => {
-      const told = differences
-        .filter(({ trait }) => (trait === 'sharpness' ? 'sharpness' : 'colours') === part)
-        .slice(0, TOLD_DIFFERENCES);
+      const told = differences.filter(({ trait }) => TRAIT_PARTS[trait] === part).slice(0, TOLD_DIFFERENCES);
       if (told.length === 0) return TYPICALITY_PARTS[part];
       const words = told.map(({ trait, more }) => TRAIT_WORDS[trait][more ? 1 : 0]);
       const than = told.every(({ beyondAll }) => beyondAll) ? 'any slide' : 'most slides';

@@ -1,8 +1,7 @@
 import type { SlideTypicality, TypicalityPart } from '../../../src-shared/model/study.ts';
 import { quantiles } from '../../../src-shared/numeric/quantile.ts';
 import { featureMoments } from '../learn/feature-moments.ts';
-import { SHARPNESS_DIM } from '../tissue/field-sharpness.ts';
-import { APPEARANCE_DIM, COLOUR_DIM } from '../tissue/slide-appearance.ts';
+import { APPEARANCE_DIM, COLOUR_DIM, DENSITY_AT, HUE_AT, SHARPNESS_AT } from '../tissue/slide-appearance.ts';
 import type { Samples } from './linear-model.ts';
 import { differencesFrom } from './slide-traits.ts';
 import type { Split } from './splits.ts';
@@ -56,8 +55,8 @@ const LEAST_SCALE = 0.1;
 const LEAST_SPREAD = 0.01;
 /** Fewer held-out slides have no 95th percentile worth the name. */
 const LEAST_HELD_OUT = 8;
-/** Standard normal quantile of 1 - 0.05 / 4: what one of four parts may exceed that one slide in twenty is warned of. */
-const UNIT_DEVIATIONS = 2.24;
+/** Standard normal quantile of 1 - 0.05 / 5: what one of five parts may exceed that one slide in twenty is warned of. */
+const UNIT_DEVIATIONS = 2.33;
 
 /**
  * tiles x dim to one vector of 2 dim + APPEARANCE_DIM numbers; zeros and the appearance where there are no tiles.
@@ -80,9 +79,9 @@ export function vectorOf(moments: Float64Array, appearance: Float64Array | null)
  * parts of each split, and how far its test slides, held out of both, lie. Held-out, because training slides lie closer
  * to their own mean. Measured apart, because few changed numbers drown among a thousand unchanged ones: the means of
  * their features; how much those vary from tile to tile (logarithm of the standard deviation); and, where enough slides'
- * are known, the sharpness and the colours of their tissue, which many backbones have learned to ignore or never see.
+ * are known, the sharpness of their tissue, the hues of its stains and how dense they are, which backbones may ignore or never see.
  * The largest distance counts, each in units of what few held-out slides exceed; the threshold is the 95th percentile of
- * held-out slides' largest distances, so that looking at four parts warns no more often than looking at one.
+ * held-out slides' largest distances, so that looking at five parts warns no more often than looking at one.
  * Source: Lee et al. 2018 (distance), Ledoit and Wolf 2004 (covariance).
  *
  * @param featureDim features of a tile; vectors of earlier versions hold colours only, no pixels, or means only.
@@ -144,7 +143,7 @@ export function compareWithTraining(training: TrainingData, vector: SlideVector)
   };
 }
 
-const PIXEL_PARTS: readonly TypicalityPart[] = ['sharpness', 'colours'];
+const PIXEL_PARTS: readonly TypicalityPart[] = ['sharpness', 'colours', 'density'];
 
 /** Part by part, in units; NaN for parts that are not known of the slide. */
 const distances = (model: SplitModel, vector: SlideVector): number[] =>
@@ -193,15 +192,17 @@ function viewsOf(
 
 /** @param count numbers that vectors hold of the slides' pixels, from `first` on. */
 function pixelViews(count: number, first: number): readonly View[] {
-  const sharpnessEnd = first + COLOUR_DIM + SHARPNESS_DIM;
-  if (count === COLOUR_DIM) return [{ part: 'colours', of: (vector) => vector.subarray(first, first + COLOUR_DIM) }];
+  const view = (part: TypicalityPart, from: number, to: number): View => ({
+    part,
+    of: (vector) => vector.subarray(first + from, first + to),
+  });
+  // Earlier versions kept the colours of all the tissue alone; they are kept to compare slides with studies of that time.
+  if (count === COLOUR_DIM) return [view('colours', 0, COLOUR_DIM)];
   if (count !== APPEARANCE_DIM) return [];
   return [
-    { part: 'sharpness', of: (vector) => vector.subarray(first + COLOUR_DIM, sharpnessEnd) },
-    {
-      part: 'colours',
-      of: (vector) => Float64Array.of(...vector.subarray(first, first + COLOUR_DIM), ...vector.subarray(sharpnessEnd)),
-    },
+    view('sharpness', SHARPNESS_AT, HUE_AT),
+    view('colours', HUE_AT, DENSITY_AT),
+    view('density', DENSITY_AT, APPEARANCE_DIM),
   ];
 }
 

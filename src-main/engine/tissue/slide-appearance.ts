@@ -1,14 +1,17 @@
 import type { SlideSource } from '../slide/slide-source.ts';
 import { measureFieldSharpness, SHARPNESS_DIM } from './field-sharpness.ts';
-import { measureFieldStain, STAIN_DIM } from './field-stain.ts';
+import { DENSITY_DIM, HUE_DIM, measureFieldStain } from './field-stain.ts';
 import type { TissueMask } from './mask.ts';
 import { COLOUR_DIM, measureColours } from './tissue-colours.ts';
 import { readTissueFields } from './tissue-fields.ts';
 
 export { COLOUR_DIM } from './tissue-colours.ts';
 
-/** Numbers that `measureAppearance` gives. */
-export const APPEARANCE_DIM = COLOUR_DIM + SHARPNESS_DIM + STAIN_DIM;
+/** Where each measure begins in an appearance, and how many numbers there are. */
+export const SHARPNESS_AT: number = COLOUR_DIM;
+export const HUE_AT: number = SHARPNESS_AT + SHARPNESS_DIM;
+export const DENSITY_AT: number = HUE_AT + HUE_DIM;
+export const APPEARANCE_DIM: number = DENSITY_AT + DENSITY_DIM;
 
 /**
  * What the pixels of a slide look like apart from what they show: the colours of all its tissue, its sharpness, and its
@@ -29,7 +32,7 @@ export async function measureAppearance(
   const fields = await readTissueFields(source, mask, signal);
   const appearance = new Float64Array(APPEARANCE_DIM).fill(Number.NaN);
   appearance.set(colours ?? []);
-  appearance.set(measureFieldSharpness(fields) ?? [], COLOUR_DIM);
-  appearance.set(measureFieldStain(fields) ?? [], COLOUR_DIM + SHARPNESS_DIM);
+  appearance.set(measureFieldSharpness(fields) ?? [], SHARPNESS_AT);
+  appearance.set(measureFieldStain(fields) ?? [], HUE_AT);
   return appearance;
 }
