@@ -34,12 +34,15 @@ export interface TrainingSettings {
   readonly tileWeight: number;
   /** The linear score of tiles is solved for instead of trained in steps; mean pooling only. */
   readonly solved: boolean;
+  /** Beside `solved`, of two classes: tiles get labels of their own and are solved for again. */
+  readonly relabelled: boolean;
 }
 
 const HISTOTRANSFER: TrainingSettings = {
   ...{ pooling: 'histotransfer', gated: false, epochs: 20, rate: 1e-3, weightDecay: 0, warmupSteps: 0 },
   ...{ patience: null, keepBestBy: 'accuracy', standardise: false },
-  ...{ featureDropout: 0, tileDropout: 0, entropyWeight: 0, instanceWeight: 0, tileWeight: 0, solved: false },
+  ...{ featureDropout: 0, tileDropout: 0, entropyWeight: 0, instanceWeight: 0, tileWeight: 0 },
+  ...{ solved: false, relabelled: false },
 };
 
 /** Kept by the loss, stopped early, on features of one scale: what all steady recipes share. */
@@ -94,6 +97,16 @@ export const TRAINING_PRESETS: readonly TrainingPreset[] = [
       "No attention: the linear score of tiles that tells their slide's label best, averaged. It has one solution, so it cannot collapse.",
     settings: { ...HISTOTRANSFER, pooling: 'mean', keepBestBy: 'loss', standardise: true, tileWeight: 1, solved: true },
   },
+  {
+    name: 'tiles-relabelled',
+    title: 'Linear, tiles relabelled',
+    about:
+      'The same; then tiles of positive slides that look like those of the others are counted as theirs, and it is solved again. For two classes, where slides of the other class hold nothing of the positive one.',
+    settings: {
+      ...HISTOTRANSFER,
+      ...{ pooling: 'mean', keepBestBy: 'loss', standardise: true, tileWeight: 1, solved: true, relabelled: true },
+    },
+  },
 ];
 
 /** The preset of a name; null where there is none. */
@@ -116,7 +129,9 @@ export function presetOfPlan({
   | 'entropyWeight'
   | 'steadying'
 > {
-  const { standardise, weightDecay, warmupSteps, patience, tileWeight, solved, instanceWeight: _, ...plan } = settings;
-  const steadying = { standardise, weightDecay, warmupSteps, patience, tileWeight, ...(solved && { solved }) };
+  const { standardise, weightDecay, warmupSteps, patience, tileWeight, ...rest } = settings;
+  const { solved, relabelled, instanceWeight: _, ...plan } = rest;
+  const solving = { ...(solved && { solved }), ...(relabelled && { relabelled }) };
+  const steadying = { standardise, weightDecay, warmupSteps, patience, tileWeight, ...solving };
   return { ...plan, steadying };
 }

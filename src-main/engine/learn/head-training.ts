@@ -32,6 +32,11 @@ export interface HeadTraining {
    * `solveTiles`), on features of one scale. Mean pooling only.
    */
   readonly penalties?: readonly number[];
+  /**
+   * Beside `penalties`, with two classes: the class whose slides hold nothing of the other. Tiles then get labels of their own
+   * and are solved for again (see `relabelledTiles`).
+   */
+  readonly backgroundClass?: number;
   /** True: the weights of the last epoch are kept, whatever validation says of them. */
   readonly keepLast?: boolean;
   /** Threads of the session; 0 or absent = all cores. */

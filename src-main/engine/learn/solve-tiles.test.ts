@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '../backbone/random-stream.ts';
+import { rocAuc } from '../study/metrics.ts';
 import type { Bag, BagSet } from './bag.ts';
-import { HeadEvaluator } from './evaluate-head.ts';
+import { HeadEvaluator, type HeadWeights } from './evaluate-head.ts';
 import { TILE_PENALTIES } from './solve-tiles.ts';
 import { type HeadTraining, trainHead } from './train-head.ts';
 
@@ -42,6 +43,46 @@ describe('a head of tiles that is solved for', () => {
     const pulls = Array.from({ length: 20 }, (_, t) => (contributions[2 * t + 1] ?? 0) - (contributions[2 * t] ?? 0));
     const misplaced = pulls.slice(0, 4).map((pull) => pulls.slice(4).filter((other) => other >= pull).length);
     expect(misplaced.reduce((a, b) => a + b, 0)).toBeLessThan(4);
+  });
+
+  describe('with labels of their own for tiles', () => {
+    const relabelled: HeadTraining = { ...training, backgroundClass: 0 };
+    // Little is told by one tile of a slide: a twentieth of shifted tiles, two standard deviations away.
+    const faint = (count: number, seed: number): BagSet => setOf(bagsOf(count, seed, 2));
+
+    it('ranks tiles of unseen slides at least as well, and slides as their labels say', async () => {
+      const [train, validation, test] = [faint(40, 1), faint(20, 2), faint(40, 3)];
+      const before = await judged((await trainHead(training, train, validation)).weights, test);
+      const after = await judged((await trainHead(relabelled, train, validation)).weights, test);
+      expect(after.tileAuc).toBeGreaterThan(before.tileAuc);
+      expect(after.slideAuc).toBeGreaterThan(0.95);
+      // Slides' probabilities are of use as such: most lie on the side of their label.
+      expect(after.accuracy).toBeGreaterThan(0.85);
+    });
+
+    it('takes the named class for the background, whichever it is', async () => {
+      const turned = async (set: BagSet): Promise<BagSet> => ({
+        count: set.count,
+        get: async (i) => ({ ...(await set.get(i)), label: 1 - (await set.get(i)).label }),
+      });
+      const [train, validation, test] = [faint(40, 1), faint(20, 2), faint(20, 3)];
+      const asIs = await judged((await trainHead(relabelled, train, validation)).weights, test);
+      const other = { ...relabelled, backgroundClass: 1 };
+      const trained = await trainHead(other, await turned(train), await turned(validation));
+      const mirrored = await judged(trained.weights, await turned(test));
+      expect(1 - mirrored.tileAuc).toBeCloseTo(asIs.tileAuc, 3);
+      expect(mirrored.slideAuc).toBeCloseTo(asIs.slideAuc, 3);
+    });
+
+    it('says next to nothing of noise, and refuses three classes', async () => {
+      const [train, validation] = [setOf(bagsOf(40, 1, 0)), setOf(bagsOf(20, 2, 0))];
+      const { weights } = await trainHead(relabelled, train, validation);
+      const { probabilities } = await judged(weights, setOf(bagsOf(20, 3, 0)));
+      expect(probabilities.every((probability) => Math.abs(probability - 0.5) < 0.35)).toBe(true);
+      const spec = { ...training.spec, classes: 3 };
+      const refused = trainHead({ ...relabelled, spec, classWeights: [1, 1, 1] }, train, validation);
+      await expect(refused).rejects.toMatchObject({ code: 'InvalidRequest' });
+    });
   });
 
   it('keeps the penalty with the least cross-entropy of validation, and tells each that was tried', async () => {
@@ -110,4 +151,27 @@ function spreads(bags: readonly Bag[]): number[] {
     const middle = values.reduce((a, v) => a + v, 0) / values.length;
     return Math.sqrt(values.reduce((a, v) => a + (v - middle) ** 2, 0) / values.length);
   });
+}
+
+/** How a head does on bags whose positive ones begin with four shifted tiles of twenty; class 1 is scored. */
+async function judged(weights: HeadWeights, bags: BagSet) {
+  const evaluator = await HeadEvaluator.open(training.spec, weights, 1);
+  const [tiles, isShifted, slides, labels]: number[][] = [[], [], [], []];
+  for (let b = 0; b < bags.count; b++) {
+    const { features, label } = await bags.get(b);
+    const { contributions, probabilities } = await evaluator.predict(features);
+    slides?.push(probabilities[1] ?? 0);
+    labels?.push(label);
+    for (let t = 0; t < 20; t++) {
+      tiles?.push((contributions[2 * t + 1] ?? 0) - (contributions[2 * t] ?? 0));
+      isShifted?.push(Number(b % 2 === 1 && t < 4));
+    }
+  }
+  await evaluator.close();
+  return {
+    tileAuc: rocAuc(isShifted ?? [], tiles ?? []),
+    probabilities: slides ?? [],
+    slideAuc: rocAuc(labels ?? [], slides ?? []),
+    accuracy: (labels ?? []).filter((label, i) => label === Number((slides?.[i] ?? 0) > 0.5)).length / bags.count,
+  };
 }

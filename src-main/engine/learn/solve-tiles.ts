@@ -5,6 +5,8 @@ import type { BagSet } from './bag.ts';
 import type { HeadWeights } from './evaluate-head.ts';
 import type { HeadSpec } from './head-spec.ts';
 import type { EpochRecord, HeadTraining, TrainedHead, TrainingHooks } from './head-training.ts';
+import { relabelledTiles } from './relabel-tiles.ts';
+import { penalise, slideLabels, type Targets, tileLoss } from './tile-loss.ts';
 
 /** From a head that says nothing to one that is hardly held back; features have variance 1. */
 export const TILE_PENALTIES: readonly number[] = [10, 3, 1, 0.3, 0.1, 0.03, 0.01];
@@ -22,122 +24,90 @@ const MOST_ITERATIONS = 200;
  * has carry its label alone, so tiles are ranked by what they say of the class. Penalties are tried from the first on, each
  * from the last one's weights; the one whose tiles of validation slides have the least cross-entropy is kept.
  *
+ * Where the training names a class whose slides hold nothing of the other (`backgroundClass`), tiles then get labels of
+ * their own and the head is solved for again under the penalty kept (see `relabelledTiles`).
+ *
  * Float64; every evaluation fetches every bag once, one at a time.
  *
  * @param train bags with features of one scale, N x D each.
  * @returns as `trainHead`; a record of the history stands for a penalty.
- * @throws AppError Cancelled; InvalidRequest for another pooling than the mean.
+ * @throws AppError Cancelled; InvalidRequest for another pooling than the mean, or a background class of other than two.
  */
 export async function solveTiles(
-  { spec, classWeights, penalties = TILE_PENALTIES, keepLast = false }: HeadTraining,
+  training: HeadTraining,
   train: BagSet,
   validation: BagSet,
-  { signal, onEpoch }: TrainingHooks,
+  hooks: TrainingHooks,
 ): Promise<TrainedHead> {
+  const { spec, backgroundClass } = training;
   if (spec.pooling !== 'mean') {
     throw new AppError('InvalidRequest', 'Only the mean of tiles can be solved for.', {
       advice: 'Choose mean pooling, or a training in steps.',
     });
   }
-  const { featureDim, classes } = spec;
+  const path = await bestPenalty(training, train, validation, hooks);
+  const x =
+    backgroundClass === undefined
+      ? path.x
+      : await relabelledTiles(spec, path.x, train, {
+          ...{ background: backgroundClass, classWeights: training.classWeights, held: validation },
+          solve: (from, targets) => solved(spec, from, train, targets, path.penalty, hooks.signal),
+        });
+  const trainedOn = { device: deviceLabel('cpu'), refused: [] };
+  return { weights: weightsOf(x, spec), bestEpoch: path.bestEpoch, history: path.history, trainedOn };
+}
+
+interface PenaltyPath {
+  readonly x: Float64Array;
+  readonly penalty: number;
+  /** Place of the penalty in the history, from 1. */
+  readonly bestEpoch: number;
+  readonly history: readonly EpochRecord[];
+}
+
+async function bestPenalty(
+  { spec, classWeights, penalties = TILE_PENALTIES, keepLast = false }: HeadTraining,
+  train: BagSet,
+  validation: BagSet,
+  { signal, onEpoch }: TrainingHooks,
+): Promise<PenaltyPath> {
+  const ofTrain = slideLabels(train, spec.classes, classWeights);
+  const ofValidation = slideLabels(validation, spec.classes, classWeights);
   const history: EpochRecord[] = [];
-  let x = new Float64Array((featureDim + 1) * classes);
-  let [best, least] = [0, Number.POSITIVE_INFINITY];
-  let weights: HeadWeights = new Map();
+  let x: Float64Array = new Float64Array((spec.featureDim + 1) * spec.classes);
+  let [best, least, kept, keptPenalty] = [0, Number.POSITIVE_INFINITY, x, 0];
   for (const [i, penalty] of penalties.entries()) {
-    const objective = async (at: Float64Array, gradient: Float64Array): Promise<number> => {
-      if (signal?.aborted) throw new AppError('Cancelled', 'Training was cancelled.');
-      const { loss } = await judge(spec, at, train, classWeights, gradient);
-      return loss + penalise(at, featureDim * classes, penalty, gradient);
-    };
-    x = (await minimiseFetching(objective, x, TOLERANCE, MOST_ITERATIONS)).x.slice();
-    const fitted = await judge(spec, x, train, classWeights, null);
-    const held = await judge(spec, x, validation, classWeights, null);
+    x = await solved(spec, x, train, ofTrain, penalty, signal);
+    const fitted = await tileLoss(spec, x, train, ofTrain, null);
+    const held = await tileLoss(spec, x, validation, ofValidation, null);
     const record = {
       ...{ epoch: i + 1, trainLoss: fitted.loss, validationLoss: held.loss },
       ...{ validationAccuracy: held.accuracy, penalty },
     };
     history.push(record);
     onEpoch?.(record);
-    if (keepLast || held.loss < least) [best, least, weights] = [i + 1, held.loss, weightsOf(x, spec)];
+    if (keepLast || held.loss < least) [best, least, kept, keptPenalty] = [i + 1, held.loss, x, penalty];
     else if (i + 1 - best >= PATIENCE) break;
   }
   if (best === 0) throw new AppError('InvalidRequest', 'Training needs at least one penalty.');
-  return { weights, bestEpoch: best, history, trainedOn: { device: deviceLabel('cpu'), refused: [] } };
+  return { x: kept, penalty: keptPenalty, bestEpoch: best, history };
 }
 
-/** Adds penalty times the weights to the gradient; the biases, behind them, stay free. */
-function penalise(x: Float64Array, weights: number, penalty: number, gradient: Float64Array): number {
-  let squares = 0;
-  for (let i = 0; i < weights; i++) {
-    const value = x[i] as number;
-    squares += value * value;
-    gradient[i] = (gradient[i] as number) + penalty * value;
-  }
-  return (penalty / 2) * squares;
-}
-
-/**
- * Mean over slides of their tiles' mean cross-entropy, and the share of slides whose mean logits are right.
- * @param x D x C weights, then C biases. @param gradient of the loss, overwritten; null = not wanted.
- */
-async function judge(
-  { featureDim, classes }: HeadSpec,
-  x: Float64Array,
+/** The weights of least penalised loss. */
+async function solved(
+  spec: HeadSpec,
+  from: Float64Array,
   bags: BagSet,
-  classWeights: readonly number[],
-  gradient: Float64Array | null,
-): Promise<{ readonly loss: number; readonly accuracy: number }> {
-  gradient?.fill(0);
-  const biases = featureDim * classes;
-  const logits = new Float64Array(classes);
-  const count = Math.max(1, bags.count);
-  let [loss, right] = [0, 0];
-  for (let b = 0; b < bags.count; b++) {
-    const { features, label } = await bags.get(b);
-    const tiles = features.length / featureDim;
-    const weight = (classWeights[label] ?? 1) / tiles / count;
-    const sums = new Float64Array(classes);
-    for (let tile = 0; tile < tiles; tile++) {
-      const first = tile * featureDim;
-      for (let c = 0; c < classes; c++) logits[c] = x[biases + c] as number;
-      for (let d = 0; d < featureDim; d++) {
-        const value = features[first + d] as number;
-        const row = d * classes;
-        for (let c = 0; c < classes; c++) logits[c] = (logits[c] as number) + value * (x[row + c] as number);
-      }
-      for (let c = 0; c < classes; c++) sums[c] = (sums[c] as number) + (logits[c] as number);
-      loss += weight * crossEntropy(logits, label);
-      if (gradient === null) continue;
-      // `crossEntropy` left its derivative by the logits in their place.
-      for (let d = 0; d < featureDim; d++) {
-        const value = weight * (features[first + d] as number);
-        const row = d * classes;
-        for (let c = 0; c < classes; c++)
-          gradient[row + c] = (gradient[row + c] as number) + value * (logits[c] as number);
-      }
-      for (let c = 0; c < classes; c++) {
-        gradient[biases + c] = (gradient[biases + c] as number) + weight * (logits[c] as number);
-      }
-    }
-    right += Number(sums.indexOf(Math.max(...sums)) === label);
-  }
-  return { loss, accuracy: right / count };
-}
-
-/** Cross-entropy of a label; the logits become their probabilities less the label's one. */
-function crossEntropy(logits: Float64Array, label: number): number {
-  let top = Number.NEGATIVE_INFINITY;
-  for (let c = 0; c < logits.length; c++) top = Math.max(top, logits[c] as number);
-  const ofLabel = (logits[label] as number) - top;
-  let sum = 0;
-  for (let c = 0; c < logits.length; c++) {
-    logits[c] = Math.exp((logits[c] as number) - top);
-    sum += logits[c] as number;
-  }
-  for (let c = 0; c < logits.length; c++) logits[c] = (logits[c] as number) / sum;
-  logits[label] = (logits[label] as number) - 1;
-  return Math.log(sum) - ofLabel;
+  targets: Targets,
+  penalty: number,
+  signal: AbortSignal | undefined,
+): Promise<Float64Array> {
+  const objective = async (at: Float64Array, gradient: Float64Array): Promise<number> => {
+    if (signal?.aborted) throw new AppError('Cancelled', 'Training was cancelled.');
+    const { loss } = await tileLoss(spec, at, bags, targets, gradient);
+    return loss + penalise(at, spec.featureDim * spec.classes, penalty, gradient);
+  };
+  return (await minimiseFetching(objective, from, TOLERANCE, MOST_ITERATIONS)).x.slice();
 }
 
 function weightsOf(x: Float64Array, { featureDim, classes }: HeadSpec): HeadWeights {

@@ -35,11 +35,13 @@ export function headTraining(settings: TrainingSettings, featureDim: number, see
     instanceWeight,
     tileWeight,
     solved,
+    relabelled,
     ...training
   } = settings;
   return {
     ...training,
     ...(solved && { penalties: TILE_PENALTIES }),
+    ...(relabelled && { backgroundClass: 0 }),
     spec: { pooling, gated, featureDim, classes: 2, seed },
     regularisers: { featureDropout, tileDropout, entropyWeight, instanceWeight, tileWeight },
     ...{ optimiser: ADAM, clipNorm: null, classWeights: [1, 1], seed },

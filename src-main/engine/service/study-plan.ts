@@ -29,7 +29,7 @@ export const casesOf = (plan: StudyPlan): StudyCase[] =>
 export function trainingPlan(plan: StudyPlan): TrainingPlan {
   const { pooling, gated, splitSeed, seeds, epochs, rate, keepBestBy, balanceClasses, patientsUnknown } = plan;
   const { featureDropout, tileDropout, entropyWeight, positiveClass, operatingRule, groupBy } = plan;
-  const { tileWeight, solved = false, ...steadying } = plan.steadying ?? NOT_STEADIED;
+  const { tileWeight, solved = false, relabelled = false, ...steadying } = plan.steadying ?? NOT_STEADIED;
   return {
     head: { pooling, gated },
     regularisers: {
@@ -41,6 +41,7 @@ export function trainingPlan(plan: StudyPlan): TrainingPlan {
       ...(solved && { penalties: TILE_PENALTIES }),
     },
     ...{ balanceClasses, splitSeed, seeds, groupsAreImages: patientsUnknown, positiveClass, operatingRule, groupBy },
+    ...(relabelled && { relabelled }),
     splitting: caseSplitting(plan),
     shuffledHeads: SHUFFLED_HEADS,
   };
@@ -111,6 +112,16 @@ export function checkedPlan(plan: StudyPlan): StudyPlan {
   if (!whole(epochs, 1, 1000)) refuse('A study takes 1 to 1000 epochs.', 'Twenty are usual.');
   if (plan.steadying?.solved === true && plan.pooling !== 'mean') {
     refuse('Only the mean of tiles can be solved for.', 'Choose mean pooling, or a training in steps.');
+  }
+  if (plan.steadying?.relabelled === true && plan.splitting.kind !== 'none') {
+    if (plan.steadying.solved !== true)
+      refuse('Tiles are relabelled only where weights are solved for.', 'Choose both.');
+    if (new Set(plan.rows.map(({ label }) => label)).size !== 2) {
+      refuse(
+        'Tiles can be relabelled in studies of two classes only.',
+        'Choose another training, or two of the classes.',
+      );
+    }
   }
   const patience = plan.steadying?.patience ?? null;
   if (patience !== null && !whole(patience, 1, 1000)) {

@@ -39,6 +39,8 @@ export interface StudyPlan extends SplitPlan {
     | 'standardise'
     | 'warmupSteps'
   >;
+  /** Tiles get labels of their own after a first solution, of two classes (see `relabelledTiles`). */
+  readonly relabelled?: boolean;
   /** Weights each class by the inverse of its share in the training part. */
   readonly balanceClasses: boolean;
   /** One training per fold and seed; at least five are advised, so that seeds can be told from patients. */
@@ -190,7 +192,7 @@ interface Turn {
   readonly shuffle: boolean;
 }
 
-async function trainOne({ data, plan, worker, hooks, classes }: Context, turn: Turn): Promise<StudyModel> {
+async function trainOne({ data, plan, worker, hooks, classes, positive }: Context, turn: Turn): Promise<StudyModel> {
   const { fold, split, seed, shuffle } = turn;
   const spec: HeadSpec = { ...plan.head, featureDim: data.featureDim, classes: classes.length, seed };
   const training: HeadTraining = {
@@ -199,6 +201,7 @@ async function trainOne({ data, plan, worker, hooks, classes }: Context, turn: T
     regularisers: plan.regularisers,
     classWeights: plan.balanceClasses ? inverseShares(data.cases, classes, split.train) : classes.map(() => 1),
     seed,
+    ...(plan.relabelled === true && positive !== null && { backgroundClass: 1 - positive }),
   };
   const part = (indices: readonly number[], name: string): BagSet => {
     const labels = indices.map((index) => classes.indexOf(data.cases[index]?.label ?? ''));

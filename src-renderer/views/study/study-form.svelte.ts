@@ -9,6 +9,7 @@ import {
   type StudySplitting,
   type StudySteadying,
 } from '../../../src-shared/model/study.ts';
+import { nextVersion } from '../../../src-shared/model/study-version.ts';
 import { presetOfPlan, trainingPreset } from '../../../src-shared/model/training-preset.ts';
 import { analysisForm } from '../../state/analysis-form.svelte.ts';
 import { displayName, library } from '../../state/library.svelte.ts';
@@ -171,6 +172,13 @@ class StudyForm {
   solve(solved: boolean): void {
     this.preset = CHANGED_PRESET;
     this.steadying = solved ? { ...NOT_STEADIED, standardise: true, tileWeight: 1, solved } : undefined;
+  }
+
+  /** Whether tiles get labels of their own after the first solution. */
+  relabel(relabelled: boolean): void {
+    const { relabelled: _, ...steadying } = this.steadying ?? NOT_STEADIED;
+    this.preset = CHANGED_PRESET;
+    this.steadying = relabelled ? { ...steadying, relabelled } : steadying;
   }
 
   /** One setting of a steadied training; the others stay, or are HistoTransfer's. */
@@ -349,12 +357,6 @@ class StudyForm {
 /** What is painted on one slide's mask belongs to that slide. */
 function sharedTissue({ strokes: _, ...tissue }: TissueParams): TissueParams {
   return tissue;
-}
-
-/** `name, version 2` of `name`, `name, version 3` of that. */
-export function nextVersion(name: string): string {
-  const [, base = name, number] = /^(.*), version (\d+)$/.exec(name) ?? [];
-  return `${base}, version ${Number(number ?? 1) + 1}`;
 }
 
 export const studyForm = new StudyForm();

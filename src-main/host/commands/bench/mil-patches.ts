@@ -36,7 +36,7 @@ interface Options {
 /** How far below the supervised probe the tile AUC may stay. */
 const AIM = 0.03;
 const VALIDATION_SHARE = 0.25;
-const CANDIDATES = ['steady-tiles', 'tiles'];
+const CANDIDATES = ['steady-tiles', 'tiles', 'tiles-relabelled'];
 
 export function patchesBenchCommand(finish: Finish): Command {
   const whole = (low: number, high: number) => numberWithin(low, high, 'integer');

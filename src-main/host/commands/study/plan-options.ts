@@ -60,6 +60,7 @@ export interface PlanOptions {
   readonly entropy?: number;
   readonly tileWeight?: number;
   readonly solved?: boolean;
+  readonly relabelled?: boolean;
   readonly threads: number;
 }
 
@@ -115,6 +116,8 @@ function withTrainingOptions(command: Command): Command {
     .option('--no-standardise', 'features as they are, where the preset standardises them')
     .option('--solved', 'solve for the best linear score of tiles instead of taking steps (mean pooling only)')
     .option('--no-solved', 'take steps, where the preset solves')
+    .option('--relabelled', 'then give tiles labels of their own and solve again (two classes)')
+    .option('--no-relabelled', "every tile keeps its slide's label, where the preset relabels")
     .option('--no-class-weights', 'count every slide alike, however rare its class')
     .option('--tile-dropout <share>', 'tiles hidden from the attention in each step (default: 0)', share)
     .option('--feature-dropout <share>', 'embedding dimensions dropped in each step (default: 0)', share)
@@ -126,8 +129,9 @@ function withTrainingOptions(command: Command): Command {
 export function trainingOf(options: PlanOptions) {
   const { pooling, gated, epochs, rate, keepBestBy, tileDropout, featureDropout, entropyWeight, steadying } =
     options.preset === undefined ? { ...DEFAULT_STUDY_TRAINING, steadying: undefined } : presetOfPlan(options.preset);
-  const { patience, weightDecay, warmup, standardise, tileWeight, solved } = options;
-  const given = [patience, weightDecay, warmup, standardise, tileWeight, solved].some((value) => value !== undefined);
+  const { patience, weightDecay, warmup, standardise, tileWeight, solved, relabelled } = options;
+  const changes = [patience, weightDecay, warmup, standardise, tileWeight, solved, relabelled];
+  const given = changes.some((value) => value !== undefined);
   const base = steadying ?? NOT_STEADIED;
   return {
     ...{ pooling: options.pooling ?? pooling, gated: options.gated ?? gated, epochs: options.epochs ?? epochs },
@@ -144,6 +148,7 @@ export function trainingOf(options: PlanOptions) {
         patience: patience === undefined ? base.patience : patience,
         tileWeight: tileWeight ?? base.tileWeight,
         ...((solved ?? base.solved) && { solved: true }),
+        ...((relabelled ?? base.relabelled) && { relabelled: true }),
       },
     }),
   };
