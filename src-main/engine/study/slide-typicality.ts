@@ -55,6 +55,8 @@ const LEAST_SCALE = 0.1;
 const LEAST_SPREAD = 0.01;
 /** Fewer held-out slides have no 95th percentile worth the name. */
 const LEAST_HELD_OUT = 8;
+/** Of fewer held-out slides the largest distance is less than a 95th percentile: then the unit counts, if it is larger. */
+const ENOUGH_HELD_OUT = 19;
 /** Standard normal quantile of 1 - 0.05 / 5: what one of five parts may exceed that one slide in twenty is warned of. */
 const UNIT_DEVIATIONS = 2.33;
 
@@ -129,7 +131,8 @@ export function compareWithTraining(training: TrainingData, vector: SlideVector)
   const away = columnMeans(models.map((model) => distances(model, vector)));
   const largest = (row: readonly number[]): number => Math.max(...known.map((at) => row[at] ?? 0));
   const heldOut = training.distances.filter((row) => known.every((at) => Number.isFinite(row[at])));
-  const threshold = heldOutQuantile(heldOut.map(largest), 0.95);
+  const percentile = heldOutQuantile(heldOut.map(largest), 0.95);
+  const threshold = heldOut.length < ENOUGH_HELD_OUT ? Math.max(1, percentile) : percentile;
   const parts = known.flatMap((at) => {
     const [part, distance] = [training.parts[at], away[at]];
     return part === undefined || distance === undefined ? [] : [{ part, distance }];
@@ -157,14 +160,15 @@ const isKnown = (part: Float64Array): boolean => part.every(Number.isFinite);
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /**
- * The distance that UNIT_DEVIATIONS above the mean lie, where its cube root squared counts as normal: a percentile of
- * ten slides would be chance. Source: Wilson and Hilferty 1931.
+ * The distance UNIT_DEVIATIONS above the mean of a further slide, where its cube root squared counts as normal: a
+ * percentile of ten slides would be chance. Source: Wilson and Hilferty 1931.
  */
 function unitOf(heldOut: readonly number[]): number {
   const roots = heldOut.filter(Number.isFinite).map((distance) => distance ** (2 / 3));
+  const n = roots.length;
   const middle = mean(roots);
-  const spread = Math.sqrt(roots.reduce((sum, root) => sum + (root - middle) ** 2, 0) / (roots.length - 1));
-  return (middle + UNIT_DEVIATIONS * spread) ** 1.5 || 1;
+  const spread = Math.sqrt(roots.reduce((sum, root) => sum + (root - middle) ** 2, 0) / (n - 1));
+  return (middle + UNIT_DEVIATIONS * Math.sqrt(1 + 1 / n) * spread) ** 1.5 || 1;
 }
 
 /** The parts of the slides' vectors that are known of enough held-out ones. */

@@ -1,10 +1,11 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { describeDifferences } from '../../../src-shared/model/study.ts';
 import { nextGaussian, seededRandom } from '../../../src-shared/numeric/random.ts';
 import { RandomStream } from '../backbone/random-stream.ts';
 import { evaluationGraph } from '../learn/head-graph.ts';
 import type { HeadSpec, Pooling } from '../learn/head-spec.ts';
 import { TrainingWorker } from '../learn/training-worker.ts';
-import { APPEARANCE_DIM, COLOUR_DIM } from '../tissue/slide-appearance.ts';
+import { APPEARANCE_DIM, COLOUR_DIM, HUE_AT, SHARPNESS_AT } from '../tissue/slide-appearance.ts';
 import { bootstrapInterval } from './bootstrap.ts';
 import { agreementOf, MapCheckCollector, subsetReader } from './map-checks.ts';
 import { expectedCalibrationError } from './metrics.ts';
@@ -245,6 +246,33 @@ describe('slides like and unlike the training slides', () => {
     );
     if (colours === null) throw new Error('40 slides are enough');
     expect(compareWithTraining(colours, paler)).toMatchObject({ unlike: true, notCompared: ['sharpness', 'density'] });
+  });
+
+  it.each([10, 30])('are like a study of %i slides of two stains in either of them, blurred they are not', (count) => {
+    const dim = 24;
+    const slides = (howMany: number, blur: number, stainOf: (i: number) => number) =>
+      Array.from({ length: howMany }, (_, i) => {
+        const appearance = Float64Array.from({ length: APPEARANCE_DIM }, (_, at) => {
+          const noise = 0.1 * nextGaussian(random);
+          return noise + (at >= HUE_AT ? stainOf(i) : at >= SHARPNESS_AT ? -blur : 0);
+        });
+        const features = Float64Array.from({ length: 20 * dim }, () => nextGaussian(random));
+        return slideVector(new Float32Array(features), dim, appearance);
+      });
+    const mixed = slides(count, 0, (i) => (i % 4 < 2 ? 0 : 1));
+    const cases = mixed.map((_, i) => ({ id: `${i}`, label: i % 2 === 0 ? 'a' : 'b', group: `${i}` }));
+    const { splits } = plannedSplits(cases, { ...PLAN, splitting: { kind: 'folds', folds: 5, repeats: 1 } });
+    const training = describeTraining(mixed, splits, dim);
+    if (training === null) throw new Error('the slides are enough');
+    const share = (list: readonly Float64Array[]) =>
+      list.filter((vector) => compareWithTraining(training, vector).unlike).length / list.length;
+    for (const stain of [0, 1]) expect(share(slides(60, 0, () => stain))).toBeLessThan(0.2);
+    expect(share(slides(40, 1, (i) => i % 2))).toBe(1);
+    expect(share(slides(40, 0, () => 3))).toBe(1);
+    const [blurred = new Float64Array()] = slides(1, 1, () => 1);
+    expect(describeDifferences(compareWithTraining(training, blurred))).toContain(
+      'its sharpness (blurrier than any slide of the study)',
+    );
   });
 
   it.each([10, 20, 40])(
