@@ -6,6 +6,7 @@ import { blockedFilter, reorder, turnedFilter, turnedFrom } from './blocked-filt
 import { type Fusion, findFusions, readersOf } from './fusions.ts';
 import { GraphWriter, NCHWC } from './graph-writer.ts';
 import { knownShapes } from './known-shapes.ts';
+import { phaseSplitOf, writePhases } from './phase-split.ts';
 import { apart, gapBetween, sideBySide } from './side-by-side.ts';
 
 /**
@@ -83,7 +84,12 @@ class BlockLayout {
       return true;
     }
     return (
-      first === last && (this.#elementwise(last) || this.#scaled(last) || this.#pooled(last) || this.#turned(last))
+      first === last &&
+      (this.#elementwise(last) ||
+        this.#scaled(last) ||
+        this.#pooled(last) ||
+        this.#turned(last) ||
+        this.#transposed(last))
     );
   }
 
@@ -106,7 +112,7 @@ class BlockLayout {
     const autoPad = node.attributes.auto_pad;
     if (autoPad?.kind === 'string' && autoPad.value !== 'NOTSET') return null;
     const filter = this.#sizes(node.inputs[1]);
-    if (filter?.length !== 4) return null;
+    if (filter?.length !== 4 || !isSmall(node, filter)) return null;
     const [out = 0, into = 0] = filter;
     const group = intAttribute(node, 'group', 1);
     const whole = (channels: number): boolean => channels % this.#block === 0;
@@ -251,6 +257,20 @@ class BlockLayout {
     return true;
   }
 
+  /** The gradient of an image through a convolution with a stride. */
+  #transposed(node: GraphNode): boolean {
+    const [dy = '', w = ''] = node.inputs;
+    const [output = ''] = node.outputs;
+    if (!this.#canBeBlocked(dy) || !this.#canBeBlocked(output)) return false;
+    const [from, weight, to] = [this.#sizes(dy, 1), this.#sizes(w), this.#sizes(output, 1)];
+    const split = from && weight && to ? phaseSplitOf(node, from, weight, to) : null;
+    if (split === null) return false;
+    this.#toPlain(w);
+    const name = `${output}/blocked`;
+    this.#blocked.set(output, writePhases(this.#writer, this.#toBlocked(dy), w, split, this.#block, name));
+    return true;
+  }
+
   #filter(weight: string, order: 'OIHWBiBo' | 'OIHWBo'): string {
     const key = `${order} ${weight}`;
     const known = this.#filters.get(key);
@@ -312,6 +332,17 @@ class BlockLayout {
     if (dims?.slice(from).every((size) => typeof size === 'number') !== true) return null;
     return dims.map((size, i) => (i < from ? 0 : Number(size)));
   }
+}
+
+/** Longest side of a window, holes included, that the blocked kernels are made for. */
+const WINDOW_PX = 64;
+const LONGEST_KERNEL = 16;
+
+/** False for a convolution whose kernel is a whole map: a weight gradient, which matrix kernels do faster. */
+function isSmall(conv: GraphNode, filter: readonly number[]): boolean {
+  const dilations = intsAttribute(conv, 'dilations') ?? [];
+  const sides = filter.slice(2);
+  return sides.every((size, i) => size <= LONGEST_KERNEL && (size - 1) * (dilations[i] ?? 1) < WINDOW_PX);
 }
 
 /** Optional inputs that are left out at the end. */

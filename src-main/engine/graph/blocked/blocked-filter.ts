@@ -31,14 +31,21 @@ export function blockedFilter(
  */
 export function turnedFilter(writer: GraphWriter, weight: string, dims: readonly number[], block: number): string {
   const [into = 1, out = 1, ...kernel] = dims;
+  const rows = filterRows(writer, weight, dims, block);
+  const bounds = [[-1], [-(2 ** 31)], [2], [-1]].map((values) => writer.ints(values));
+  const pointwise = kernel.every((size) => size === 1);
+  const turned = pointwise ? rows : writer.emit('Slice', [rows, ...bounds]);
+  return writer.reshape(turned, [out, into, ...kernel]);
+}
+
+/** Weights [I, O, kh, kw] as [O / b, I / b, taps, b of I, b of O], the taps in their own order. */
+export function filterRows(writer: GraphWriter, weight: string, dims: readonly number[], block: number): string {
+  const [into = 1, out = 1, ...kernel] = dims;
   const taps = kernel.reduce((product, size) => product * size, 1);
   // As `into` images of `out` channels: [in][out / b][taps][b].
   const rows = reorder(writer, writer.reshape(weight, [into, out, 1, taps]));
   const open = writer.reshape(rows, [into / block, block, out / block, taps, block]);
-  const swapped = writer.transpose(open, [2, 0, 3, 1, 4]);
-  const bounds = [[-1], [-(2 ** 31)], [2], [-1]].map((values) => writer.ints(values));
-  const turned = taps === 1 ? swapped : writer.emit('Slice', [swapped, ...bounds]);
-  return writer.reshape(turned, [out, into, ...kernel]);
+  return writer.transpose(open, [2, 0, 3, 1, 4]);
 }
 
 /** The weights that a filter is the turned form of (all taps reversed, channels swapped), null where it is none. */
