@@ -36,7 +36,7 @@ export function weightGradient(tape: Tape, image: string, weight: string, dy: st
   const [kernelHeight = 1, kernelWidth = 1] = kernel;
   const bounds = [
     [0, 0],
-    [kernelHeight, columns],
+    [kernelHeight, (kernelWidth - 1) * (dilations[1] ?? 1) + 1],
     [1, 2],
     [1, dilations[1] ?? 1],
   ].map((values) => tape.ints(values));
