@@ -132,7 +132,7 @@ async function splitFiles(named: readonly string[]): Promise<{ name: string; tex
 }
 
 /** The label column asked for, the only one, or the one that is called so. Throws InvalidRequest naming what there is. */
-function labelColumn(columns: readonly string[], wanted: string | undefined): string {
+export function labelColumn(columns: readonly string[], wanted: string | undefined): string {
   if (wanted !== undefined && columns.includes(wanted)) return wanted;
   const [only] = columns;
   const named = columns.find((name) => LABEL_NAMES.includes(name.toLowerCase()));

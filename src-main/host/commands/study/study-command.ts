@@ -2,18 +2,20 @@ import { Command } from 'commander';
 import { type Finish, newCommand, runs, STORE_OPTION } from '../command.ts';
 import { externalCommand } from './external.ts';
 import { fineTuneCommand } from './fine-tune.ts';
+import { labelsCommand } from './labels.ts';
 import { newStudyCommand, trainCommand } from './new-and-train.ts';
 import { predictCommand } from './predict.ts';
 import { reportCommand } from './report.ts';
 import { listStudies, showStudy } from './show.ts';
 
-/** `hyaline study new | train | predict | report | external | finetune | list | show`: learning from slide labels alone. */
+/** `hyaline study new | labels | train | predict | report | external | finetune | list | show`: learning from slide labels alone. */
 export function studyCommand(finish: Finish): Command {
   // Without options of its own: commander would take --json here and not hand it on.
   const study = new Command('study')
     .description('learn from slide labels alone, judged on slides the heads never saw')
     .showHelpAfterError('(add --help for usage)');
   study.addCommand(newStudyCommand(finish));
+  study.addCommand(labelsCommand(finish));
   study.addCommand(trainCommand(finish));
   study.addCommand(predictCommand(finish));
   study.addCommand(externalCommand(finish));
