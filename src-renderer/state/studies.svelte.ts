@@ -1,41 +1,21 @@
-import type { AppError } from '../../src-shared/errors.ts';
 import type { StudyId } from '../../src-shared/model/ids.ts';
 import type { Run } from '../../src-shared/model/run.ts';
 import type { Study, StudyOutcome, StudyPlan, StudyProgress } from '../../src-shared/model/study.ts';
 import { backbones } from './backbones.svelte.ts';
+import { KeptRecords } from './kept-records.svelte.ts';
 import { engine } from './session.svelte.ts';
-import { asAppError } from './toasts.svelte.ts';
 
 export type TrainedStudy = Study & { readonly outcome: StudyOutcome };
 
 /** The studies this store knows, newest first. */
-class Studies {
-  list = $state.raw<readonly Study[]>([]);
-  status = $state<'loading' | 'ready' | 'failed'>('loading');
-  error = $state.raw<AppError | null>(null);
+class Studies extends KeptRecords<StudyId, Study> {
   /** Of the study that was followed last. */
   progress = $state.raw<(StudyProgress & { readonly id: StudyId }) | null>(null);
-  #request = 0;
   #following: StudyId | null = null;
   #again = false;
 
-  async load(): Promise<void> {
-    const request = ++this.#request;
-    try {
-      const list = await engine.listStudies();
-      if (request !== this.#request) return;
-      this.list = list;
-      this.status = 'ready';
-      this.error = null;
-    } catch (error) {
-      if (request !== this.#request) return;
-      this.error = asAppError(error);
-      if (this.list.length === 0) this.status = 'failed';
-    }
-  }
-
-  get(id: StudyId): Study | null {
-    return this.list.find((study) => study.id === id) ?? null;
+  constructor() {
+    super(() => engine.listStudies());
   }
 
   async start(plan: StudyPlan): Promise<StudyId> {
