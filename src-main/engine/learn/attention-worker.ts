@@ -3,6 +3,7 @@ import { AppError, fromErrorPayload } from '../../../src-shared/errors.ts';
 import type { AttendAnswer, AttendCommand } from '../worker/attend.ts';
 import { workerUrl } from '../worker/worker-url.ts';
 import type { Ensemble } from './ensemble.ts';
+import type { HeadSpec } from './head-spec.ts';
 import type { Judged, JudgeRequest } from './judge-bag.ts';
 
 interface Running {
@@ -22,6 +23,11 @@ export class AttentionWorker {
   /** @param threads of its session; 0 = all cores. */
   constructor(threads: number) {
     this.#threads = threads;
+  }
+
+  /** Opens what heads of this shape need; a bag is on its way. */
+  prepare(spec: HeadSpec): void {
+    this.#post({ type: 'prepare', spec, threads: this.#threads });
   }
 
   /** `judgeBag` on its thread, one bag after another. Throws Cancelled soon after the signal. */

@@ -34,7 +34,7 @@ export class HeadEvaluator {
 
   /** @param threads of the session; 0 = all cores. */
   static async open(spec: HeadSpec, weights: HeadWeights, threads = 0): Promise<HeadEvaluator> {
-    const { model, parameters } = evaluationGraph(spec);
+    const { model, parameters } = evaluationGraph(spec, false);
     const tensors = model.graph.initializers.filter(({ name }) => parameters.includes(name));
     const runtime = await loadRuntime();
     const bytes = encodeModel(withInputs(model, tensors));
@@ -87,7 +87,7 @@ export class HeadEvaluator {
 
 /** The trained head as a plain ONNX model that any runtime loads: features (N x D) in, everything of `HEAD` out. */
 export function exportHead(spec: HeadSpec, weights: HeadWeights): OnnxModel {
-  const { model } = evaluationGraph(spec);
+  const { model } = evaluationGraph(spec, false);
   const initializers = model.graph.initializers.map((tensor) => {
     const values = weights.get(tensor.name);
     return values === undefined ? tensor : floatTensor(tensor.name, tensor.dims, values);

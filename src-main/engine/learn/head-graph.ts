@@ -32,19 +32,22 @@ export interface HeadGraph {
   readonly parameters: readonly string[];
 }
 
-/** The head as it is used: features in, logits, probabilities, attention and contributions out. */
-export function evaluationGraph(spec: HeadSpec): HeadGraph {
-  const head = new HeadBuilder(spec);
+/**
+ * The head as it is used: features in, logits, probabilities, attention and contributions out.
+ * @param drawn false = all weights 0, for who brings weights: drawing them takes longer than a bag.
+ */
+export function evaluationGraph(spec: HeadSpec, drawn = true): HeadGraph {
+  const head = new HeadBuilder(spec, drawn);
   head.forward(null);
   return head.build(false);
 }
 
 /**
  * What a head computes of each tile by itself, without the sums over the bag: the same layers under the same names, so that
- * tiles can go through in parts. Gives `HEAD.scores` (N x 1; attention pooling only) and `TILE_LOGITS` (N x C).
+ * tiles can go through in parts, with all weights 0. Gives `HEAD.scores` (N x 1; attention pooling only) and `TILE_LOGITS` (N x C).
  */
 export function tileGraph(spec: HeadSpec): HeadGraph {
-  const head = new HeadBuilder(spec);
+  const head = new HeadBuilder(spec, false);
   head.tiles();
   return head.buildTiles();
 }
@@ -54,7 +57,7 @@ export const TILE_LOGITS = 'tile_logits_alone';
 
 /** The same forward pass with target, masks and loss: cross-entropy of the slide, plus what regularises it. */
 export function trainingGraph(spec: HeadSpec, regularisers: HeadRegularisers): HeadGraph {
-  const head = new HeadBuilder(spec);
+  const head = new HeadBuilder(spec, true);
   head.forward(regularisers);
   head.lossOf(regularisers);
   return head.build(true);
@@ -70,8 +73,10 @@ class HeadBuilder {
   readonly #g: GraphBuilder;
   readonly #parameters: string[] = [];
   readonly #embedding: number;
+  readonly #drawn: boolean;
 
-  constructor(spec: HeadSpec) {
+  constructor(spec: HeadSpec, drawn: boolean) {
+    this.#drawn = drawn;
     this.#spec = spec;
     this.#g = new GraphBuilder(`head-${spec.pooling}`);
     this.#embedding = embeddingWidths(spec.pooling).at(-1) ?? spec.featureDim;
@@ -270,11 +275,12 @@ class HeadBuilder {
   }
 
   #uniform(name: string, dims: readonly number[], inputs: number): string {
+    this.#parameters.push(name);
+    const count = dims.reduce((product, dim) => product * dim, 1);
+    if (!this.#drawn) return this.#g.floats(name, dims, new Float32Array(count));
     const stream = new RandomStream(this.#spec.seed, name);
     const bound = 1 / Math.sqrt(inputs);
-    const count = dims.reduce((product, dim) => product * dim, 1);
     const values = Float32Array.from({ length: count }, () => (2 * stream.nextUniform() - 1) * bound);
-    this.#parameters.push(name);
     return this.#g.floats(name, dims, values);
   }
 

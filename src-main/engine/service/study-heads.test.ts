@@ -48,7 +48,10 @@ const store = {
   getJudgement: async () => null,
   putJudgement: async () => {},
 } as unknown as Store;
-const worker: Pick<AttentionWorker, 'judge'> = { judge: async () => ({ ensemble, moments: new Float64Array(4) }) };
+const worker: Pick<AttentionWorker, 'judge' | 'prepare'> = {
+  judge: async () => ({ ensemble, moments: new Float64Array(4) }),
+  prepare: () => {},
+};
 
 /** What is said of a slide where the backbone was tuned on others; null = it never was. */
 async function seen(i: number, tunedOn: readonly number[] | null) {
@@ -98,6 +101,7 @@ describe('what heads said of a slide', () => {
           judged++;
           return { ensemble, moments: Float64Array.of(1, 2, 3, 4) };
         },
+        prepare: () => {},
       },
       async () => null,
       async () => null,

@@ -37,7 +37,7 @@ const KEPT = 2;
 /** The heads of trained studies at work on slides. One forward path, always over the full bag. */
 export class StudyHeads {
   readonly #store: Store;
-  readonly #worker: Pick<AttentionWorker, 'judge'>;
+  readonly #worker: Pick<AttentionWorker, 'judge' | 'prepare'>;
   readonly #pastOf: (plan: StudyPlan) => Promise<TunedPast | null>;
   readonly #appearanceOf: AppearanceOf;
   readonly #judgements = new Map<string, Judging<Judgement>>();
@@ -46,7 +46,7 @@ export class StudyHeads {
   /** @param pastOf what a plan's backbone was fine-tuned on; null where it was not. */
   constructor(
     store: Store,
-    worker: Pick<AttentionWorker, 'judge'>,
+    worker: Pick<AttentionWorker, 'judge' | 'prepare'>,
     pastOf: (plan: StudyPlan) => Promise<TunedPast | null>,
     appearanceOf: AppearanceOf,
   ) {
@@ -143,17 +143,21 @@ export class StudyHeads {
     onSoFar: (judgement: Judgement) => void,
     signal: AbortSignal,
   ): Promise<Judgement> {
+    const kept = await this.#store.getJudgement(run.id, study.id);
     const { seen, heads } = await this.#headsFor(study, run.slideId);
+    const spec = specOf(heads);
+    // Where nothing is kept, features are read and the session is opened while the heads are hashed.
+    const early = kept === null ? features() : null;
+    early?.catch(() => undefined);
+    if (kept === null) this.#worker.prepare(spec);
     const headsSha256 = headsDigest(heads);
     const of = heads.length;
     const common = { seen, heads: heads.map(({ fold, seed }) => ({ fold, seed })), headsSha256, of };
     const madeBy = judgementKey(headsSha256, await this.#store.featureDigest(run.id));
-    const kept = await this.#store.getJudgement(run.id, study.id);
     if (kept !== null && kept.madeBy === madeBy) return { ...common, ...unpackJudgement(kept) };
-    const spec = specOf(heads);
     const judged = await this.#worker.judge(
       {
-        ...{ spec, askedAtMs, features: await features() },
+        ...{ spec, askedAtMs, features: await (early ?? features()) },
         heads: heads.map(({ fold, seed, weights }) => ({ fold, seed, weights: unpackWeights(spec, weights) })),
       },
       (ensemble) => onSoFar({ ...common, ensemble, moments: null }),

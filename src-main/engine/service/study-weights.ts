@@ -22,7 +22,7 @@ export function packWeights(weights: HeadWeights): Float32Array {
  * passed over. Throws StoreDamaged where the length does not fit the head.
  */
 export function unpackWeights(spec: HeadSpec, packed: Float32Array): HeadWeights {
-  const { model, parameters } = evaluationGraph(spec);
+  const { model, parameters } = evaluationGraph(spec, false);
   const sizes = new Map(model.graph.initializers.map(({ name, dims }) => [name, elementCount(dims)]));
   if (spec.pooling === 'clam-sb') {
     sizes.set('instance_weight', spec.classes * 512 * 2);

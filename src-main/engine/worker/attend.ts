@@ -5,8 +5,10 @@ import type { HeadSpec } from '../learn/head-spec.ts';
 import { type Judged, type JudgeRequest, judgeBag } from '../learn/judge-bag.ts';
 import { TileEvaluator } from '../learn/tile-evaluator.ts';
 
-/** What the thread of the maps is asked; one bag at a time. */
+/** What the thread of the maps is asked; one after another. */
 export type AttendCommand =
+  /** Opens the session for heads of this shape, while their features are still being read. */
+  | { readonly type: 'prepare'; readonly spec: HeadSpec; readonly threads: number }
   | ({ readonly type: 'judge'; readonly id: number; readonly threads: number } & JudgeRequest)
   | { readonly type: 'cancel'; readonly id: number };
 
@@ -20,11 +22,13 @@ const cancelled = new Set<number>();
 /** Heads of one shape share a session, which is kept for the next slide. */
 let open: { readonly shape: string; readonly evaluator: TileEvaluator } | null = null;
 
+let turn: Promise<void> = Promise.resolve();
+
 const answer = (message: AttendAnswer): void => port?.postMessage(message);
 
 port?.on('message', (command: AttendCommand) => {
   if (command.type === 'cancel') cancelled.add(command.id);
-  else void judge(command);
+  else turn = turn.then(() => (command.type === 'judge' ? judge(command) : prepare(command)));
 });
 
 async function judge(command: Extract<AttendCommand, { type: 'judge' }>): Promise<void> {
@@ -42,6 +46,11 @@ async function judge(command: Extract<AttendCommand, { type: 'judge' }>): Promis
   } finally {
     cancelled.delete(id);
   }
+}
+
+/** What goes wrong here goes wrong again, and is told, when a bag is judged. */
+async function prepare({ spec, threads }: Extract<AttendCommand, { type: 'prepare' }>): Promise<void> {
+  await evaluatorOf(spec, threads).catch(() => undefined);
 }
 
 /** Commands come one at a time: the evaluator is never replaced under a bag. */
