@@ -35,6 +35,8 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   groups: layer([2, 6, 5, 5], 4, { group: 2, strides: [1, 2] }),
   depthwise: layer([3, 5, 6, 6], 5, { group: 5, strides: [2, 2] }),
   'depthwise, two of each': layer([2, 3, 4, 5], 6, { group: 3 }),
+  'depthwise, more than are taken together': layer([2, 16, 5, 4], 16, { group: 16 }),
+  'groups too wide to be taken together': layer([2, 12, 4, 5], 6, { group: 3 }),
   pointwise: layer([2, 3, 4, 5], 6, { kernel: [1, 1], pads: [0, 0, 0, 0] }),
   'pointwise stride': layer([2, 3, 4, 5], 6, { kernel: [1, 1], pads: [0, 0, 0, 0], strides: [2, 2] }),
   'pointwise on padding': layer([2, 3, 4, 5], 2, { kernel: [1, 1], pads: [1, 0, 2, 1], strides: [2, 1] }),
