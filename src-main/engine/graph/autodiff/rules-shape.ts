@@ -140,7 +140,8 @@ const reduceSum: GradientRule = (tape, node, dy) => [spread(tape, node, dy), nul
 
 const reduceMean: GradientRule = (tape, node, dy) => {
   const count = tape.emit('Div', [size(tape, x(node)), size(tape, node.outputs[0] ?? '')], {}, []);
-  return [tape.emit('Div', [spread(tape, node, dy), count]), null];
+  // Divided before it is spread: a pass over the whole less.
+  return [spread(tape, node, tape.emit('Div', [dy, count])), null];
 };
 
 /** dx = dy factor(x, y), with dy and y spread over the reduced axes. */

@@ -2,7 +2,7 @@ import type { Dims, ShapeContext } from '../autodiff/shapes.ts';
 import { isWeightGradient } from '../autodiff/weight-gradient.ts';
 import { ancestorNodes } from '../cut.ts';
 import { type GraphNode, intAttribute, intsAttribute, type OnnxModel } from '../model.ts';
-import { blockedFilter, reorder, turnedFilter, turnedFrom } from './blocked-filter.ts';
+import { backwards, blockedFilter, type FilterOrder, filterOrderOf, reorder, turnedFrom } from './blocked-filter.ts';
 import { type Fusion, findFusions, readersOf } from './fusions.ts';
 import { GraphWriter, NCHWC } from './graph-writer.ts';
 import { knownShapes } from './known-shapes.ts';
@@ -104,27 +104,16 @@ class BlockLayout {
     }
   }
 
-  /** What the filter of a convolution becomes; null where it stays plain. */
-  #filterOrder(node: GraphNode): 'OIHWBiBo' | 'OIHWBo' | null {
-    if (node.op !== 'Conv' || node.domain !== '') return null;
+  /** How the filter of a convolution is to lie; null where it stays plain. */
+  #filterOrder(node: GraphNode): FilterOrder | null {
+    if (!this.#canBeBlocked(node.outputs[0] ?? '')) return null;
     // Blocked kernels read the whole filter again for every few places of a row: here it is as large as the image.
     if (isWeightGradient(node, this.#makers, this.#shapes)) return null;
-    const autoPad = node.attributes.auto_pad;
-    if (autoPad?.kind === 'string' && autoPad.value !== 'NOTSET') return null;
     const filter = this.#sizes(node.inputs[1]);
-    if (filter?.length !== 4 || !isSmall(node, filter)) return null;
-    const [out = 0, into = 0] = filter;
-    const group = intAttribute(node, 'group', 1);
-    const whole = (channels: number): boolean => channels % this.#block === 0;
-    if (!whole(out) || !this.#canBeBlocked(node.outputs[0] ?? '')) return null;
-    if (group > 1) {
-      if (into === 1 && out === group) return 'OIHWBo';
-      return whole(into) && whole(out / group) ? 'OIHWBiBo' : null;
-    }
-    return into < this.#block ? 'OIHWBo' : whole(into) ? 'OIHWBiBo' : null;
+    return filter === null ? null : filterOrderOf(node, filter, this.#block);
   }
 
-  #convolve(last: GraphNode, { first, sum, relu }: Fusion, order: 'OIHWBiBo' | 'OIHWBo'): void {
+  #convolve(last: GraphNode, { first, sum, relu }: Fusion, order: FilterOrder): void {
     const [x = '', w = '', bias = ''] = first.inputs;
     const group = intAttribute(first, 'group', 1);
     const direct = order === 'OIHWBo' && group === 1;
@@ -271,7 +260,7 @@ class BlockLayout {
     return true;
   }
 
-  #filter(weight: string, order: 'OIHWBiBo' | 'OIHWBo'): string {
+  #filter(weight: string, order: FilterOrder): string {
     const key = `${order} ${weight}`;
     const known = this.#filters.get(key);
     if (known !== undefined) return known;
@@ -280,8 +269,8 @@ class BlockLayout {
     const dims = this.#sizes(source ?? weight) ?? [];
     const made =
       source === null
-        ? blockedFilter(this.#writer, weight, dims, this.#block, order)
-        : turnedFilter(this.#writer, source, dims, this.#block);
+        ? blockedFilter(this.#writer, weight, dims, order)
+        : backwards(this.#writer, source, dims, this.#block);
     this.#filters.set(key, made);
     return made;
   }
@@ -332,17 +321,6 @@ class BlockLayout {
     if (dims?.slice(from).every((size) => typeof size === 'number') !== true) return null;
     return dims.map((size, i) => (i < from ? 0 : Number(size)));
   }
-}
-
-/** Longest side of a window, holes included, that the blocked kernels are made for. */
-const WINDOW_PX = 64;
-const LONGEST_KERNEL = 16;
-
-/** False for a convolution whose kernel is a whole map: a weight gradient, which matrix kernels do faster. */
-function isSmall(conv: GraphNode, filter: readonly number[]): boolean {
-  const dilations = intsAttribute(conv, 'dilations') ?? [];
-  const sides = filter.slice(2);
-  return sides.every((size, i) => size <= LONGEST_KERNEL && (size - 1) * (dilations[i] ?? 1) < WINDOW_PX);
 }
 
 /** Optional inputs that are left out at the end. */

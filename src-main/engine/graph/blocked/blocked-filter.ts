@@ -1,51 +1,90 @@
 import type { ShapeContext } from '../autodiff/shapes.ts';
-import { type GraphNode, intsAttribute } from '../model.ts';
+import { type GraphNode, intAttribute, intsAttribute } from '../model.ts';
 import { type GraphWriter, NCHWC } from './graph-writer.ts';
 
 /** How a filter lies: [out, in, taps] as outer blocks with [in, out] innermost, or with [out] alone innermost. */
 export type FilterOrder = 'OIHWBiBo' | 'OIHWBo';
 
+/** The order a convolution needs; null where the blocked kernels cannot do it, or not faster. */
+export function filterOrderOf(node: GraphNode, filter: readonly number[], block: number): FilterOrder | null {
+  if (node.op !== 'Conv' || node.domain !== '' || filter.length !== 4 || !isSmall(node, filter)) return null;
+  const autoPad = node.attributes.auto_pad;
+  if (autoPad?.kind === 'string' && autoPad.value !== 'NOTSET') return null;
+  const [out = 0, into = 0] = filter;
+  const group = intAttribute(node, 'group', 1);
+  const whole = (channels: number): boolean => channels % block === 0;
+  if (!whole(out)) return null;
+  if (group === 1) return into < block ? 'OIHWBo' : whole(into) ? 'OIHWBiBo' : null;
+  if (into === 1 && out === group) return 'OIHWBo';
+  return whole(into) && whole(out / group) ? 'OIHWBiBo' : null;
+}
+
+/** Longest side of a window, holes included, that the blocked kernels are made for. */
+const WINDOW_PX = 64;
+const LONGEST_KERNEL = 16;
+
+/** False for a kernel as large as a map, which matrix kernels do faster. */
+function isSmall(conv: GraphNode, filter: readonly number[]): boolean {
+  const dilations = intsAttribute(conv, 'dilations') ?? [];
+  const sides = filter.slice(2);
+  return sides.every((size, i) => size <= LONGEST_KERNEL && (size - 1) * (dilations[i] ?? 1) < WINDOW_PX);
+}
+
 /**
  * Weights [O, I, kh, kw] in the order the blocked convolution reads them. O is a multiple of the block; in the order
- * OIHWBiBo so is I. The first of the passes is onnxruntime's own reordering of images, the fastest transposition it has.
+ * OIHWBiBo so is I. Both passes are onnxruntime's own reordering of images: its fastest transposition, on all threads.
  */
 export function blockedFilter(
   writer: GraphWriter,
   weight: string,
   dims: readonly number[],
-  block: number,
   order: FilterOrder,
 ): string {
   const [out = 1, into = 1, ...kernel] = dims;
   const taps = kernel.reduce((product, size) => product * size, 1);
-  // As an image of `out` channels: [out / b][in][taps][b].
-  const rows = reorder(writer, writer.reshape(weight, [1, out, into, taps]));
-  if (order === 'OIHWBo' || taps === 1) return writer.reshape(rows, dims);
-  const open = writer.reshape(rows, [out / block, into / block, block, taps, block]);
-  return writer.reshape(writer.transpose(open, [0, 1, 3, 2, 4]), dims);
+  const inner = order === 'OIHWBiBo' && taps > 1;
+  // As `out` images of `into` channels: [out][in / b][taps][b of in].
+  const first = inner ? reorder(writer, writer.reshape(weight, [out, into, 1, taps])) : weight;
+  // As one image of `out` channels: [out / b][in / b][taps][b of in][b of out].
+  return writer.reshape(reorder(writer, writer.reshape(first, [1, out, into, taps])), dims);
 }
 
 /**
- * The same of a kernel that is turned round and has its channels swapped (the image gradient's), from the weights
- * [I, O, kh, kw] themselves: the flip moves whole blocks. I and O are multiples of the block.
+ * The same of a kernel that has its channels swapped and the given taps in the given order (all of them backwards: the
+ * image gradient's), from the weights [I, O, kh, kw] themselves. I and O are multiples of the block.
  */
-export function turnedFilter(writer: GraphWriter, weight: string, dims: readonly number[], block: number): string {
-  const [into = 1, out = 1, ...kernel] = dims;
-  const rows = filterRows(writer, weight, dims, block);
-  const bounds = [[-1], [-(2 ** 31)], [2], [-1]].map((values) => writer.ints(values));
-  const pointwise = kernel.every((size) => size === 1);
-  const turned = pointwise ? rows : writer.emit('Slice', [rows, ...bounds]);
-  return writer.reshape(turned, [out, into, ...kernel]);
+export function turnedFilter(
+  writer: GraphWriter,
+  rows: string,
+  dims: readonly number[],
+  block: number,
+  kernel: readonly number[],
+  taps: readonly number[],
+): string {
+  const [into = 1, out = 1, height = 1, width = 1] = dims;
+  const [ins, outs, all] = [into / block, out / block, height * width];
+  const places = Array.from({ length: outs * ins }, (_, i) => ((i % ins) * outs + Math.floor(i / ins)) * all);
+  const chosen = places.flatMap((place) => taps.map((tap) => place + tap));
+  const moved = writer.emit('Gather', [rows, writer.ints(chosen)], { axis: { kind: 'int', value: 0 } });
+  return writer.reshape(moved, [out, into, ...kernel]);
 }
 
-/** Weights [I, O, kh, kw] as [O / b, I / b, taps, b of I, b of O], the taps in their own order. */
+/** The turned filter of all taps. */
+export function backwards(writer: GraphWriter, weight: string, dims: readonly number[], block: number): string {
+  const [, , height = 1, width = 1] = dims;
+  const taps = Array.from({ length: height * width }, (_, i) => height * width - 1 - i);
+  return turnedFilter(writer, filterRows(writer, weight, dims, block), dims, block, [height, width], taps);
+}
+
+/** Weights [I, O, kh, kw] as rows of b x b numbers: [I / b, O / b, taps][b of I, b of O]. */
 export function filterRows(writer: GraphWriter, weight: string, dims: readonly number[], block: number): string {
-  const [into = 1, out = 1, ...kernel] = dims;
-  const taps = kernel.reduce((product, size) => product * size, 1);
-  // As `into` images of `out` channels: [in][out / b][taps][b].
-  const rows = reorder(writer, writer.reshape(weight, [into, out, 1, taps]));
-  const open = writer.reshape(rows, [into / block, block, out / block, taps, block]);
-  return writer.transpose(open, [2, 0, 3, 1, 4]);
+  const [into = 1, out = 1, height = 1, width = 1] = dims;
+  const taps = height * width;
+  // As one image of `into` channels: [I / b][O][taps][b of I].
+  const first = reorder(writer, writer.reshape(weight, [1, into, out, taps]));
+  // As images of one block of the other channels: [I / b][O / b][taps][b of I][b of O].
+  const images = writer.reshape(first, [(into / block) * (out / block), block, taps, block]);
+  return writer.reshape(reorder(writer, images), [-1, block * block]);
 }
 
 /** The weights that a filter is the turned form of (all taps reversed, channels swapped), null where it is none. */

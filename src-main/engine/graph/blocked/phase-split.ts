@@ -1,6 +1,6 @@
 import { windowOf } from '../autodiff/shapes.ts';
 import { type GraphAttribute, type GraphNode, intAttribute } from '../model.ts';
-import { filterRows } from './blocked-filter.ts';
+import { filterRows, turnedFilter } from './blocked-filter.ts';
 import { type GraphWriter, NCHWC } from './graph-writer.ts';
 
 /** One axis of a transposed convolution: what its output places of one remainder by the stride read. */
@@ -69,7 +69,7 @@ export function writePhases(
   block: number,
   output: string,
 ): string {
-  const [into = 1, out = 1, , width = 1] = dims;
+  const [, out = 1, , width = 1] = dims;
   const filter = filterRows(writer, weight, dims, block);
   const places = [0, 1].map((axis) => Math.ceil((size[axis] ?? 0) / (stride[axis] ?? 1)));
   const ints = (value: readonly number[]) => ({ kind: 'ints', value }) as const;
@@ -79,14 +79,13 @@ export function writePhases(
   const rows = phases[0].map((row) => {
     const parts = phases[1].map((column) => {
       const taps = row.taps.flatMap((i) => column.taps.map((j) => i * width + j));
-      const chosen = writer.emit('Gather', [filter, writer.ints(taps)], { axis: { kind: 'int', value: 2 } });
       const kernel = [row.taps.length, column.taps.length];
       const attributes: Record<string, GraphAttribute> = {
         kernel_shape: ints(kernel),
         pads: ints([row.before, column.before, row.after, column.after]),
         group: { kind: 'int', value: 1 },
       };
-      const inputs = [dy, writer.reshape(chosen, [out, into, ...kernel])];
+      const inputs = [dy, turnedFilter(writer, filter, dims, block, kernel, taps)];
       const part = writer.emit('Conv', inputs, attributes, { domain: NCHWC });
       return writer.reshape(part, [-1, 1, places[1] ?? 1, 1, block]);
     });
