@@ -106,6 +106,15 @@ export const NOT_STEADIED: StudySteadying = {
   ...{ standardise: false, weightDecay: 0, warmupSteps: 0, patience: null, tileWeight: 0 },
 };
 
+/** Seeds from which on their spread is worth reading beside that of patients. */
+const ADVISED_SEEDS = 5;
+
+/** A sentence where a study was trained with so few seeds that their spread says little; else empty. */
+export function fewSeedsNote(seeds: number): string {
+  if (seeds >= ADVISED_SEEDS) return '';
+  return `${seeds} ${seeds === 1 ? 'seed' : 'seeds'} only: how much chance in training matters takes at least ${ADVISED_SEEDS} to tell.`;
+}
+
 /** HistoTransfer's recipe, with folds in place of its single split and the kept weights chosen by loss. */
 export const DEFAULT_STUDY_TRAINING: Omit<
   StudyPlan,
@@ -261,6 +270,8 @@ export interface StudyOutcome {
   readonly finishedAtMs: number;
   /** What its heads were trained on, each once; absent where they were all trained before it was noted. */
   readonly trainedOn?: readonly TrainedOn[];
+  /** What its heads judged validation and test slides on at the end, each once; absent where it was not noted: the CPU. */
+  readonly evaluatedOn?: readonly TrainedOn[];
   /** Of a fine-tuned study. */
   readonly tunedChange?: TunedChange;
 }
@@ -342,7 +353,9 @@ const TOLD_DIFFERENCES = 3;
 export function describeDifferences({ parts, threshold, differences }: SlideTypicality): string {
   const beyond = parts.filter(({ distance }) => distance > threshold);
   return listOf(
-    (beyond.length > 0 ? beyond : parts.slice(0, 1)).map(({ part }) => {
+    (beyond.length > 0 ? beyond : parts.slice(0, 1)).map(({ part, distance }) => {
+      // Blur pales nuclei a little, too: of what follows from the rest no details are given.
+      if (2 * distance < (parts[0]?.distance ?? 0)) return TYPICALITY_PARTS[part];
       const told = differences.filter(({ trait }) => TRAIT_PARTS[trait] === part).slice(0, TOLD_DIFFERENCES);
       if (told.length === 0) return TYPICALITY_PARTS[part];
       const words = told.map(({ trait, more }) => TRAIT_WORDS[trait][more ? 1 : 0]);
