@@ -20,6 +20,10 @@ describe('a study as text', () => {
   it('shows the spread of seeds beside that of patients', () => {
     expect(describeStudy(study(false))).toContain('0.900 (0.800 to 0.950), patients ±0.040, seeds ±0.010');
     expect(describeStudy(study(false))).not.toContain('optimistic');
+    expect(describeStudy(study(false))).not.toContain('only');
+    const { plan, ...rest } = study(false);
+    const two = { ...rest, plan: { ...plan, seeds: [1, 2] } };
+    expect(describeStudy(two)).toContain('2 seeds only: how much chance in training matters takes at least 5 to tell.');
     expect(describeAudit(audit, false)).toContain('test 1 slide, 1 patient (a 1, b 0)');
   });
 

@@ -1,4 +1,10 @@
-import type { Study, StudyAudit, StudyFigure, StudyPartAudit } from '../../../../src-shared/model/study.ts';
+import {
+  fewSeedsNote,
+  type Study,
+  type StudyAudit,
+  type StudyFigure,
+  type StudyPartAudit,
+} from '../../../../src-shared/model/study.ts';
 import type { Engine } from '../../../engine/engine.ts';
 import { EXIT } from '../../exit-codes.ts';
 import { openEngine } from '../../open-engine.ts';
@@ -55,6 +61,7 @@ export function describeStudy({ id, plan, outcome }: Study): string {
   return [
     `${plan.name} (${id}): ${plan.rows.length} slides, ${outcome.classes.join(' / ')}${positive}`,
     `${outcome.audits.length} splits x ${plan.seeds.length} seeds; intervals: 95 % bootstrap over ${over}`,
+    ...[fewSeedsNote(plan.seeds.length)].filter((note) => note !== ''),
     figureTable(outcome.figures, plan.patientsUnknown),
     ...(checks === null
       ? []
