@@ -53,6 +53,8 @@ export interface CardEdits {
   readonly architecture?: string;
   readonly source?: string;
   readonly trainedMpp?: number | null;
+  /** Name or SHA-256 of the backbone its weights began as; empty = none. */
+  readonly fineTunedFrom?: string;
   /** On import of a transformer's checkpoint only: `gelu` or `quick-gelu`, which its weights do not tell. */
   readonly activation?: string;
 }

@@ -73,6 +73,11 @@ export interface BackboneCard {
   readonly inputEdit?: InputEdit;
   /** Set where it was fine-tuned here: from what, and on which slides, so that it is never judged on those. */
   readonly tuned?: FineTuningRecord;
+  /**
+   * What its weights began as, where they were fine-tuned elsewhere: name or SHA-256 of that backbone, or the beginning of
+   * the latter (12 digits). Of those fine-tuned here `tuned` says it.
+   */
+  readonly fineTunedFrom?: string;
   /** The file the weights came in, where it is not the stored one itself. Absent in cards of earlier versions. */
   readonly file?: OriginalFile;
 }

@@ -109,6 +109,7 @@ export async function describeModel(request: ModelToDescribe, measure: MeasureSh
       sizeBytes: bytes.byteLength,
       trainedMpp: said.trainedMpp ?? null,
       ...(said.tuned === undefined ? {} : { tuned: said.tuned }),
+      ...fineTunedFromOf(edits.fineTunedFrom ?? said.fineTunedFrom),
       cuts,
       defaultCut,
       builtIn: false,
@@ -116,6 +117,10 @@ export async function describeModel(request: ModelToDescribe, measure: MeasureSh
     },
   };
 }
+
+/** Absent where nothing is said. */
+const fineTunedFromOf = (said = ''): Pick<BackboneCard, 'fineTunedFrom'> =>
+  said === '' ? {} : { fineTunedFrom: said };
 
 function assumedOf(
   model: OnnxModel,

@@ -50,6 +50,7 @@ export const cardSchema = z.object({
   licence: z.string().optional(),
   source: z.string().optional(),
   trainedMpp: z.number().positive().nullable().optional(),
+  fineTunedFrom: z.string().optional(),
   defaultCut: z.string().optional(),
   activation: z.string().optional(),
   input: inputSchema.optional(),

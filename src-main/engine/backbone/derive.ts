@@ -21,7 +21,7 @@ export interface StoredBackbone {
 /** The random twin of a backbone: the same graph and cuts, weights drawn with the seed. Blocks for seconds. */
 export async function makeRandomTwin({ modelPath, card }: StoredBackbone, seed: number): Promise<BackboneFile> {
   const twin = randomTwin(await readModelFile(modelPath), seed);
-  const { tuned: _, ...kept } = card;
+  const { tuned: _, fineTunedFrom: __, ...kept } = card;
   const described: BackboneCard = {
     ...kept,
     name: `${card.name}-random-${seed}`,
@@ -78,10 +78,11 @@ export async function makeCutModel({ modelPath, card }: StoredBackbone, cut: Cut
   const taken = model.graph.nodes.some((node) => node.outputs.includes(FEATURES_NAME));
   const output = taken ? `hyaline.${FEATURES_NAME}` : FEATURES_NAME;
   const cutOut = cutModel(model, [{ tensor: cut.tensor, pooling: cut.pooling, output }]);
-  const { name, architecture, origin, method, licence, source, trainedMpp, input, tuned } = card;
+  const { name, architecture, origin, method, licence, source, trainedMpp, input, tuned, fineTunedFrom } = card;
   const said = {
     ...{ architecture, origin, method, licence, source, trainedMpp, input },
     ...(tuned === undefined ? {} : { tuned }),
+    ...(fineTunedFrom === undefined ? {} : { fineTunedFrom }),
     name: `${name}@${cut.name}`,
     defaultCut: cut.name,
   };

@@ -72,18 +72,14 @@ export function checkContenders(backbones: readonly CompareBackbone[]): void {
   );
 }
 
-/**
- * The backbone among `others` that a card says its weights were fine-tuned from: by name or by the first twelve digits
- * of its hash, in its method or its source. Null where it says none, or one of another architecture.
- */
+/** Digits of a hash that name a backbone. */
+const HASH_DIGITS = 12;
+
+/** The backbone among `others` that a card's weights were fine-tuned from; null where it was not, or of none of them. */
 export function fineTunedFrom(card: BackboneCard, others: readonly BackboneCard[]): BackboneCard | null {
-  const said = `${card.method} ${card.source}`;
-  if (!/fine[- ]?tuned/i.test(said)) return null;
-  const origins = others.filter(({ id, name, architecture }) => {
-    return (
-      id !== card.id && architecture === card.architecture && (said.includes(name) || said.includes(id.slice(0, 12)))
-    );
-  });
-  // The longest name that is said: that of a backbone may begin another's.
-  return origins.sort((a, b) => b.name.length - a.name.length)[0] ?? null;
+  const from = card.tuned?.from ?? card.fineTunedFrom;
+  if (from === undefined) return null;
+  const isHash = from.length >= HASH_DIGITS && /^[0-9a-f]+$/.test(from);
+  const found = others.filter(({ id, name }) => id !== card.id && (name === from || (isHash && id.startsWith(from))));
+  return found.find(({ architecture }) => architecture === card.architecture) ?? null;
 }

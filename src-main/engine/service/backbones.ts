@@ -158,8 +158,9 @@ export class BackboneService {
 
 /** What the user has said of a backbone so far, so that an edit keeps the rest. */
 function namedIn(card: BackboneCard): CardEdits {
-  const { name, architecture, origin, licence, method, source, trainedMpp, input, defaultCut } = card;
-  return { name, architecture, origin, licence, method, source, trainedMpp, input, defaultCut };
+  const { name, architecture, origin, licence, method, source, trainedMpp, input, defaultCut, fineTunedFrom } = card;
+  const named = { name, architecture, origin, licence, method, source, trainedMpp, input, defaultCut };
+  return fineTunedFrom === undefined ? named : { ...named, fineTunedFrom };
 }
 
 /**

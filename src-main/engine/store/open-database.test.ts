@@ -39,6 +39,31 @@ describe('opening a store', () => {
     rmSync(folder, { recursive: true });
   });
 
+  it('turns what older cards say in words of their fine-tuning into a field', () => {
+    openWith(MIGRATIONS.slice(0, 7)).close();
+    change((db) => {
+      const put = db.prepare('INSERT INTO backbone (id, name, file_name, card_json) VALUES (?, ?, ?, ?)');
+      const card = (id: string, name: string, source: string, more: object = {}): void => {
+        put.run(id.repeat(64), name, 'f', JSON.stringify({ name, source, architecture: 'resnet18', ...more }));
+      };
+      card('a', 'net', 'imported');
+      card('b', 'net v2', 'imported');
+      card('c', 'by name', 'Fine-tuned from net v2 (elsewhere)');
+      card('d', 'by hash', 'x', { method: `fine tuned from ${'a'.repeat(12)}` });
+      card('e', 'friend', 'a friend of net');
+      card('f', 'here', 'fine-tuned from net', { tuned: { from: 'a'.repeat(64) } });
+      card('0', 'of another kind', 'fine-tuned from net', { architecture: 'vit' });
+    });
+    openWith(MIGRATIONS).close();
+    const said: Record<string, string | null> = {};
+    change((db) => {
+      const rows = db.prepare("SELECT name, json_extract(card_json, '$.fineTunedFrom') AS origin FROM backbone").all();
+      for (const { name, origin } of rows as { name: string; origin: string | null }[]) said[name] = origin;
+    });
+    const none = { net: null, 'net v2': null, friend: null, here: null, 'of another kind': null };
+    expect(said).toEqual({ ...none, 'by name': 'b'.repeat(64), 'by hash': 'a'.repeat(64) });
+  });
+
   it('backs up before each migration, keeps the last three and makes no backup of a new store', () => {
     openWith(MIGRATIONS).close();
     expect(listBackups(folder, 'hyaline.db')).toEqual([]);
