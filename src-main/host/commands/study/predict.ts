@@ -154,7 +154,7 @@ async function predictBag(engine: Engine, study: Study, bags: PickedFeatures, pa
 const SEEN = {
   unseen: 'not of the study',
   tested: 'of the study, judged by the heads that never saw it',
-  trained: 'of the study, and every head was trained on it: no honest prediction',
+  trained: 'of the study, and every head was trained on it or on its patient: no honest prediction',
   tuned: 'whose backbone was fine-tuned on it or on its patient: no honest prediction',
 } as const;
 
