@@ -1,7 +1,7 @@
 import { GraphWriter } from '../blocked/graph-writer.ts';
 import { knownShapes } from '../blocked/known-shapes.ts';
 import { type GraphNode, intAttribute, type OnnxModel } from '../model.ts';
-import { imageOf, type ShapeContext, windowOf } from './shapes.ts';
+import { type Dims, imageOf, type ShapeContext, windowOf } from './shapes.ts';
 import { isWeightGradient } from './weight-gradient.ts';
 
 /**
@@ -15,12 +15,17 @@ export function weightGradientsByTap(model: OnnxModel): OnnxModel {
   const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
   const writer = new GraphWriter();
   for (const node of graph.nodes) {
-    if (isWeightGradient(node, makers, shapes)) byTap(writer, node, shapes);
+    const sized = [node.inputs[0], node.inputs[1], node.outputs[0]].every((name) => isSized(shapes.dimsOf(name ?? '')));
+    if (sized && isWeightGradient(node, makers, shapes)) byTap(writer, node, shapes);
     else writer.nodes.push(node);
   }
   const initializers = [...graph.initializers, ...writer.constants];
   return { ...model, graph: { ...graph, nodes: writer.nodes, initializers } };
 }
+
+/** True where height and width are numbers. */
+const isSized = (dims: Dims | null): boolean =>
+  dims?.length === 4 && dims.slice(2).every((size) => typeof size === 'number');
 
 /** Places of a row that every window moves by whole multiples of are the columns of one product. */
 function byTap(writer: GraphWriter, node: GraphNode, { dimsOf }: ShapeContext): void {
