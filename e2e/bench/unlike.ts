@@ -133,7 +133,7 @@ async function someImages(slides: Cohort['slides']): Promise<readonly RgbImage[]
 
 /**
  * Draws studies of whole patients again and again and asks about the slides of the others.
- * @param network whose features are compared too; -1 = one feature that never changes, so that pixels alone tell.
+ * @param network whose features are compared too; -1 = one feature that is chance, so that pixels alone tell.
  */
 export function judge(
   slides: readonly MeasuredSlide[],
@@ -142,8 +142,8 @@ export function judge(
   studySlides = STUDY_SLIDES,
 ): Warned {
   const random = seededRandom(7);
-  const constant = (): Float64Array => Float64Array.of(random(), 1);
-  const vector = (look: Look): Float64Array => vectorOf(look.moments[network] ?? constant(), look.appearance);
+  const chance = (): Float64Array => Float64Array.of(random(), 1 + random());
+  const vector = (look: Look): Float64Array => vectorOf(look.moments[network] ?? chance(), look.appearance);
   const tally = new Map<string, { share: number; slides: number }>();
   const count = (name: string, unlike: boolean): void => {
     const so = tally.get(name) ?? { share: 0, slides: 0 };

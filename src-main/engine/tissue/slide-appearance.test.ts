@@ -1,4 +1,4 @@
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { expect, it } from 'vitest';
 import { DEFAULT_TISSUE, type TissueParams } from '../../../src-shared/model/run.ts';
 import { nextGaussian, seededRandom } from '../../../src-shared/numeric/random.ts';
@@ -39,7 +39,7 @@ function tissue(seed: number, nuclei: number, gains: readonly [h: number, e: num
 }
 
 const of = (image: RgbImage): number => measureFieldSharpness([image])?.[0] ?? Number.NaN;
-const changed = async (image: RgbImage, change: (pixels: sharp.Sharp) => sharp.Sharp): Promise<RgbImage> => {
+const changed = async (image: RgbImage, change: (pixels: Sharp) => Sharp): Promise<RgbImage> => {
   const raw = { width: image.widthPx, height: image.heightPx, channels: 3 } as const;
   return { ...image, data: await change(sharp(image.data, { raw })).raw().toBuffer() };
 };
