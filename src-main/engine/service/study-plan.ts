@@ -27,7 +27,7 @@ export const casesOf = (plan: StudyPlan): StudyCase[] =>
 
 /** The plan as the trainer takes it. */
 export function trainingPlan(plan: StudyPlan): TrainingPlan {
-  const { pooling, gated, splitSeed, seeds, epochs, rate, keepBestBy, balanceClasses, patientsUnknown } = plan;
+  const { pooling, gated, splitSeed, seeds, epochs, rate, keepBestBy, balanceClasses } = plan;
   const { featureDropout, tileDropout, entropyWeight, positiveClass, operatingRule, groupBy } = plan;
   const { tileWeight, solved = false, relabelled = false, ...steadying } = plan.steadying ?? NOT_STEADIED;
   return {
@@ -40,7 +40,7 @@ export function trainingPlan(plan: StudyPlan): TrainingPlan {
       ...{ optimiser: ADAM, rate, clipNorm: null, epochs, keepBestBy, ...steadying },
       ...(solved && { penalties: TILE_PENALTIES }),
     },
-    ...{ balanceClasses, splitSeed, seeds, groupsAreImages: patientsUnknown, positiveClass, operatingRule, groupBy },
+    ...{ balanceClasses, splitSeed, seeds, positiveClass, operatingRule, groupBy },
     ...(relabelled && { relabelled }),
     splitting: caseSplitting(plan),
     shuffledHeads: SHUFFLED_HEADS,

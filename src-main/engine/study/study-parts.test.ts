@@ -339,7 +339,7 @@ describe('the calibration error of a study', () => {
       );
     const percentile = bootstrapInterval(rows.length, null, plain, { seed: 1, resamples: 500 });
     const figures = await studyFigures(cases, ['a', 'b'], predictions, {
-      ...{ splitSeed: 1, groupsAreImages: false, positive: 1, resamples: 500 },
+      ...{ splitSeed: 1, positive: 1, resamples: 500 },
       thresholds: [{ ofMean: 0.5, bySeed: [0.5] }],
     });
     const ece = figures.find(({ name }) => name === ECE);

@@ -24,7 +24,6 @@ const PLAN: StudyPlan = {
   resamples: 200,
   splitSeed: 4,
   seeds: [1, 2],
-  groupsAreImages: false,
 };
 
 /** Two slides per patient; `signal` = 0 makes labels that the features know nothing of. */

@@ -45,8 +45,6 @@ export interface StudyPlan extends SplitPlan {
   readonly balanceClasses: boolean;
   /** One training per fold and seed; at least five are advised, so that seeds can be told from patients. */
   readonly seeds: readonly number[];
-  /** True where the labels file names no patients: every image counts as one. */
-  readonly groupsAreImages: boolean;
   /** The class that counts as positive where there are two; null = the second in alphabetical order. */
   readonly positiveClass: string | null;
   readonly operatingRule: OperatingRule;
@@ -141,8 +139,8 @@ export async function trainStudy(
     }
     if (control !== null) shuffledAucs.push(aucOf(context, split.test, ofControl));
   }
-  const { splitSeed, groupsAreImages, resamples = 2000 } = plan;
-  const figurePlan = { splitSeed, groupsAreImages, positive, thresholds, resamples };
+  const { splitSeed, resamples = 2000 } = plan;
+  const figurePlan = { splitSeed, positive, thresholds, resamples };
   const known = shuffledAucs.filter((auc) => !Number.isNaN(auc));
   return {
     ...{ classes, positive, splits, models, predictions, thresholds, vectors },
