@@ -12,9 +12,9 @@ export async function onDevice<T>(provider: ProviderName, work: () => Promise<T>
   }
 }
 
-/** Throws DeviceFailed for a loss that is no number on another device than the CPU: drivers fail that way. */
+/** Throws DeviceFailed for a loss or probability that is no number on another device than the CPU: drivers fail that way. */
 export function refuseNoNumber(provider: ProviderName, loss: number): void {
-  if (provider !== 'cpu' && !Number.isFinite(loss)) throw deviceFailed('the loss is no number');
+  if (provider !== 'cpu' && !Number.isFinite(loss)) throw deviceFailed('its result is no number');
 }
 
 function deviceFailed(detail: string, cause?: unknown): AppError {

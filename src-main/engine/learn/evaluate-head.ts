@@ -1,7 +1,10 @@
+import type { TrainedOn } from '../../../src-shared/model/study.ts';
 import { floatTensor, type OnnxModel } from '../graph/model.ts';
 import { withInputs } from '../graph/optimise/training-step.ts';
 import { encodeModel } from '../graph/proto.ts';
+import type { ProviderName } from '../infer/protocol.ts';
 import { loadRuntime, openSession, type Runtime, type Session } from '../infer/runtime.ts';
+import { onDevice, refuseNoNumber } from './device-failure.ts';
 import { evaluationGraph, HEAD } from './head-graph.ts';
 import type { HeadSpec } from './head-spec.ts';
 
@@ -18,6 +21,8 @@ export interface BagPrediction {
   readonly attentionScores: Float32Array;
   /** tiles x classes: what each tile adds to each logit. */
   readonly contributions: Float32Array;
+  /** What it was computed on, where devices were to choose from; absent = the CPU. */
+  readonly evaluatedOn?: TrainedOn;
 }
 
 /**
@@ -29,28 +34,46 @@ export class HeadEvaluator {
   weights: HeadWeights;
   readonly #runtime: Runtime;
   readonly #session: Session;
+  readonly #provider: ProviderName;
   readonly #spec: HeadSpec;
   readonly #dims: ReadonlyMap<string, readonly number[]>;
 
-  /** @param threads of the session; 0 = all cores. */
-  static async open(spec: HeadSpec, weights: HeadWeights, threads = 0): Promise<HeadEvaluator> {
+  /**
+   * @param threads of the session; 0 = all cores.
+   * @param provider what it runs on; what fails on another than the CPU throws AppError DeviceFailed.
+   */
+  static async open(
+    spec: HeadSpec,
+    weights: HeadWeights,
+    threads = 0,
+    provider: ProviderName = 'cpu',
+  ): Promise<HeadEvaluator> {
     const { model, parameters } = evaluationGraph(spec, false);
     const tensors = model.graph.initializers.filter(({ name }) => parameters.includes(name));
     const runtime = await loadRuntime();
     const bytes = encodeModel(withInputs(model, tensors));
-    const session = await openSession({ model: bytes, provider: 'cpu', threads });
-    return new HeadEvaluator(runtime, session, spec, weights, new Map(tensors.map(({ name, dims }) => [name, dims])));
+    const session = await openSession({ model: bytes, provider, threads });
+    return new HeadEvaluator(
+      runtime,
+      session,
+      provider,
+      spec,
+      weights,
+      new Map(tensors.map(({ name, dims }) => [name, dims])),
+    );
   }
 
   private constructor(
     runtime: Runtime,
     session: Session,
+    provider: ProviderName,
     spec: HeadSpec,
     weights: HeadWeights,
     dims: ReadonlyMap<string, readonly number[]>,
   ) {
     this.#runtime = runtime;
     this.#session = session;
+    this.#provider = provider;
     this.#spec = spec;
     this.weights = weights;
     this.#dims = dims;
@@ -66,11 +89,10 @@ export class HeadEvaluator {
         new Tensor('float32', this.weights.get(name) ?? new Float32Array(0), dims),
       ]),
     );
-    const results = await this.#session.run({
-      ...feeds,
-      [HEAD.features]: new Tensor('float32', features, [tiles, this.#spec.featureDim]),
-    });
+    const inputs = { ...feeds, [HEAD.features]: new Tensor('float32', features, [tiles, this.#spec.featureDim]) };
+    const results = await onDevice(this.#provider, () => this.#session.run(inputs));
     const floats = (name: string): Float32Array => results[name]?.data as Float32Array;
+    refuseNoNumber(this.#provider, floats(HEAD.probabilities)[0] ?? Number.NaN);
     return {
       logits: floats(HEAD.logits),
       probabilities: floats(HEAD.probabilities),

@@ -1,9 +1,10 @@
-import { elementCount, type GraphValue } from '../graph/model.ts';
+import { elementCount, type GraphValue, type OnnxModel } from '../graph/model.ts';
 import type { OptimiserSpec } from '../graph/optimise/optimiser.ts';
 import { rateInput } from '../graph/optimise/step-options.ts';
 import type { TrainingStep } from '../graph/optimise/training-step.ts';
+import { encodeModel } from '../graph/proto.ts';
 import type { ProviderName } from '../infer/protocol.ts';
-import { loadRuntime } from '../infer/runtime.ts';
+import { loadRuntime, openSession } from '../infer/runtime.ts';
 import type { SelfTestResult } from '../infer/self-test.ts';
 import type { Feeds } from './moving-tensor.ts';
 import { StepRunner } from './step-runner.ts';
@@ -11,8 +12,10 @@ import { StepRunner } from './step-runner.ts';
 /** A training step to be tried on a device; structured-clonable. */
 export interface StepTest {
   readonly provider: ProviderName;
-  /** Must not accumulate. */
-  readonly step: TrainingStep;
+  /** Must not accumulate; null = nothing is to be trained. */
+  readonly step: TrainingStep | null;
+  /** A network, with weights, that is run forward on the same device; absent = none is. */
+  readonly forward?: OnnxModel;
   readonly optimiser: OptimiserSpec;
   readonly groups: readonly string[];
   /** Threads of the CPU it is compared with; 0 = all cores. */
@@ -25,11 +28,11 @@ export interface StepTestResult extends SelfTestResult {
 }
 
 /** Tiles of the bag it is tried on. */
-const ROWS = { images: 2, features: 256 };
+const ROWS = { images: 2, features: 256, forward: 512 };
 const RATE = 1e-3;
 
 /**
- * Runs two steps on a device and the same on the CPU, from the same weights on made-up data, and compares everything a
+ * Runs two steps, and a network forward, on a device and the same on the CPU, from the same weights on made-up data, and compares everything a
  * step changes: weights, gradients (which are what the sums of the optimiser hold) and running statistics. Second
  * moments begin at 1, so that no division by a gradient near 0 enlarges rounding. Also compared is the time of the
  * second step. Blocks, and a bad driver may end the process: run it in a child process.
@@ -37,14 +40,63 @@ const RATE = 1e-3;
  * @returns `relativeError`: the largest over all tensors of the length of the difference over that of the CPU's values.
  * @throws AppError DeviceFailed.
  */
-export async function selfTestStep({ provider, ...test }: StepTest): Promise<StepTestResult> {
-  const device = await twoSteps(provider, test);
-  const cpu = await twoSteps('cpu', test);
-  const relativeError = largestDifference(device.tensors, cpu.tensors);
-  return { relativeError, deviceMs: device.ms, cpuMs: cpu.ms, stateOnDevice: device.stateOnDevice };
+export async function selfTestStep({ provider, step, forward, ...test }: StepTest): Promise<StepTestResult> {
+  const results: StepTestResult[] = [];
+  if (forward !== undefined) {
+    const device = await twoRuns(provider, forward, test.threads);
+    const cpu = await twoRuns('cpu', forward, test.threads);
+    results.push(compared(device, cpu, false));
+  }
+  if (step !== null) {
+    const device = await twoSteps(provider, { step, ...test });
+    const cpu = await twoSteps('cpu', { step, ...test });
+    results.push(compared(device, cpu, device.stateOnDevice));
+  }
+  const sum = (pick: (result: StepTestResult) => number): number =>
+    results.reduce((total, result) => total + pick(result), 0);
+  return {
+    relativeError: Math.max(...results.map(({ relativeError }) => relativeError)),
+    deviceMs: sum(({ deviceMs }) => deviceMs),
+    cpuMs: sum(({ cpuMs }) => cpuMs),
+    stateOnDevice: results.some(({ stateOnDevice }) => stateOnDevice),
+  };
 }
 
-async function twoSteps(provider: ProviderName, { step, optimiser, groups, threads }: Omit<StepTest, 'provider'>) {
+interface Timed {
+  readonly ms: number;
+  readonly tensors: ReadonlyMap<string, Float32Array>;
+}
+
+function compared(device: Timed, cpu: Timed, stateOnDevice: boolean): StepTestResult {
+  const relativeError = largestDifference(device.tensors, cpu.tensors);
+  return { relativeError, deviceMs: device.ms, cpuMs: cpu.ms, stateOnDevice };
+}
+
+/** A network forward, twice, on made-up data; the second time counts. */
+async function twoRuns(provider: ProviderName, model: OnnxModel, threads: number): Promise<Timed> {
+  const session = await openSession({ model: encodeModel(model), provider, threads });
+  try {
+    const inputs = model.graph.inputs.filter(({ name }) => session.inputNames.includes(name));
+    const data = await tensorsOf(inputs, ROWS.forward);
+    await session.run(data);
+    const from = performance.now();
+    const results = await session.run(data);
+    const ms = performance.now() - from;
+    return { ms, tensors: new Map(Object.entries(results).map(([name, { data }]) => [name, data as Float32Array])) };
+  } finally {
+    await session.release();
+  }
+}
+
+async function twoSteps(
+  provider: ProviderName,
+  {
+    step,
+    optimiser,
+    groups,
+    threads,
+  }: Omit<StepTest, 'provider' | 'forward' | 'step'> & { readonly step: TrainingStep },
+) {
   const runner = await StepRunner.open(step, { provider, optimiser, threads, seed: 1 });
   try {
     const { tensors } = runner.snapshot();
@@ -66,13 +118,17 @@ async function twoSteps(provider: ProviderName, { step, optimiser, groups, threa
 
 /** Every free input that is neither state nor a number of the step, filled with numbers within +-1. */
 async function madeUpData(step: TrainingStep, read: readonly string[]): Promise<Feeds> {
-  const { Tensor } = await loadRuntime();
   const moving = [...step.parameters, ...step.state, ...step.statistics].map(({ input }) => input);
   const given = new Set([...moving, ...step.masks.map(({ input }) => input), 'loss_scale']);
   const free = step.model.graph.inputs.filter(({ name, dims }) => {
     return read.includes(name) && !given.has(name) && (dims?.length ?? 0) > 0 && !name.startsWith(rateInput(''));
   });
-  const rows = free.some(({ dims }) => dims?.length === 4) ? ROWS.images : ROWS.features;
+  return await tensorsOf(free, free.some(({ dims }) => dims?.length === 4) ? ROWS.images : ROWS.features);
+}
+
+/** @param rows what a symbol of their shapes stands for. */
+async function tensorsOf(values: readonly GraphValue[], rows: number): Promise<Feeds> {
+  const { Tensor } = await loadRuntime();
   const tensorOf = ({ dims }: GraphValue) => {
     const sizes = (dims ?? []).map((dim) => (typeof dim === 'number' ? dim : rows));
     const values = Float32Array.from({ length: elementCount(sizes) }, (_, i) => {
@@ -81,7 +137,7 @@ async function madeUpData(step: TrainingStep, read: readonly string[]): Promise<
     return new Tensor('float32', values, sizes);
   };
   // What has as many rows as the bag comes first: masks take their size from it.
-  const ordered = free.toSorted((a, b) => (b.dims?.length ?? 0) - (a.dims?.length ?? 0));
+  const ordered = values.toSorted((a, b) => (b.dims?.length ?? 0) - (a.dims?.length ?? 0));
   return Object.fromEntries(ordered.map((value) => [value.name, tensorOf(value)]));
 }
 

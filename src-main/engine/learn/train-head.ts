@@ -8,7 +8,7 @@ import { loadRuntime, type Runtime } from '../infer/runtime.ts';
 import { type Bag, type BagSet, checkedBag } from './bag.ts';
 import { type BagPrediction, HeadEvaluator, type HeadWeights } from './evaluate-head.ts';
 import { fitScaling, foldScaling, scaledBags } from './feature-scaling.ts';
-import { HEAD, HIDDEN_TILE, trainingGraph } from './head-graph.ts';
+import { evaluationGraph, HEAD, HIDDEN_TILE, trainingGraph } from './head-graph.ts';
 import { embeddingWidths } from './head-spec.ts';
 import type { EpochRecord, HeadTraining, TrainedHead, TrainingHooks } from './head-training.ts';
 import { solveTiles } from './solve-tiles.ts';
@@ -22,7 +22,7 @@ export type { Bag, BagSet, EpochRecord, HeadTraining, TrainedHead, TrainingHooks
 /**
  * Trains a head on slide labels alone, one bag a step, and keeps the weights of the best validation epoch. The same
  * inputs and seeds give the same weights on the same machine and device; where a device fails in the middle, the whole
- * training is repeated on the next one. Validation runs on the CPU. Blocks its thread while a step runs: worker threads only.
+ * training is repeated on the next one. Validation runs on the device that trains. Blocks its thread while a step runs: worker threads only.
  *
  * @throws AppError Cancelled; InvalidRequest for an empty bag, a wrong label or features that are not finite.
  */
@@ -61,10 +61,13 @@ async function trainOn(
     reported.push(record.epoch);
     hooks.onEpoch?.(record);
   };
-  return await devices.run({ key, step, optimiser, groups: [GROUP], threads }, async (provider) => {
-    const stepper = await Stepper.open(training, { options, step, provider }, hooks.tilesAtOnce);
-    return await runEpochs(stepper, training, train, validation, { ...hooks, onEpoch });
-  });
+  return await devices.run(
+    { key, step, forward: () => evaluationGraph(training.spec).model, optimiser, groups: [GROUP], threads },
+    async (provider) => {
+      const stepper = await Stepper.open(training, { options, step, provider }, hooks.tilesAtOnce);
+      return await runEpochs(stepper, training, train, validation, { ...hooks, onEpoch });
+    },
+  );
 }
 
 async function runEpochs(
@@ -74,7 +77,8 @@ async function runEpochs(
   validation: BagSet,
   hooks: TrainingHooks,
 ): Promise<TrainedHead> {
-  const evaluator = await HeadEvaluator.open(training.spec, await stepper.weights(), training.threads);
+  const weights = await stepper.weights();
+  const evaluator = await HeadEvaluator.open(training.spec, weights, training.threads, stepper.provider);
   const history: EpochRecord[] = [];
   let best: TrainedHead | null = null;
   try {
@@ -209,6 +213,10 @@ class Stepper {
       this.#runner.provider,
     );
     return await this.#tiled.step(this.#runner, data, rates);
+  }
+
+  get provider(): ProviderName {
+    return this.#runner.provider;
   }
 
   /** A copy of the weights as they are now. */

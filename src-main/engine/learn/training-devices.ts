@@ -1,5 +1,6 @@
 import { AppError } from '../../../src-shared/errors.ts';
 import type { TrainedOn } from '../../../src-shared/model/study.ts';
+import type { OnnxModel } from '../graph/model.ts';
 import { deviceLabel, refusal } from '../infer/device.ts';
 import { askChildProcess, type ProbeOutcome } from '../infer/probe.ts';
 import type { ProviderName } from '../infer/protocol.ts';
@@ -22,8 +23,10 @@ export const STEP_PROBE_TIMEOUT_MS = 120_000;
 export const probeStepInChildProcess: ProbeStep = (test) => askChildProcess('train-probe', test, STEP_PROBE_TIMEOUT_MS);
 
 /** A step to be trained, under a key that is the same for steps of the same graph. */
-export interface TrainedStep extends Omit<StepTest, 'provider'> {
+export interface TrainedStep extends Omit<StepTest, 'provider' | 'forward'> {
   readonly key: string;
+  /** See `StepTest`; made only where there is a device to try. */
+  readonly forward?: () => OnnxModel;
 }
 
 export const CPU_ONLY: DeviceOrder = { providers: ['cpu'], pinned: null, refused: [] };
@@ -55,7 +58,7 @@ export class TrainingDevices {
    *
    * @throws what `train` throws on the CPU, and on any device what is not the device's failure.
    */
-  async run<T>(
+  async run<T extends object>(
     step: TrainedStep,
     train: (provider: ProviderName) => Promise<T>,
   ): Promise<T & { readonly trainedOn: TrainedOn }> {
@@ -80,7 +83,8 @@ export class TrainingDevices {
     const key = keyOf(provider, step);
     const known = this.#verdicts.get(key);
     if (known !== undefined) return known;
-    const { key: _, ...test } = step;
+    const { key: _, forward, ...rest } = step;
+    const test = forward === undefined ? rest : { ...rest, forward: forward() };
     const verdict = refusal(await this.#probe({ provider, ...test }), this.#order.pinned === provider);
     this.#verdicts.set(key, verdict);
     return verdict;

@@ -101,7 +101,8 @@ export class TrainingWorker {
   async predict(spec: HeadSpec, weights: HeadWeights, features: Float32Array): Promise<BagPrediction> {
     return await this.#inTurn(async () => {
       const id = this.#nextId++;
-      const answer = await this.#ask(id, { type: 'predict', id, spec, weights, features }, null, {});
+      const devices = await this.#devices();
+      const answer = await this.#ask(id, { type: 'predict', id, devices, spec, weights, features }, null, {});
       if (answer.type !== 'predicted') throw new AppError('Internal', 'The training thread gave another answer.');
       return answer.prediction;
     });

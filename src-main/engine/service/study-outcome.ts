@@ -36,6 +36,7 @@ export function outcomeOf(plan: StudyPlan, slides: readonly ExtractedSlide[], re
     })),
     checks: result.checks,
     ...trainedOn(result.models),
+    ...(result.evaluatedOn.length === 0 ? {} : { evaluatedOn: result.evaluatedOn }),
     external: [],
     versions: versions(),
     finishedAtMs: Date.now(),

@@ -78,6 +78,8 @@ export interface StudyResult {
   /** By fold; empty with more than two classes. */
   readonly thresholds: readonly FoldThresholds[];
   readonly checks: StudyMapChecks | null;
+  /** What validation and test slides were judged on at the end, each device once. */
+  readonly evaluatedOn: readonly TrainedOn[];
   /** What each case is compared with unseen slides by. */
   readonly vectors: readonly SlideVector[];
 }
@@ -112,7 +114,8 @@ export async function trainStudy(
   const { splits } = plannedSplits(data.cases, plan);
   const vectors = await surveyBags(data.cases, data.featureDim, data.features, data.appearance);
   hooks.onChecked?.();
-  const context: Context = { data, plan, worker, hooks, classes, positive };
+  const evaluatedOn = new Map<string, TrainedOn>();
+  const context: Context = { data, plan, worker, hooks, classes, positive, evaluatedOn };
   const models: StudyModel[] = [];
   const predictions: OutOfFold[] = [];
   const thresholds: FoldThresholds[] = [];
@@ -144,6 +147,7 @@ export async function trainStudy(
   const known = shuffledAucs.filter((auc) => !Number.isNaN(auc));
   return {
     ...{ classes, positive, splits, models, predictions, thresholds, vectors },
+    evaluatedOn: [...evaluatedOn.values()],
     audits: splits.map((split) => auditSplit(data.cases, split)),
     figures: await studyFigures(data.cases, classes, predictions, figurePlan),
     checks: checks.result(
@@ -180,6 +184,8 @@ interface Context {
   readonly hooks: StudyHooks;
   readonly classes: readonly string[];
   readonly positive: number | null;
+  /** Devices that heads were run forward on, by their JSON. */
+  readonly evaluatedOn: Map<string, TrainedOn>;
 }
 
 interface Turn {
@@ -224,14 +230,19 @@ const trainControl = (context: Context, fold: number, split: Split): Promise<Stu
 
 /** What each of the heads says of one case; stops where the study is cancelled. */
 async function judge(
-  { data, worker, hooks }: Context,
+  { data, worker, hooks, evaluatedOn }: Context,
   models: readonly StudyModel[],
   caseIndex: number,
 ): Promise<BagPrediction[]> {
   if (hooks.signal?.aborted) throw new AppError('Cancelled', 'The study was cancelled.');
   const features = await data.features(caseIndex);
   const predictions: BagPrediction[] = [];
-  for (const { spec, weights } of models) predictions.push(await worker.predict(spec, weights, features));
+  for (const { spec, weights } of models) {
+    const prediction = await worker.predict(spec, weights, features);
+    if (prediction.evaluatedOn !== undefined)
+      evaluatedOn.set(JSON.stringify(prediction.evaluatedOn), prediction.evaluatedOn);
+    predictions.push(prediction);
+  }
   return predictions;
 }
 

@@ -1,9 +1,12 @@
 import { parentPort } from 'node:worker_threads';
 import { type ErrorPayload, fromErrorPayload, toErrorPayload } from '../../../src-shared/errors.ts';
+import { ADAM } from '../graph/optimise/optimiser.ts';
 import type { ProbeOutcome } from '../infer/probe.ts';
+import type { ProviderName } from '../infer/protocol.ts';
 import { type BagPrediction, HeadEvaluator, type HeadWeights } from '../learn/evaluate-head.ts';
 import { type FineTuneFile, fineTuneFile, type TunedFile } from '../learn/fine-tune/fine-tune-file.ts';
 import type { PixelBag } from '../learn/fine-tune/fine-tuning.ts';
+import { evaluationGraph } from '../learn/head-graph.ts';
 import type { HeadSpec } from '../learn/head-spec.ts';
 import type { StepTest } from '../learn/step-self-test.ts';
 import { type Bag, type EpochRecord, type HeadTraining, type TrainedHead, trainHead } from '../learn/train-head.ts';
@@ -22,6 +25,7 @@ export type TrainCommand =
   | {
       readonly type: 'predict';
       readonly id: number;
+      readonly devices: DeviceOrder;
       readonly spec: HeadSpec;
       readonly weights: HeadWeights;
       readonly features: Float32Array;
@@ -165,22 +169,30 @@ async function fineTune(command: Extract<TrainCommand, { type: 'fine-tune' }>): 
 
 async function predict(command: Extract<TrainCommand, { type: 'predict' }>): Promise<void> {
   try {
-    const evaluator = await evaluatorOf(command.spec, command.weights);
-    const prediction = await evaluator.predict(command.features);
-    answer({ type: 'predicted', id: command.id, prediction });
+    const { id, spec, weights, features } = command;
+    const forward = { ...UNTRAINED, key: `forward ${shapeOf(spec)}`, forward: () => evaluationGraph(spec).model };
+    const { trainedOn, ...prediction } = await devicesOf(command.devices).run(forward, async (provider) => {
+      return await (await evaluatorOf(spec, weights, provider)).predict(features);
+    });
+    answer({ type: 'predicted', id, prediction: { ...prediction, evaluatedOn: trainedOn } });
   } catch (error) {
     answer({ type: 'failed', id: command.id, error: toErrorPayload(error) });
   }
 }
 
+/** For a head that is only run forward. */
+const UNTRAINED = { step: null, optimiser: ADAM, groups: [], threads: 0 };
+
+const shapeOf = (spec: HeadSpec): string => JSON.stringify({ ...spec, seed: 0 });
+
 /** Commands come one at a time: the evaluator is never replaced under a prediction. */
-async function evaluatorOf(spec: HeadSpec, weights: HeadWeights): Promise<HeadEvaluator> {
-  const graph = JSON.stringify({ ...spec, seed: 0 });
+async function evaluatorOf(spec: HeadSpec, weights: HeadWeights, provider: ProviderName): Promise<HeadEvaluator> {
+  const graph = `${provider} ${shapeOf(spec)}`;
   if (open?.graph !== graph) {
     const closing = open?.evaluator.close();
     open = null;
     await closing;
-    open = { graph, evaluator: await HeadEvaluator.open(spec, weights) };
+    open = { graph, evaluator: await HeadEvaluator.open(spec, weights, 0, provider) };
   }
   open.evaluator.weights = weights;
   return open.evaluator;

@@ -102,7 +102,7 @@ class Tuner {
     const { tilesAtOnce, threads, seed } = tuning;
     const runner = await StepRunner.open(step, { optimiser: ADAM, seed, threads, provider });
     const tiled = await TiledRunner.open(parts, tilesAtOnce, threads, provider);
-    const evaluator = await NetworkEvaluator.open(joined, tuning);
+    const evaluator = await NetworkEvaluator.open(joined, tuning, provider);
     return new Tuner(await loadRuntime(), tuning, joined, runner, tiled, evaluator);
   }
 

@@ -2,7 +2,9 @@ import { AppError } from '../../../../src-shared/errors.ts';
 import { withInputs } from '../../graph/optimise/training-step.ts';
 import { encodeModel } from '../../graph/proto.ts';
 import { Preprocessor } from '../../infer/preprocess.ts';
+import type { ProviderName } from '../../infer/protocol.ts';
 import { loadRuntime, openSession, type Runtime, type Session } from '../../infer/runtime.ts';
+import { onDevice } from '../device-failure.ts';
 import { type BagPrediction, HeadEvaluator } from '../evaluate-head.ts';
 import type { Feeds } from '../moving-tensor.ts';
 import type { FineTuned, FineTuning, PixelBagSet } from './fine-tuning.ts';
@@ -14,16 +16,22 @@ export class NetworkEvaluator {
   readonly #tuning: FineTuning;
   readonly #joined: JoinedModel;
   readonly #encoder: Session;
+  readonly #provider: ProviderName;
   readonly #head: HeadEvaluator;
   readonly #preprocessor: Preprocessor;
 
-  static async open(joined: JoinedModel, tuning: FineTuning): Promise<NetworkEvaluator> {
+  /** @param provider of the encoder, which takes the time; the head runs on the CPU. */
+  static async open(
+    joined: JoinedModel,
+    tuning: FineTuning,
+    provider: ProviderName = 'cpu',
+  ): Promise<NetworkEvaluator> {
     const { encoder, encoderWeights } = joined;
     const tensors = encoder.graph.initializers.filter(({ name }) => encoderWeights.includes(name));
     const bytes = encodeModel(withInputs(encoder, tensors));
-    const session = await openSession({ model: bytes, provider: 'cpu', threads: tuning.threads });
+    const session = await openSession({ model: bytes, provider, threads: tuning.threads });
     const head = await HeadEvaluator.open(tuning.head, tuning.headWeights, tuning.threads);
-    return new NetworkEvaluator(await loadRuntime(), tuning, joined, session, head);
+    return new NetworkEvaluator(await loadRuntime(), tuning, joined, session, head, provider);
   }
 
   private constructor(
@@ -32,7 +40,9 @@ export class NetworkEvaluator {
     joined: JoinedModel,
     encoder: Session,
     head: HeadEvaluator,
+    provider: ProviderName,
   ) {
+    this.#provider = provider;
     this.#runtime = runtime;
     this.#tuning = tuning;
     this.#joined = joined;
@@ -83,7 +93,8 @@ export class NetworkEvaluator {
       const images = new Float32Array(count * valuesPerTile);
       this.#preprocessor.fill(pixels.subarray(first * valuesPerTile), count, images);
       const tensor = new this.#runtime.Tensor('float32', images, [count, ...place]);
-      const results = await this.#encoder.run({ ...Object.fromEntries(known), [inputName]: tensor });
+      const feeds = { ...Object.fromEntries(known), [inputName]: tensor };
+      const results = await onDevice(this.#provider, () => this.#encoder.run(feeds));
       features.set(results[ENCODED]?.data as Float32Array, first * head.featureDim);
     }
     const own = this.#joined.headWeights.map(
