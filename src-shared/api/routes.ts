@@ -162,7 +162,7 @@ export function parseRoute(path: string): RouteMatch | null {
     const spec = parseMapSpec(jsonIn(query.get('spec')));
     if (spec === null) return null;
     const map = { route: 'mapValues', runId: asId<RunId>(id), spec } as const;
-    if (!query.has('models')) return map;
+    if (query.get('models') === null) return map;
     const models = numberIn(query.get('models'), 1, 100_000);
     return models === null || !Number.isInteger(models) ? null : { ...map, models };
   }
