@@ -145,6 +145,13 @@ describe('an archive', () => {
     await inDialog(page, mixed);
     await page.getByRole('dialog').getByRole('button', { name: 'list.csv' }).click();
     await page.getByText('with labels: label').waitFor();
+    // The same slides and labels as a study; what does not open is named.
+    await page.getByRole('button', { name: 'New study of these…' }).click();
+    await page.getByRole('heading', { name: 'New study' }).waitFor({ timeout: 20_000 });
+    expect(await page.getByLabel('Table of labels').inputValue()).toContain('A.tif,tumour');
+    await page.getByText(/Not in the library, left out: gone\.tif/).waitFor();
+    expect(await page.getByLabel('Label of B.tif').inputValue()).toBe('normal');
+    await page.getByRole('navigation').getByText('Archive', { exact: true }).click();
     await page.getByLabel('Cut at').selectOption('stem');
     await page.getByRole('button', { name: 'Add backbone' }).click();
     await page.getByLabel('Tile side, µm').fill('24');

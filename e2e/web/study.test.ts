@@ -149,6 +149,38 @@ describe('a study', () => {
     await opened.shot('study-4-page-end');
   });
 
+  it('has its backbone fine-tuned: forecast, live curve, stop and go on, figures and layers before and after', async () => {
+    const { page } = opened;
+    await page.getByRole('button', { name: 'Fine-tune…' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Tiles of each slide').fill('1');
+    await dialog.getByLabel('Epochs').fill('3');
+    await dialog.getByLabel('Epochs').blur();
+    await dialog.getByText(/^\d tiles in each epoch/).waitFor({ timeout: 60_000 });
+    await dialog.getByLabel('What is trained').selectOption({ label: 'What lies behind layer3' });
+    await dialog.getByRole('button', { name: 'Fine-tune', exact: true }).click();
+    await page.getByRole('heading', { name: 'Lesions, fine-tuned on split 1' }).waitFor();
+    expect(await page.getByRole('button', { name: 'Edit…' }).count()).toBe(0);
+    await page.getByRole('img', { name: /^Split 1, 1 seed: / }).waitFor({ timeout: 120_000 });
+    await opened.shot('study-4-fine-tuning');
+    await page.getByRole('button', { name: 'Cancel', exact: true }).first().click();
+    await page.getByRole('heading', { name: 'Not finished' }).waitFor({ timeout: 60_000 });
+    await page.getByRole('button', { name: 'Resume', exact: true }).first().click();
+    const figures = page.getByRole('table', { name: 'Figures before and after' });
+    await figures.waitFor({ timeout: 120_000 });
+    expect(await figures.getByRole('row', { name: /^AUC/ }).innerText()).toMatch(/AUC\s+[01]\.\d{3}\s+[01]\.\d{3}/);
+    const layers = page.getByRole('table', { name: 'Each cut before and after' });
+    await layers.waitFor({ timeout: 120_000 });
+    // What was kept as it was is the same to the last digit.
+    expect(await layers.getByRole('row', { name: /^layer3/ }).innerText()).toMatch(/layer3\s+1\.000\s+1\.000/);
+    await page.getByRole('img', { name: /^Similarity of \d+ layers before/ }).scrollIntoViewIfNeeded();
+    await opened.shot('study-4-tuned');
+    await page.getByRole('button', { name: 'Remove…' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Remove study' }).click();
+    await workstation.expectSentence('Lesions, fine-tuned on split 1 was removed. The features of its slides stay.');
+    await page.getByRole('button', { name: /^Lesions/ }).click();
+  });
+
   it('opens a slide with what the heads weigh over it, at the tile they weigh most', async () => {
     const { page } = opened;
     await page.getByRole('button', { name: /^Open lesion-1\.tif at its top tile/ }).click();
@@ -204,6 +236,7 @@ describe('a study', () => {
     await page.getByRole('button', { name: 'Studies', exact: true }).click();
     await page.getByRole('button', { name: 'Remove…' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Remove study' }).click();
+    await workstation.expectSentence('Lesions, fine-tuned on split 1 was removed. The features of its slides stay.');
     await page.getByRole('button', { name: /^Lesions/ }).click();
   });
 
