@@ -12,6 +12,7 @@ import {
 import { nextVersion } from '../../../src-shared/model/study-version.ts';
 import { presetOfPlan, trainingPreset } from '../../../src-shared/model/training-preset.ts';
 import { analysisForm } from '../../state/analysis-form.svelte.ts';
+import { formatNumber } from '../../state/format.ts';
 import { displayName, library } from '../../state/library.svelte.ts';
 import { featureFiles } from './feature-files.svelte.ts';
 import {
@@ -97,6 +98,9 @@ class StudyForm {
   keptSplits = $state.raw<Extract<StudySplitting, { readonly kind: 'given' }> | null>(null);
   #basedOn = $state.raw<StudyPlan['basedOn']>(undefined);
 
+  /** What should be known before it starts. */
+  readonly warnings: readonly string[] = $derived([...this.check.warnings, ...this.#coarseSlides()]);
+
   /** Why the study cannot start, a sentence each. */
   readonly problems: readonly string[] = $derived([
     ...(this.name.trim() === '' ? ['Give the study a name.'] : []),
@@ -104,6 +108,7 @@ class StudyForm {
     ...(this.table.rows.length === 0 ? [] : this.check.problems),
     ...this.#slideProblems(),
     ...this.#splitProblems(),
+    ...this.#trainingProblems(),
     ...this.#featureProblems(),
   ]);
 
@@ -329,6 +334,13 @@ class StudyForm {
     return [];
   }
 
+  #trainingProblems(): readonly string[] {
+    const { length } = this.check.classes;
+    return length > 2 && this.steadying?.relabelled === true && this.splitKind !== 'none'
+      ? [`Tiles can be relabelled in studies of two classes only; this one has ${length}. Choose another training.`]
+      : [];
+  }
+
   #tableProblems(): readonly string[] {
     const { header, rows } = this.table;
     if (rows.length === 0) return ['Paste or choose a table of slides and labels.'];
@@ -337,10 +349,27 @@ class StudyForm {
     return this.matched.contradicted.map((name) => `The table names ${name} twice, with different labels or patients.`);
   }
 
-  #slideProblems(): readonly string[] {
+  /** Slides of the library that are labelled and whose tiles are to be read. */
+  #readSlides() {
     if (this.source !== 'backbone') return [];
     const chosen = new Set(this.rows.filter(({ label }) => label !== '').map(({ slideId }) => slideId));
-    const slides = library.slides.filter(({ id }) => chosen.has(id));
+    return library.slides.filter(({ id }) => chosen.has(id));
+  }
+
+  /** Enlarged pixels cost hours and show nothing. */
+  #coarseSlides(): readonly string[] {
+    const { mpp } = analysisForm.grid;
+    const coarse = this.#readSlides().filter((slide) => slide.mpp !== null && slide.mpp.xUm > COARSE * mpp);
+    if (coarse.length === 0) return [];
+    const names = coarse
+      .slice(0, 3)
+      .map((slide) => `${displayName(slide)} (${formatNumber(slide.mpp?.xUm ?? 0)} µm/px)`);
+    const more = coarse.length > 3 ? ` and ${coarse.length - 3} more` : '';
+    return [`Scanned coarser than the tiles are read at, so only enlarged: ${names.join(', ')}${more}.`];
+  }
+
+  #slideProblems(): readonly string[] {
+    const slides = this.#readSlides();
     return [
       ...slides
         .filter(({ mpp }) => mpp === null)
@@ -353,6 +382,9 @@ class StudyForm {
     ];
   }
 }
+
+/** Times the pixel size of tiles from which a slide is called coarse: reading twice as fine adds no detail. */
+const COARSE = 2;
 
 /** What is painted on one slide's mask belongs to that slide. */
 function sharedTissue({ strokes: _, ...tissue }: TissueParams): TissueParams {
