@@ -184,7 +184,7 @@ interface OpenedItem {
 }
 
 /** The items as slides of the library, in their order; files that do not open are named with the reason. */
-async function openItems(
+export async function openItems(
   items: readonly ArchiveItem[],
   slideMppUm: number | null,
 ): Promise<{ readonly opened: readonly OpenedItem[]; readonly leftOut: readonly LeftOut[] }> {

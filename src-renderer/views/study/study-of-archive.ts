@@ -1,8 +1,7 @@
 import { analysisForm } from '../../state/analysis-form.svelte.ts';
-import { archiveForm } from '../../state/archive-form.svelte.ts';
+import { archiveForm, openItems } from '../../state/archive-form.svelte.ts';
 import { library } from '../../state/library.svelte.ts';
 import { navigation } from '../../state/navigation.svelte.ts';
-import { engine } from '../../state/session.svelte.ts';
 import { toasts } from '../../state/toasts.svelte.ts';
 import { tableText } from './label-table.ts';
 import { studyForm } from './study-form.svelte.ts';
@@ -11,15 +10,15 @@ const AT_A_TIME = 20;
 
 /**
  * Opens the form of a new study with the slides and labels of the archive form, and with its backbone and tiles, so that
- * features it extracted are used. Files that are not in the library are put there; those that do not open are named.
+ * features it extracted are used. Slides without a pixel size get the one of that form, as in its run. Files that are
+ * not in the library are put there; those that do not open are named.
  */
 export async function studyOfArchive(): Promise<void> {
-  const { items, labelColumns, targets, mpp, tileUm, minTissueFraction } = archiveForm;
-  const files = items.flatMap(({ grant, mppUm }) => (grant === null ? [] : [{ grant, mppUm }]));
+  const { items, labelColumns, targets, mpp, tileUm, minTissueFraction, slideMppUm } = archiveForm;
   const refused: string[] = [];
-  for (let at = 0; at < files.length; at += AT_A_TIME) {
-    const added = await engine.addSlides(files.slice(at, at + AT_A_TIME));
-    refused.push(...added.refused.map(({ name }) => name));
+  for (let at = 0; at < items.length; at += AT_A_TIME) {
+    const { leftOut } = await openItems(items.slice(at, at + AT_A_TIME), slideMppUm);
+    refused.push(...leftOut.map(({ name }) => name));
   }
   await library.load();
   if (refused.length > 0)
