@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { asId } from '../../src-shared/model/ids.ts';
 import type { Job } from '../../src-shared/model/job.ts';
-import { describeJob, describeProgress, shareDone } from './job-text.ts';
+import { describeAmounts, describeJob, describeProgress, shareDone } from './job-text.ts';
 
 const job = (over: Partial<Job>): Job => ({
   id: asId('j'),
@@ -21,6 +21,7 @@ const job = (over: Partial<Job>): Job => ({
 describe('words for a job', () => {
   it('says stage, count, speed and time left', () => {
     expect(describeProgress(job({}))).toBe('Computing features · 120 of 480 · 38 tiles/s · 9 s left');
+    expect(describeAmounts(job({}))).toBe('120 of 480 · 38 tiles/s · 9 s left');
     expect(shareDone(job({}))).toBe(0.25);
   });
 

@@ -10,9 +10,15 @@ export function shareDone({ progress }: Job): number | null {
 const COUNTS_SEVERAL: ReadonlySet<Job['kind']> = new Set(['study', 'compare', 'fine-tune']);
 
 /** One line under the bar of a running job: stage, count, speed, time left; what is unknown is left out. */
-export function describeProgress({ kind, state, progress }: Job): string {
+export function describeProgress(job: Job): string {
+  if (job.state === 'queued') return describeAmounts(job);
+  return [job.progress.stage, describeAmounts(job)].filter((part) => part !== '').join(' · ');
+}
+
+/** How much is done and left, where the stage stands above it. */
+export function describeAmounts({ kind, state, progress }: Job): string {
   if (state === 'queued') return 'Waiting for its turn';
-  const parts = [progress.stage];
+  const parts: string[] = [];
   const amount = kind === 'download' ? formatBytes : formatCount;
   if (progress.total > 0) parts.push(`${amount(progress.done)} of ${amount(progress.total)}`);
   else if (kind === 'download' && progress.done > 0) parts.push(amount(progress.done));
@@ -23,7 +29,7 @@ export function describeProgress({ kind, state, progress }: Job): string {
     );
   }
   if (progress.secondsLeft !== null) parts.push(`${formatDuration(progress.secondsLeft)} left`);
-  return parts.filter((part) => part !== '').join(' · ');
+  return parts.join(' · ');
 }
 
 /** One line for a job that does not run any more. */
