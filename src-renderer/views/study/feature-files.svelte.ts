@@ -1,8 +1,9 @@
+import { AppError } from '../../../src-shared/errors.ts';
 import type { FeatureFolder, FeatureSet, ImportedFeatures } from '../../../src-shared/model/feature-bag.ts';
 import { asId, type FileGrant, type SlideId } from '../../../src-shared/model/ids.ts';
 import type { StudyPlan } from '../../../src-shared/model/study.ts';
 import { engine } from '../../state/session.svelte.ts';
-import { shown } from '../../state/toasts.svelte.ts';
+import { asAppError, shown } from '../../state/toasts.svelte.ts';
 
 /** Stands for a slide whose features are not in the store yet. */
 const PENDING = 'file:';
@@ -28,6 +29,23 @@ class FeatureFiles {
     (this.set?.files ?? []).map(({ name }) => ({ id: asId<SlideId>(`${PENDING}${name}`), name })),
   );
 
+  /** What the files say of themselves that no study can be made of, a sentence each; `labelled` are the slides it takes. */
+  problems(labelled: ReadonlySet<SlideId>): readonly string[] {
+    const files = (this.set?.files ?? []).filter(({ name }) => labelled.has(asId<SlideId>(`${PENDING}${name}`)));
+    const empty = files.filter(({ tiles }) => tiles === 0);
+    const lengths = new Map<number, string[]>();
+    for (const { name, dim } of files) if (dim !== null) lengths.set(dim, [...(lengths.get(dim) ?? []), name]);
+    const [usual, ...others] = [...lengths].sort((a, b) => b[1].length - a[1].length);
+    return [
+      ...(empty.length === 0
+        ? []
+        : [`No tiles in the file of ${some(empty.map(({ name }) => name))}. Clear the label.`]),
+      ...others.map(
+        ([dim, names]) => `Most slides have ${usual?.[0]} features, ${some(names)} ${dim}. One study takes one length.`,
+      ),
+    ];
+  }
+
   async read(grant: FileGrant): Promise<void> {
     this.reading = true;
     this.folder = null;
@@ -39,7 +57,7 @@ class FeatureFiles {
 
   /**
    * Puts the files of a plan into the store, one after another, and names them in its rows. Files that are there already
-   * take no time. Throws what the first file that cannot be used says.
+   * take no time. Throws an AppError that names every file that cannot be used.
    */
   async putInto(plan: StudyPlan): Promise<StudyPlan> {
     const { folder, set } = this;
@@ -47,12 +65,18 @@ class FeatureFiles {
     this.done = 0;
     try {
       const made = new Map<SlideId, ImportedFeatures>();
+      const failed: Failed[] = [];
       for (const { slideId, slideName } of plan.rows) {
         const name = slideId.slice(PENDING.length);
         const request = { folder: folder.grant, place: set.place, name, slideId: null, encoder: set.encoder };
-        made.set(slideId, await named(slideName, () => engine.importFeatureBag(request)));
+        try {
+          made.set(slideId, await engine.importFeatureBag(request));
+        } catch (error) {
+          failed.push({ slideName, error: asAppError(error) });
+        }
         this.done++;
       }
+      if (failed.length > 0) throw failure(failed);
       const [first] = made.values();
       if (first === undefined) return plan;
       const rows = plan.rows.map((row) => {
@@ -74,14 +98,28 @@ class FeatureFiles {
   }
 }
 
-/** What fails names the slide. */
-async function named<T>(name: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof Error) error.message = `${name}: ${error.message}`;
-    throw error;
-  }
+const some = (names: readonly string[]): string =>
+  names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
+
+interface Failed {
+  readonly slideName: string;
+  readonly error: AppError;
+}
+
+/** One error for all files that cannot be used: slides of one reason are named together. */
+function failure(failed: readonly Failed[]): AppError {
+  const reasons = [...new Set(failed.map(({ error }) => error.message))];
+  const parts = reasons.map((reason) => {
+    const names = failed.flatMap(({ slideName, error }) => (error.message === reason ? [slideName] : []));
+    return `${names.join(', ')}: ${reason}`;
+  });
+  const [first] = failed;
+  return new AppError(first?.error.code ?? 'InvalidRequest', parts.join(' '), {
+    advice:
+      reasons.length === 1 && first?.error.advice
+        ? first.error.advice
+        : 'Take these slides out of the table, or extract their features again.',
+  });
 }
 
 export const featureFiles = new FeatureFiles();

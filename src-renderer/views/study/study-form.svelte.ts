@@ -292,7 +292,12 @@ class StudyForm {
   }
 
   #featureProblems(): readonly string[] {
-    if (this.source === 'files' && featureFiles.set === null) return ['Choose the folder that holds the features.'];
+    if (this.source === 'files') {
+      if (featureFiles.set === null) return ['Choose the folder that holds the features.'];
+      return featureFiles.problems(
+        new Set(this.rows.filter(({ label }) => label !== '').map(({ slideId }) => slideId)),
+      );
+    }
     if (this.source === 'kept') {
       return this.rows
         .filter(({ slideId, label }) => label !== '' && !this.#runs.has(slideId))
