@@ -236,7 +236,7 @@ describe('a study', () => {
     await page.getByRole('button', { name: 'Studies', exact: true }).click();
     await page.getByRole('button', { name: 'Remove…' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Remove study' }).click();
-    await workstation.expectSentence('Lesions, fine-tuned on split 1 was removed. The features of its slides stay.');
+    await workstation.expectSentence('Lesions, version 2 was removed. The features of its slides stay.');
     await page.getByRole('button', { name: /^Lesions/ }).click();
   });
 
