@@ -26,7 +26,7 @@ export async function importFeatureBag(
   const read = await readAnyBag(file.path);
   if (read.tileCount === 0) {
     throw new AppError('InvalidRequest', 'The file holds no tiles.', {
-      advice: 'Take the slide out of the table.',
+      advice: 'Extract it again, or leave the slide out.',
     });
   }
   if (!allFinite(read.features)) {
