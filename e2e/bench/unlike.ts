@@ -18,7 +18,7 @@ import { appearanceOf, type Cohort, readCohorts, readImages, squares } from './u
 const STUDY_SLIDES = 60;
 const DRAWS = 20;
 /** Slides of a cohort that are changed, evenly over it, and images its stain is fitted to. */
-const CHANGED = 30;
+const CHANGED = Number(process.env.BENCH_CHANGED ?? 0) || 30;
 const FITTED_IMAGES = 20;
 const TILE_PX = 224;
 const BATCH = 16;
@@ -41,6 +41,9 @@ const NETWORKS = [
     input: { scale: 0.00784313725490196, mean: [1, 1, 1], std: [1, 1, 1] },
   },
 ] as const;
+
+/** Names of networks to take, separated by commas; nothing = pixels alone. */
+const ONLY = process.env.HYALINE_BENCH_NETWORKS?.split(',');
 
 /** Features of the tiles of a slide, as mean and spread. */
 export interface Network {
@@ -188,6 +191,7 @@ async function withNetworks(
   try {
     const networks: Network[] = [];
     for (const { name, file, input } of NETWORKS) {
+      if (ONLY !== undefined && !ONLY.includes(name)) continue;
       const path = join(weights, file);
       const card = await engine.api.importBackbone(engine.grant(path), { name, input });
       networks.push(await openNetwork(worker, path, card));
