@@ -291,7 +291,9 @@ function external(validation: ExternalValidation, measure: TextMeasure): Content
 function splitTable({ audits }: StudyOutcome): Content {
   const part = ({ slides, patients, sites, labels }: StudyOutcome['audits'][number]['train']): string => {
     const classes = Object.entries(labels).map(([label, count]) => `${label} ${count}`);
-    return `${slides} slides, ${patients} patients${sites > 0 ? `, ${sites} sites` : ''}: ${classes.join(', ')}`;
+    const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+    const ofSites = sites > 0 ? `, ${counted(sites, 'site')}` : '';
+    return `${counted(slides, 'slide')}, ${counted(patients, 'patient')}${ofSites}: ${classes.join(', ')}`;
   };
   return {
     table: {
