@@ -12,7 +12,7 @@ import {
 import { nextVersion } from '../../../src-shared/model/study-version.ts';
 import { presetOfPlan, trainingPreset } from '../../../src-shared/model/training-preset.ts';
 import { analysisForm } from '../../state/analysis-form.svelte.ts';
-import { formatNumber } from '../../state/format.ts';
+import { formatNumber, keepUnits } from '../../state/format.ts';
 import { displayName, library } from '../../state/library.svelte.ts';
 import { featureFiles } from './feature-files.svelte.ts';
 import {
@@ -370,7 +370,7 @@ class StudyForm {
       .slice(0, 3)
       .map((slide) => `${displayName(slide)} (${formatNumber(slide.mpp?.xUm ?? 0)} µm/px)`);
     const more = coarse.length > 3 ? ` and ${coarse.length - 3} more` : '';
-    return [`Scanned coarser than the tiles are read at, so only enlarged: ${names.join(', ')}${more}.`];
+    return [keepUnits(`Scanned coarser than the tiles are read at, so only enlarged: ${names.join(', ')}${more}.`)];
   }
 
   #slideProblems(): readonly string[] {
