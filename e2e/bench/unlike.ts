@@ -159,12 +159,11 @@ export function judge(
     const order = patients.flatMap(({ patient }) => slides.filter((slide) => slide.patient === patient));
     const study = order.slice(0, studySlides);
     const known = new Set(study.map(({ patient }) => patient));
-    // Two classes, of patients in turn; folds no more than either has patients.
-    const turn = new Map([...known].map((patient, i) => [patient, i % 2 === 0 ? 'a' : 'b']));
-    const cases = study.map(({ patient }, i) => ({ id: `${i}`, label: turn.get(patient) ?? 'a', group: patient }));
+    // Labels take no part: all slides carry one, so that cohorts of few patients can be split too.
+    const cases = study.map(({ patient }, i) => ({ id: `${i}`, label: '', group: patient }));
     const { splits } = plannedSplits(cases, {
       ...{
-        splitting: { kind: 'folds', folds: Math.min(5, Math.floor(known.size / 2)), repeats: 1 },
+        splitting: { kind: 'folds', folds: Math.min(5, known.size), repeats: 1 },
         groupBy: 'patient',
       },
       splitSeed: draw,
