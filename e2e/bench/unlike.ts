@@ -159,13 +159,13 @@ export function judge(
     const order = patients.flatMap(({ patient }) => slides.filter((slide) => slide.patient === patient));
     const study = order.slice(0, studySlides);
     const known = new Set(study.map(({ patient }) => patient));
-    // Labels take no part: all slides carry one, so that cohorts of few patients can be split too.
-    const cases = study.map(({ patient }, i) => ({ id: `${i}`, label: '', group: patient }));
+    // Labels take no part: slides carry two in turn, and there are no more folds than patients of either.
+    const cases = study.map(({ patient }, i) => ({ id: `${i}`, label: i % 2 === 0 ? 'a' : 'b', group: patient }));
+    const patientsOf = (label: string): number =>
+      new Set(cases.filter((one) => one.label === label).map(({ group }) => group)).size;
+    const folds = Math.min(5, patientsOf('a'), patientsOf('b'));
     const { splits } = plannedSplits(cases, {
-      ...{
-        splitting: { kind: 'folds', folds: Math.min(5, known.size), repeats: 1 },
-        groupBy: 'patient',
-      },
+      ...{ splitting: { kind: 'folds', folds, repeats: 1 }, groupBy: 'patient' },
       splitSeed: draw,
     });
     const training = describeTraining(
