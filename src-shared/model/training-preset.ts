@@ -101,7 +101,7 @@ export const TRAINING_PRESETS: readonly TrainingPreset[] = [
     name: 'tiles-relabelled',
     title: 'Linear, tiles relabelled',
     about:
-      'As solved for; then tiles of positive slides that look like those of the others are counted as theirs, and it is solved again.',
+      'As the linear score solved for; then tiles of positive slides that look like those of the others count as theirs, and it is solved again.',
     settings: {
       ...HISTOTRANSFER,
       ...{ pooling: 'mean', keepBestBy: 'loss', standardise: true, tileWeight: 1, solved: true, relabelled: true },
