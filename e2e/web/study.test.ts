@@ -233,7 +233,15 @@ describe('a study', () => {
     expect(await page.getByLabel('Table of labels').inputValue()).toContain('somebody,plain-1.tif');
     await page.getByRole('tab', { name: 'From files' }).click();
     await opened.shot('study-6-files');
-    await page.getByRole('button', { name: 'Studies', exact: true }).click();
+    // Trained as a mean of tiles, whose weights are all the same, it opens slides with what tiles add instead.
+    await page.getByRole('tab', { name: 'By a backbone' }).click();
+    await page.getByLabel('Preset').selectOption({ label: 'Linear, solved for' });
+    await page.getByRole('button', { name: 'Keep changes' }).click();
+    await page.getByRole('button', { name: 'Train it', exact: true }).click();
+    await page.getByRole('button', { name: /^Open lesion-1\.tif at its top tile/ }).click({ timeout: 120_000 });
+    await workstation.waitForSlide();
+    await workstation.expectSentence('What a tile adds for plain in study Lesions, version 2');
+    await page.getByRole('button', { name: 'To the study' }).click();
     await page.getByRole('button', { name: 'Remove…' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Remove study' }).click();
     await workstation.expectSentence('Lesions, version 2 was removed. The features of its slides stay.');

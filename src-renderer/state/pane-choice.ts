@@ -1,3 +1,4 @@
+import { weighsTiles } from '../../src-shared/model/attention-view.ts';
 import type { MapSpec } from '../../src-shared/model/map.ts';
 import type { Study } from '../../src-shared/model/study.ts';
 
@@ -35,7 +36,8 @@ export function paneChoices(fitting: readonly Pick<Study, 'id' | 'plan' | 'outco
       return { value: choiceKey({ kind: 'attention', studyId: id, view, classIndex }), label, group: plan.name };
     };
     const classes = (outcome?.classes ?? []).map((name, c) => of(`Contribution to ${name}`, 'contribution', c));
-    return [of('Attention', 'attention'), ...classes, of('Disagreement of the heads', 'agreement')];
+    const weights = weighsTiles(plan.pooling) ? [of('Attention', 'attention')] : [];
+    return [...weights, ...classes, of('Disagreement of the heads', 'agreement')];
   });
   return [...none, ...ofStudies];
 }

@@ -1,3 +1,4 @@
+import { openingView } from '../../src-shared/model/attention-view.ts';
 import type { RunId } from '../../src-shared/model/ids.ts';
 import type { MapSpec } from '../../src-shared/model/map.ts';
 import type { Slide } from '../../src-shared/model/slide.ts';
@@ -20,13 +21,12 @@ class Predicting {
 
   /**
    * Asks the heads of a study about a slide. Its features are extracted as the study's were, unless they are there; then
-   * the slide is shown with the study's attention and prediction.
+   * the slide is shown with the study's map and prediction.
    */
-  async start({ id, plan }: TrainedStudy, slide: Slide): Promise<void> {
-    const { backboneId, cut, grid, tissue } = plan;
+  async start(study: TrainedStudy, slide: Slide): Promise<void> {
+    const { backboneId, cut, grid, tissue } = study.plan;
     const { runId, jobId } = await engine.startAnalysis({ slideId: slide.id, backboneId, cut, grid, tissue });
-    const spec: MapSpec = { kind: 'attention', studyId: id, view: 'attention', classIndex: null };
-    this.#wanted.set(runId, spec);
+    this.#wanted.set(runId, openingView(study, runId));
     if (jobId === null) {
       await this.show(runId, slide);
       return;

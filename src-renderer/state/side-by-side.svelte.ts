@@ -1,5 +1,6 @@
 import { routes } from '../../src-shared/api/routes.ts';
 import type { AppError } from '../../src-shared/errors.ts';
+import { openingView } from '../../src-shared/model/attention-view.ts';
 import type { RunId } from '../../src-shared/model/ids.ts';
 import type { MapDescription, MapSpec, TileRef } from '../../src-shared/model/map.ts';
 import type { Run } from '../../src-shared/model/run.ts';
@@ -165,7 +166,7 @@ class SideBySide {
     if (own !== undefined) return own;
     if (this.kind !== 'attention') return { kind: this.kind };
     const [study] = studies.fitting(run);
-    return study ? { kind: 'attention', studyId: study.id, view: 'attention', classIndex: null } : null;
+    return study ? openingView(study, run.id) : null;
   }
 
   /** What a pane shows of its run, or why it shows nothing. */

@@ -1,3 +1,4 @@
+import { ATTENTION_CAUTION } from '../../../src-shared/model/attention-view.ts';
 import type { Choice } from './choose.ts';
 import type { CohortRecipeResult } from './cohort-proof.ts';
 import type { CohortSpec } from './cohort-slides.ts';
@@ -40,7 +41,7 @@ export function cohortReportMarkdown(report: CohortReport): string {
     '|---|---|---|---|---|---|---|',
     ...report.backbones.flatMap(rowsOf),
     '',
-    'Tile AUC: mean over the test slides with lesions of the AUC within the slide. Weights the model used, not where disease is.',
+    `Tile AUC: mean over the test slides with lesions of the AUC within the slide. ${ATTENTION_CAUTION}`,
     '',
   ].join('\n');
 }

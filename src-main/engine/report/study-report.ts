@@ -1,5 +1,6 @@
 import pdfmake from 'pdfmake';
 import type { Column, Content, TableCell } from 'pdfmake/interfaces.js';
+import { ATTENTION_CAUTION } from '../../../src-shared/model/attention-view.ts';
 import { TUNED_CONTROL } from '../../../src-shared/model/fine-tune.ts';
 import type {
   CheckCurve,
@@ -27,7 +28,6 @@ export interface StudyReportInput {
 const PLOT = 156;
 const SCOPE =
   'A study tells classes apart. Regression (a number for each slide) and survival analysis are out of its scope.';
-const CAUTION = 'Weights the model used, not where disease is.';
 
 pdfmake.setFonts(REPORT_FONTS);
 pdfmake.setUrlAccessPolicy(() => false);
@@ -254,7 +254,7 @@ function mapChecks({ checks }: StudyOutcome, tuned: boolean): Content[] {
       : ` Heads trained on shuffled labels (${shuffled.heads}, AUC ${digits(shuffled.auc)}) weigh tiles with a rank correlation of ${shuffled.agreement.toFixed(2)} to the study's: the nearer to 1, the less the maps depend on the labels.${tuned ? ` ${TUNED_CONTROL}` : ''}`;
   return [
     sectionTitle('What speaks for and against its maps'),
-    bodyText(`${CAUTION} ${ranks}${control} Means over ${checks.slides} test slides.`),
+    bodyText(`${ATTENTION_CAUTION} ${ranks}${control} Means over ${checks.slides} test slides.`),
     {
       table: {
         headerRows: 1,

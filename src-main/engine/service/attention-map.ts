@@ -1,6 +1,7 @@
 import { AppError } from '../../../src-shared/errors.ts';
+import { ATTENTION_CAUTION, type AttentionSpec } from '../../../src-shared/model/attention-view.ts';
 import type { StudyId } from '../../../src-shared/model/ids.ts';
-import type { MapDescription, MapSpec } from '../../../src-shared/model/map.ts';
+import type { MapDescription } from '../../../src-shared/model/map.ts';
 import type { Run } from '../../../src-shared/model/run.ts';
 import type { Study } from '../../../src-shared/model/study.ts';
 import { percentiles } from '../../../src-shared/numeric/float-ranks.ts';
@@ -9,8 +10,6 @@ import type { Ensemble } from '../learn/ensemble.ts';
 import { mapLattice, overGrid } from '../map/compute-map.ts';
 import type { StoredMap } from '../store/store.ts';
 import type { FeatureReader, Judgement } from './study-heads.ts';
-
-export type AttentionSpec = Extract<MapSpec, { readonly kind: 'attention' }>;
 
 /** Where maps of studies come from: `StudyService.attention`. */
 export interface AttentionSource {
@@ -22,7 +21,6 @@ export interface AttentionSource {
   leave(studyId: StudyId, run: Run): Promise<void>;
 }
 
-const CAUTION = 'Weights the model used, not where disease is.';
 const HAVE_SEEN: Readonly<Record<Judgement['seen'], string>> = {
   unseen: 'that never saw this slide',
   tested: 'that never saw this slide',
@@ -65,7 +63,7 @@ export function attentionMap(
     channels: 1,
     categories: [],
     legend: `${legendOf(spec, study, classes)}${done < of ? `: ${done} of ${of} models so far` : ''}`,
-    explanation: `${made} ${heads}, trained on slide labels only.${soFar}${agreementText(ensemble.agreement)} ${CAUTION}`,
+    explanation: `${made} ${heads}, trained on slide labels only.${soFar}${agreementText(ensemble.agreement)} ${ATTENTION_CAUTION}`,
     varianceShare: [],
     query: null,
     models: { done, of },

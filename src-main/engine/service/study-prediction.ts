@@ -1,4 +1,5 @@
 import { AppError, hasCode } from '../../../src-shared/errors.ts';
+import type { AttentionSpec } from '../../../src-shared/model/attention-view.ts';
 import type { RunId, StudyId } from '../../../src-shared/model/ids.ts';
 import type { Run } from '../../../src-shared/model/run.ts';
 import type { ExternalValidation, SlidePrediction, Study, StudyPlan } from '../../../src-shared/model/study.ts';
@@ -6,7 +7,7 @@ import type { LaidGrid } from '../grid/laid-grid.ts';
 import type { JobContext } from '../job/queue.ts';
 import { AttentionWorker } from '../learn/attention-worker.ts';
 import type { Store, StoredMap } from '../store/store.ts';
-import { type AttentionSpec, attentionMap } from './attention-map.ts';
+import { attentionMap } from './attention-map.ts';
 import type { BackboneService } from './backbones.ts';
 import { checkIndependent, type TrainedStudy, validateExternally } from './study-external.ts';
 import type { StudyFeatures } from './study-features.ts';

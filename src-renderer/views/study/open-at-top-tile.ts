@@ -1,24 +1,23 @@
-import type { StudyId } from '../../../src-shared/model/ids.ts';
-import type { MapSpec } from '../../../src-shared/model/map.ts';
+import { openingView } from '../../../src-shared/model/attention-view.ts';
 import type { StudyPrediction } from '../../../src-shared/model/study.ts';
 import { mapDisplay } from '../../state/map-display.svelte.ts';
 import { engine } from '../../state/session.svelte.ts';
 import { stage } from '../../state/stage.svelte.ts';
+import type { TrainedStudy } from '../../state/studies.svelte.ts';
 import { workspace } from '../../state/workspace.svelte.ts';
 import { extremeTiles } from '../viewer/extreme-tiles.ts';
 
 const FRAMES_WAITED = 300;
 
-/** Opens a slide of a study in the viewer with the study's attention over it, at the tile it weighs most. */
+/** Opens a slide of a study in the viewer with the study's map over it, at the tile that stands out most. */
 export async function openAtTopTile(
-  studyId: StudyId,
+  study: TrainedStudy,
   { slideId, runId }: Pick<StudyPrediction, 'slideId' | 'runId'>,
 ): Promise<void> {
-  const spec: MapSpec = { kind: 'attention', studyId, view: 'attention', classIndex: null };
   const slide = await engine.reopenSlide(slideId);
   // Asked for in the same breath, so that opening does not choose a map of its own first.
   const opening = workspace.open(slide);
-  const showing = mapDisplay.show(runId, spec);
+  const showing = mapDisplay.show(runId, openingView(study, runId));
   workspace.panelOpen = true;
   await Promise.all([opening, showing]);
   if (workspace.slide?.id !== slideId) return;

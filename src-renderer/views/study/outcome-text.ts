@@ -8,8 +8,6 @@ import type {
   TrainedOn,
 } from '../../../src-shared/model/study.ts';
 
-export const CAUTION = 'Weights the model used, not where disease is.';
-
 /** What heads were trained on and why not on something faster, for one row. */
 export function trainedOnText(trained: readonly TrainedOn[]): string {
   const devices = [...new Set(trained.map(({ device }) => device))];

@@ -27,6 +27,3 @@ export const POOLINGS: readonly { readonly value: PoolingName; readonly label: s
 
 /** True where the gate is a choice: CLAM-SB always has one, the controls have no attention. */
 export const canBeGated = (pooling: PoolingName): boolean => pooling === 'histotransfer' || pooling === 'abmil';
-
-/** True where tiles get weights of attention, so that the most attended ones stand out. */
-export const poolsByAttention = (pooling: PoolingName): boolean => pooling !== 'mean' && pooling !== 'max';

@@ -1,3 +1,4 @@
+import { ATTENTION_CAUTION } from '../../../../src-shared/model/attention-view.ts';
 import {
   fewSeedsNote,
   type Study,
@@ -66,7 +67,7 @@ export function describeStudy({ id, plan, outcome }: Study): string {
     ...(checks === null
       ? []
       : [
-          `Maps: weights the model used, not where disease is. Rank correlation of seeds ${text(checks.seedAgreement)}, with shuffled labels ${text(checks.shuffled?.agreement ?? null)}.`,
+          `Maps: ${ATTENTION_CAUTION} Rank correlation of seeds ${text(checks.seedAgreement)}, with shuffled labels ${text(checks.shuffled?.agreement ?? null)}.`,
         ]),
     ...outcome.external.map(
       ({ studyName, slides, figures, unlike, patientsUnknown }) =>
