@@ -61,8 +61,8 @@ export async function predictFile(
   name: string,
 ): Promise<FilePrediction> {
   try {
-    const dim = files.find((file) => file.name === name)?.dim ?? null;
-    if (dim !== null && outcome !== null && dim !== outcome.featureDim) throw otherLength(dim, outcome.featureDim);
+    const dim = files.find((file) => file.name === name)?.dim;
+    if (dim !== undefined && outcome !== null && dim !== outcome.featureDim) throw otherLength(dim, outcome.featureDim);
     const features = await api.importFeatureBag({ folder, place, name, slideId: null, encoder });
     if (outcome !== null && features.dim !== outcome.featureDim) throw otherLength(features.dim, outcome.featureDim);
     return { name, features, prediction: await api.predictSlide(id, features.runId) };

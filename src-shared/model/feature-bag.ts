@@ -4,10 +4,31 @@ import type { BackboneId, FileGrant, RunId, SlideId } from './ids.ts';
 export interface FeatureFile {
   /** Name of the slide: the file's name without its ending. */
   readonly name: string;
-  /** Null where only reading the whole file would tell (`.pt`). */
-  readonly tiles: number | null;
-  readonly dim: number | null;
+  readonly tiles: number;
+  readonly dim: number;
 }
+
+/**
+ * What feature files say of themselves that no study can be made of, a sentence each: no tiles, another length than most.
+ * @param files of the slides that are to be in it.
+ */
+export function unfitFeatures(files: readonly FeatureFile[]): readonly string[] {
+  const empty = files.filter(({ tiles }) => tiles === 0).map(({ name }) => name);
+  const lengths = new Map<number, string[]>();
+  for (const { name, dim } of files) lengths.set(dim, [...(lengths.get(dim) ?? []), name]);
+  const [usual, ...others] = [...lengths].sort((a, b) => b[1].length - a[1].length);
+  return [
+    ...(empty.length === 0
+      ? []
+      : [`No tiles in the file of ${some(empty)}: leave ${empty.length === 1 ? 'that slide' : 'those slides'} out.`]),
+    ...others.map(
+      ([dim, names]) => `Most slides have ${usual?.[0]} features, ${some(names)} ${dim}. One study takes one length.`,
+    ),
+  ];
+}
+
+const some = (names: readonly string[]): string =>
+  names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
 
 /** Features of many slides by one encoder. */
 export interface FeatureSet {

@@ -3,6 +3,8 @@ import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AppError } from '../../../src-shared/errors.ts';
 import type { FeatureFile, FeatureFolder, FeatureSet } from '../../../src-shared/model/feature-bag.ts';
+import { withFile } from '../backbone/checkpoint/byte-source.ts';
+import type { Checkpoint, CheckpointTensor } from '../backbone/checkpoint/tensor.ts';
 import { readTorchFile } from '../backbone/checkpoint/torch.ts';
 import { type ImportedBag, type ImportedPatches, readBag, readBagShape, readPatches } from './hdf5.ts';
 
@@ -41,11 +43,10 @@ export async function readFeatureFolder(folder: string): Promise<FeatureFolder> 
     let encoder: string | null = null;
     for (const [name, path] of paths) {
       try {
-        const shape = extname(path) === '.pt' ? null : await readBagShape(path);
-        const own = shape?.encoder ?? null;
+        const { tiles, dim, encoder: own } = extname(path) === '.pt' ? readTensorShape(path) : await readBagShape(path);
         encoder ??= own;
         if (own !== null && own !== encoder) throw new Error(`made by ${own}, others by ${encoder}`);
-        files.push({ name, tiles: shape?.tiles ?? null, dim: shape?.dim ?? null });
+        files.push({ name, tiles, dim });
       } catch (error) {
         refused.push({ name: basename(path), reason: error instanceof Error ? error.message : String(error) });
       }
@@ -96,7 +97,22 @@ export async function readPatchesOf({ patches }: BagFile): Promise<ImportedPatch
 
 /** A tensor of tiles x features as `torch.save` writes it (CLAM's pt_files). */
 async function readTensorBag(path: string): Promise<ImportedBag> {
-  const tensors = readTorchFile(await readFile(path));
+  const tensor = onlyTensor(path, readTorchFile(await readFile(path)));
+  const [tileCount = 0, dim = 0] = tensor.dims;
+  return {
+    ...{ layout: 'unknown', patchSizeLevel0Px: null, attributes: {}, encoder: null },
+    corners: { x0Px: new Float64Array(0), y0Px: new Float64Array(0) },
+    ...{ features: tensor.read(), tileCount, dim },
+  };
+}
+
+/** Its shape, its values left where they are. @throws AppError FileUnreadable, BackboneUnreadable */
+function readTensorShape(path: string): { tiles: number; dim: number; encoder: null } {
+  const [tiles = 0, dim = 0] = withFile(path, (source) => onlyTensor(path, readTorchFile(source)).dims);
+  return { tiles, dim, encoder: null };
+}
+
+function onlyTensor(path: string, tensors: Checkpoint): CheckpointTensor {
   const [tensor] = tensors.values();
   if (tensor === undefined || tensors.size !== 1 || tensor.dims.length !== 2 || tensor.type === 'int64') {
     throw new AppError('FileUnreadable', `${basename(path)} is not one tensor of tiles x features.`, {
@@ -104,12 +120,7 @@ async function readTensorBag(path: string): Promise<ImportedBag> {
       detail: [...tensors].map(([key, { dims }]) => `${key} ${dims.join(' x ')}`).join(', '),
     });
   }
-  const [tileCount = 0, dim = 0] = tensor.dims;
-  return {
-    ...{ layout: 'unknown', patchSizeLevel0Px: null, attributes: {}, encoder: null },
-    corners: { x0Px: new Float64Array(0), y0Px: new Float64Array(0) },
-    ...{ features: tensor.read(), tileCount, dim },
-  };
+  return tensor;
 }
 
 const isFile = async (path: string): Promise<boolean> => (await stat(path).catch(() => null))?.isFile() ?? false;

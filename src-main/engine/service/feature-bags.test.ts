@@ -55,7 +55,7 @@ describe('a folder of feature files', () => {
     expect(sets.map(({ place, encoder, files }) => [place, encoder, files])).toEqual([
       ['20x_256px_0px_overlap/features_x', 'uni_v1', [{ name: 'three', tiles: 4, dim: 3 }]],
       ['features_uni', 'features_uni', [{ name: 's.one', tiles: 6, dim: 4 }]],
-      ['old', 'old', [{ name: 'two', tiles: null, dim: null }]],
+      ['old', 'old', [{ name: 'two', tiles: 4, dim: 3 }]],
     ]);
     expect(sets.map(({ named }) => named)).toEqual([true, false, false]);
     // A single file of them is a set of its own, and imported from where it lies.

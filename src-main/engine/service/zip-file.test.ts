@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { inMemory } from '../backbone/checkpoint/byte-source.ts';
 import { readZip } from '../backbone/checkpoint/zip.ts';
 import { zipOf } from './zip-file.ts';
 
@@ -9,7 +10,7 @@ describe('an archive of exports', () => {
   ];
 
   it('gives its files back', () => {
-    const entries = readZip(zipOf(members));
+    const entries = readZip(inMemory(zipOf(members)));
     expect(entries.map(({ name }) => name)).toEqual(['scores.csv', 'µ.txt']);
     expect(entries.map((entry) => Buffer.from(entry.read()).toString())).toEqual(
       members.map(({ bytes }) => bytes.toString()),

@@ -1,5 +1,10 @@
 import { AppError } from '../../../src-shared/errors.ts';
-import type { FeatureFolder, FeatureSet, ImportedFeatures } from '../../../src-shared/model/feature-bag.ts';
+import {
+  type FeatureFolder,
+  type FeatureSet,
+  type ImportedFeatures,
+  unfitFeatures,
+} from '../../../src-shared/model/feature-bag.ts';
 import { asId, type FileGrant, type SlideId } from '../../../src-shared/model/ids.ts';
 import type { StudyPlan } from '../../../src-shared/model/study.ts';
 import { engine } from '../../state/session.svelte.ts';
@@ -31,19 +36,8 @@ class FeatureFiles {
 
   /** What the files say of themselves that no study can be made of, a sentence each; `labelled` are the slides it takes. */
   problems(labelled: ReadonlySet<SlideId>): readonly string[] {
-    const files = (this.set?.files ?? []).filter(({ name }) => labelled.has(asId<SlideId>(`${PENDING}${name}`)));
-    const empty = files.filter(({ tiles }) => tiles === 0);
-    const lengths = new Map<number, string[]>();
-    for (const { name, dim } of files) if (dim !== null) lengths.set(dim, [...(lengths.get(dim) ?? []), name]);
-    const [usual, ...others] = [...lengths].sort((a, b) => b[1].length - a[1].length);
-    return [
-      ...(empty.length === 0
-        ? []
-        : [`No tiles in the file of ${some(empty.map(({ name }) => name))}. Clear the label.`]),
-      ...others.map(
-        ([dim, names]) => `Most slides have ${usual?.[0]} features, ${some(names)} ${dim}. One study takes one length.`,
-      ),
-    ];
+    const files = this.set?.files ?? [];
+    return unfitFeatures(files.filter(({ name }) => labelled.has(asId<SlideId>(`${PENDING}${name}`))));
   }
 
   async read(grant: FileGrant): Promise<void> {
@@ -97,9 +91,6 @@ class FeatureFiles {
     this.place = '';
   }
 }
-
-const some = (names: readonly string[]): string =>
-  names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
 
 interface Failed {
   readonly slideName: string;

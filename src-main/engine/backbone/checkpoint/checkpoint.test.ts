@@ -1,10 +1,13 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ARCHITECTURES } from '../architectures/all.ts';
 import { readCheckpoint } from '../build-checkpoint.ts';
 import { hashWeights } from '../testing/hash-weights.ts';
 import type { WeightSpec } from '../weights.ts';
+import { type ByteSource, withFile } from './byte-source.ts';
 import { buildFromCheckpoint, matchCheckpoint } from './match.ts';
 import type { Checkpoint, CheckpointTensor } from './tensor.ts';
 import { halfToFloat } from './tensor.ts';
@@ -30,6 +33,37 @@ describe('PyTorch checkpoints', () => {
       expect(Array.from(read.get(key)?.read() ?? [])).toEqual(expected.values.map(Math.fround));
     }
   });
+
+  it.each(Object.entries(golden.files))(
+    '%s: shapes are told before any value is read, from a file too',
+    (name, file) => {
+      const bytes = bytesOf(file.bytes);
+      const path = join(mkdtempSync(join(tmpdir(), 'hyaline-torch-')), 'file.pt');
+      writeFileSync(path, bytes);
+      const read: string[] = [];
+      const shapes = withFile(path, (source) => {
+        const counted: ByteSource = {
+          byteLength: source.byteLength,
+          read: (start, end) => {
+            const part = source.read(start, end);
+            expect(part, `${start} to ${end}`).toEqual(bytes.slice(start, end));
+            read.push(Buffer.from(part).toString('latin1'));
+            return part;
+          },
+        };
+        return [...readTorchFile(counted)].map(([key, { dims }]) => [key, dims]);
+      });
+      expect(shapes).toEqual([...readTorchFile(bytes)].map(([key, { dims }]) => [key, dims]));
+      // The older format is read at its head, which holds all of so small a file.
+      const longest = [...readTorchFile(bytes).values()].find(
+        ({ dims, type }) => type === 'float32' && dims.length > 1,
+      );
+      if (name.includes('legacy') || longest === undefined) return;
+      const values = Buffer.from(longest.read().slice().buffer).toString('latin1');
+      expect(bytes.byteLength).toBeGreaterThan(values.length);
+      expect(read.some((part) => part.length < bytes.byteLength / 2 && part.includes(values))).toBe(false);
+    },
+  );
 
   it.each(Object.entries(golden.attacks))('runs nothing: %s', (_, text) => {
     expect(() => readTorchFile(bytesOf(text))).toThrowError(

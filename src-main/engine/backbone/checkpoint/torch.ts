@@ -1,4 +1,5 @@
 import { AppError } from '../../../../src-shared/errors.ts';
+import { type ByteSource, inMemory } from './byte-source.ts';
 import { PickleGlobal, type PickleHooks, PickleObject, PickleReader } from './pickle.ts';
 import type { Checkpoint, CheckpointTensor, StoredType } from './tensor.ts';
 import { damaged, decodeElements, gatherStrided, STORED_BYTES } from './tensor.ts';
@@ -52,17 +53,18 @@ export function isTorchFile(bytes: Uint8Array): boolean {
 /**
  * Reads the tensors of a PyTorch checkpoint (.pth, .pt, .ckpt, .pth.tar), the archive of today and the format before
  * PyTorch 1.6, whole modules included. Nothing is imported or executed: names other than those of tensors and of inert
- * training records are refused.
+ * training records are refused. Names and shapes are read now, values when they are asked for.
  *
  * @throws AppError BackboneUnreadable, NotAllowed naming the refused global.
  * @see torch/serialization.py (_load, _legacy_load)
  */
-export function readTorchFile(bytes: Uint8Array): Checkpoint {
-  return bytes[0] === 0x50 ? readArchive(bytes) : readLegacy(bytes);
+export function readTorchFile(file: Uint8Array | ByteSource): Checkpoint {
+  const source = file instanceof Uint8Array ? inMemory(file) : file;
+  return source.read(0, 1)[0] === 0x50 ? readArchive(source) : readLegacy(source);
 }
 
-function readArchive(bytes: Uint8Array): Checkpoint {
-  const entries = readZip(bytes);
+function readArchive(source: ByteSource): Checkpoint {
+  const entries = readZip(source);
   const pickle = entries.find((entry) => /(^|\/)data\.pkl$/.test(entry.name));
   if (!pickle) {
     throw damaged('This archive holds no PyTorch weights.', 'Unpack it and import the checkpoint inside.');
@@ -86,10 +88,23 @@ function readArchive(bytes: Uint8Array): Checkpoint {
   return collect(value, values);
 }
 
-function readLegacy(bytes: Uint8Array): Checkpoint {
+/** The pickles come first; those of a bag of features are far shorter. */
+const LEGACY_HEAD_BYTES = 2 ** 20;
+
+function readLegacy(source: ByteSource): Checkpoint {
+  if (source.byteLength <= LEGACY_HEAD_BYTES) return readLegacyFrom(source, source.byteLength);
+  try {
+    return readLegacyFrom(source, LEGACY_HEAD_BYTES);
+  } catch {
+    return readLegacyFrom(source, source.byteLength);
+  }
+}
+
+/** @param headBytes that hold all its pickles. */
+function readLegacyFrom(source: ByteSource, headBytes: number): Checkpoint {
   const storages = new Map<string, Storage>();
   const reader = new PickleReader(
-    bytes,
+    source.read(0, headBytes),
     hooks((storage) => storages.set(storage.key, storage)),
   );
   if (reader.load() !== LEGACY_MAGIC) throw damaged('This is not a PyTorch checkpoint.', 'Choose another file.');
@@ -98,19 +113,19 @@ function readLegacy(bytes: Uint8Array): Checkpoint {
   const value = reader.load();
   const keys = reader.load();
   const places = new Map<string, number>();
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = reader.offset;
   for (const key of Array.isArray(keys) ? keys.map(String) : []) {
     const storage = storages.get(key);
-    if (!storage || at + 8 > bytes.byteLength) throw damaged('This checkpoint is cut short.');
-    const count = Number(view.getBigInt64(at, true));
+    if (!storage || at + 8 > source.byteLength) throw damaged('This checkpoint is cut short.');
+    const bytes = source.read(at, at + 8);
+    const count = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigInt64(0, true));
     places.set(key, at + 8);
     at += 8 + count * STORED_BYTES[storage.type];
   }
   const values = cached((storage: Storage) => {
-    const start = places.get(storage.key) ?? bytes.byteLength;
+    const start = places.get(storage.key) ?? source.byteLength;
     const end = start + storage.count * STORED_BYTES[storage.type];
-    return decodeElements(bytes.subarray(start, end), storage.type, storage.count);
+    return decodeElements(source.read(start, end), storage.type, storage.count);
   });
   return collect(value, values);
 }

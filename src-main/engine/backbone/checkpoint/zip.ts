@@ -1,4 +1,5 @@
 import { inflateRawSync } from 'node:zlib';
+import type { ByteSource } from './byte-source.ts';
 import { damaged } from './tensor.ts';
 
 /** A file inside an archive, unpacked when asked for. */
@@ -16,22 +17,23 @@ const LOCAL_RECORD = 0x04034b50;
 const MAX_ENTRY_BYTES = 2 ** 31 - 1;
 
 /**
- * Lists a ZIP archive as PyTorch writes it (stored or deflated, ZIP64 included).
+ * Lists a ZIP archive as PyTorch writes it (stored or deflated, ZIP64 included). Only its directory is read.
  *
  * @throws AppError BackboneUnreadable.
  * @see PKWARE APPNOTE 6.3.10, sections 4.3.7, 4.3.12, 4.3.14 - 4.3.16, 4.5.3
  */
-export function readZip(bytes: Uint8Array): ZipEntry[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+export function readZip(source: ByteSource): ZipEntry[] {
   try {
-    const { offset, count } = findDirectory(view);
+    const { start, end, count } = findDirectory(source);
+    const directory = source.read(start, end);
+    const view = viewOf(directory);
     const entries: ZipEntry[] = [];
-    let at = offset;
+    let at = 0;
     for (let i = 0; i < count; i += 1) {
       if (view.getUint32(at, true) !== CENTRAL_RECORD) throw damaged('The archive of this checkpoint is damaged.');
       const nameLength = view.getUint16(at + 28, true);
       const extraLength = view.getUint16(at + 30, true);
-      entries.push(readRecord(bytes, view, at, nameLength, extraLength));
+      entries.push(readRecord(source, directory, at, nameLength, extraLength));
       at += 46 + nameLength + extraLength + view.getUint16(at + 32, true);
     }
     return entries;
@@ -41,24 +43,40 @@ export function readZip(bytes: Uint8Array): ZipEntry[] {
   }
 }
 
-function findDirectory(view: DataView): { offset: number; count: number } {
-  const lowest = Math.max(0, view.byteLength - 22 - 65_535);
-  for (let at = view.byteLength - 22; at >= lowest; at -= 1) {
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+interface Directory {
+  readonly start: number;
+  /** Where the record lies that tells of it. */
+  readonly end: number;
+  readonly count: number;
+}
+
+function findDirectory(source: ByteSource): Directory {
+  const lowest = Math.max(0, source.byteLength - 22 - 65_535 - 20);
+  const view = viewOf(source.read(lowest, source.byteLength));
+  for (let at = view.byteLength - 22; at >= 0; at -= 1) {
     if (view.getUint32(at, true) !== END_RECORD) continue;
     const large = at >= 20 && view.getUint32(at - 20, true) === END_LOCATOR_64;
-    if (!large) return { offset: view.getUint32(at + 16, true), count: view.getUint16(at + 10, true) };
-    const record = Number(view.getBigUint64(at - 12, true));
-    if (view.getUint32(record, true) !== END_RECORD_64) break;
-    return {
-      offset: Number(view.getBigUint64(record + 48, true)),
-      count: Number(view.getBigUint64(record + 32, true)),
-    };
+    if (!large) return { start: view.getUint32(at + 16, true), end: lowest + at, count: view.getUint16(at + 10, true) };
+    const end = Number(view.getBigUint64(at - 12, true));
+    const record = viewOf(source.read(end, end + 56));
+    if (record.getUint32(0, true) !== END_RECORD_64) break;
+    return { start: Number(record.getBigUint64(48, true)), end, count: Number(record.getBigUint64(32, true)) };
   }
   throw damaged('The archive of this checkpoint is cut short.');
 }
 
-function readRecord(bytes: Uint8Array, view: DataView, at: number, nameLength: number, extraLength: number): ZipEntry {
-  const name = Buffer.from(bytes.subarray(at + 46, at + 46 + nameLength)).toString('utf8');
+/** One entry of the directory, at `at` in it. */
+function readRecord(
+  source: ByteSource,
+  directory: Uint8Array,
+  at: number,
+  nameLength: number,
+  extraLength: number,
+): ZipEntry {
+  const view = viewOf(directory);
+  const name = Buffer.from(directory.subarray(at + 46, at + 46 + nameLength)).toString('utf8');
   const method = view.getUint16(at + 10, true);
   const sizes = [view.getUint32(at + 24, true), view.getUint32(at + 20, true), view.getUint32(at + 42, true)];
   const [size = 0, packed = 0, local = 0] = widen(view, sizes, at + 46 + nameLength, extraLength);
@@ -66,12 +84,13 @@ function readRecord(bytes: Uint8Array, view: DataView, at: number, nameLength: n
     name,
     read() {
       if (size > MAX_ENTRY_BYTES) throw damaged(`The part "${name}" of this checkpoint is larger than 2 GB.`, '');
-      if (local + 30 > bytes.byteLength || view.getUint32(local, true) !== LOCAL_RECORD) {
+      const header = viewOf(source.read(local, local + 30));
+      if (header.byteLength < 30 || header.getUint32(0, true) !== LOCAL_RECORD) {
         throw damaged('The archive of this checkpoint is damaged.');
       }
-      const start = local + 30 + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
-      if (start + packed > bytes.byteLength) throw damaged('The archive of this checkpoint is cut short.');
-      const data = bytes.subarray(start, start + packed);
+      const start = local + 30 + header.getUint16(26, true) + header.getUint16(28, true);
+      if (start + packed > source.byteLength) throw damaged('The archive of this checkpoint is cut short.');
+      const data = source.read(start, start + packed);
       if (method === 0) return data;
       if (method === 8) return inflateRawSync(data, { maxOutputLength: size });
       throw damaged(`The part "${name}" of this checkpoint is packed in a way Hyaline cannot read.`, 'Save it again.');

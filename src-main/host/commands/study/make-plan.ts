@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { AppError, hasCode } from '../../../../src-shared/errors.ts';
-import type { FeatureSet, ImportedFeatures } from '../../../../src-shared/model/feature-bag.ts';
+import { type FeatureSet, type ImportedFeatures, unfitFeatures } from '../../../../src-shared/model/feature-bag.ts';
 import { DEFAULT_TISSUE } from '../../../../src-shared/model/run.ts';
 import type { Slide } from '../../../../src-shared/model/slide.ts';
 import { DEFAULT_STUDY_TRAINING, type StudyPlan, type StudyRow } from '../../../../src-shared/model/study.ts';
@@ -190,7 +190,14 @@ async function listFeatures(
     }),
   );
   const missing = listed.filter(({ path }) => !names.has(path)).map(({ path }) => `${stem(path)}.h5`);
-  if (missing.length === 0) return { folder: resolve(folder), set, names };
+  if (missing.length === 0) {
+    const used = new Set(names.values());
+    const [problem, ...more] = unfitFeatures(set.files.filter(({ name }) => used.has(name)));
+    if (problem === undefined) return { folder: resolve(folder), set, names };
+    throw new AppError('InvalidRequest', [problem, ...more].join(' '), {
+      advice: 'Extract these slides again with one encoder, or take them out of the table.',
+    });
+  }
   throw new AppError('InvalidRequest', `These feature files are missing: ${fewNames(missing)}.`, {
     advice: 'Give the folder that holds one for each slide of the table.',
     detail: [...missing, ...unreadable.map(({ name, reason }) => `${name}: ${reason}`)].join('\n'),
