@@ -40,19 +40,20 @@ const silentBar: ProgressBar = { update: () => undefined, stop: () => undefined 
 
 function barOnTerminal(title: string): ProgressBar {
   const bar = new SingleBar({
-    format: `${title}  {stage} [{bar}] {percentage}%  {value}/{total}  {speed}  {left}`,
+    format: `${title}  {stage} [{bar}] {percentage}%  {value}/{total} {unit}  {speed}  {left}`,
     hideCursor: true,
     clearOnComplete: true,
     stream: process.stderr,
     barCompleteChar: '=',
     barIncompleteChar: ' ',
   });
-  bar.start(1, 0, { stage: '', speed: '', left: '' });
+  bar.start(1, 0, { stage: '', unit: '', speed: '', left: '' });
   return {
-    update({ stage, done, total, perSecond, secondsLeft }) {
+    update({ stage, done, total, unit = '', perSecond, secondsLeft }) {
       bar.setTotal(Math.max(1, total));
       bar.update(done, {
         stage,
+        unit,
         speed: perSecond === null ? '' : `${perSecond.toFixed(1)}/s`,
         left: secondsLeft === null ? '' : `${formatDuration(secondsLeft)} left`,
       });

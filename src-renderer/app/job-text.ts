@@ -1,4 +1,4 @@
-import type { Job } from '../../src-shared/model/job.ts';
+import type { Job, JobProgress, ProgressUnit } from '../../src-shared/model/job.ts';
 import { formatBytes, formatCount, formatDuration } from '../state/format.ts';
 
 /** 0..1, or null while the total is unknown. */
@@ -6,8 +6,19 @@ export function shareDone({ progress }: Job): number | null {
   return progress.total > 0 ? progress.done / progress.total : null;
 }
 
-/** Jobs that count tiles, then epochs or fits. */
-const COUNTS_SEVERAL: ReadonlySet<Job['kind']> = new Set(['study', 'compare', 'fine-tune']);
+/** `120 of 480 tiles`, `1.5 of 3 GB`; empty while the total is unknown. A job of an earlier version does not say what it counted. */
+function reachedText({ done, total, unit }: JobProgress): string {
+  if (total === 0) return unit === 'bytes' && done > 0 ? formatBytes(done) : '';
+  if (unit === 'bytes') return `${formatBytes(done)} of ${formatBytes(total)}`;
+  const counted = `${formatCount(done)} of ${formatCount(total)}`;
+  if (unit === undefined) return counted;
+  return `${counted} ${total === 1 ? ONE[unit] : unit}`;
+}
+
+const ONE: Readonly<Record<Exclude<ProgressUnit, 'bytes'>, string>> = {
+  ...{ tiles: 'tile', slides: 'slide', images: 'image', heads: 'head', epochs: 'epoch', steps: 'step' },
+  ...{ probes: 'probe', batches: 'batch' },
+};
 
 /** One line under the bar of a running job: stage, count, speed, time left; what is unknown is left out. */
 export function describeProgress(job: Job): string {
@@ -16,18 +27,12 @@ export function describeProgress(job: Job): string {
 }
 
 /** How much is done and left, where the stage stands above it. */
-export function describeAmounts({ kind, state, progress }: Job): string {
+export function describeAmounts({ state, progress }: Job): string {
   if (state === 'queued') return 'Waiting for its turn';
-  const parts: string[] = [];
-  const amount = kind === 'download' ? formatBytes : formatCount;
-  if (progress.total > 0) parts.push(`${amount(progress.done)} of ${amount(progress.total)}`);
-  else if (kind === 'download' && progress.done > 0) parts.push(amount(progress.done));
-  // A study counts tiles, then epochs: a speed without its unit says nothing.
-  if (progress.perSecond !== null && !COUNTS_SEVERAL.has(kind)) {
-    parts.push(
-      kind === 'download' ? `${formatBytes(progress.perSecond)}/s` : `${formatRate(progress.perSecond)} tiles/s`,
-    );
-  }
+  const { unit, perSecond } = progress;
+  const parts = [reachedText(progress)].filter((part) => part !== '');
+  if (perSecond !== null && unit === 'bytes') parts.push(`${formatBytes(perSecond)}/s`);
+  else if (perSecond !== null && unit === 'tiles') parts.push(`${formatRate(perSecond)} tiles/s`);
   if (progress.secondsLeft !== null) parts.push(`${formatDuration(progress.secondsLeft)} left`);
   return parts.join(' · ');
 }
@@ -35,11 +40,8 @@ export function describeAmounts({ kind, state, progress }: Job): string {
 /** One line for a job that does not run any more. */
 export function describeJob(job: Job): string {
   const { done, total } = job.progress;
-  const loading = job.kind === 'download';
-  const unit = loading || COUNTS_SEVERAL.has(job.kind) ? '' : ' tiles';
-  const amount = loading ? formatBytes : formatCount;
-  const reached = total > 0 && done < total ? ` at ${amount(done)} of ${amount(total)}${unit}` : '';
-  const kept = loading ? 'what has arrived is kept' : 'what was computed is kept';
+  const reached = total > 0 && done < total ? ` at ${reachedText(job.progress)}` : '';
+  const kept = job.kind === 'download' ? 'what has arrived is kept' : 'what was computed is kept';
   switch (job.state) {
     case 'done': {
       const seconds = job.finishedAtMs === null ? null : (job.finishedAtMs - job.createdAtMs) / 1000;

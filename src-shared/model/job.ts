@@ -12,13 +12,27 @@ export type JobKind =
   | 'study';
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'interrupted';
 
+/** What is counted, as it is shown behind the numbers. */
+export type ProgressUnit =
+  | 'tiles'
+  | 'slides'
+  | 'images'
+  | 'heads'
+  | 'epochs'
+  | 'steps'
+  | 'probes'
+  | 'batches'
+  | 'bytes';
+
 export interface JobProgress {
   /** What is going on, in a few words for the user: `Reading tiles`, `Computing the map`, … */
   readonly stage: string;
   readonly done: number;
   /** 0 while unknown. */
   readonly total: number;
-  /** Units (tiles) per second, smoothed; null before the first measurement. */
+  /** Absent where nothing is counted, and in jobs of earlier versions. */
+  readonly unit?: ProgressUnit;
+  /** Units per second, smoothed; null before the first measurement. */
   readonly perSecond: number | null;
   readonly secondsLeft: number | null;
 }

@@ -27,7 +27,7 @@ export async function similarities(
   if (sample.length < 4 || layers.length < 2) return { cka: null, fineTuned: [] };
   const cka = await ckaMatrix(layers, {
     ...{ worker, threads, signal },
-    onProgress: (done, total) => onProgress?.('CKA between all cuts', done, total),
+    onProgress: (done, total) => onProgress?.('CKA between all cuts', done, total, 'batches'),
   });
   const cards = judged.map(({ backbone }) => backbone.card);
   const fineTuned = cards.flatMap((card) => {

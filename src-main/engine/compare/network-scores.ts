@@ -1,5 +1,6 @@
 import { AppError } from '../../../src-shared/errors.ts';
 import type { CutPoint } from '../../../src-shared/model/backbone.ts';
+import type { ProgressUnit } from '../../../src-shared/model/job.ts';
 import type { InferenceWorker } from '../infer/inference-worker.ts';
 import type { Samples } from '../study/linear-model.ts';
 import { rowsOf } from '../study/linear-model.ts';
@@ -19,7 +20,7 @@ export interface PartedTask {
 }
 
 /** How far a comparison is: `stage` is shown, numbers are images or probes. */
-export type ReportProgress = (stage: string, done: number, total: number) => void;
+export type ReportProgress = (stage: string, done: number, total: number, unit: ProgressUnit) => void;
 
 export interface Bench {
   readonly worker: InferenceWorker;
@@ -54,7 +55,7 @@ export async function scoreNetwork(
   const { worker, cache, threads, signal, onProgress } = bench;
   const features = await patchFeatures({
     ...{ worker, cache, modelPath, card, cuts, images, threads, signal },
-    onProgress: (done, total) => onProgress?.(`Features of ${card.name}`, done, total),
+    onProgress: (done, total) => onProgress?.(`Features of ${card.name}`, done, total, 'images'),
   });
   const total = tasks.length * cuts.length;
   let done = 0;
@@ -63,7 +64,7 @@ export async function scoreNetwork(
     const rows = task.images.map(({ sha256 }) => rowOf.get(sha256) ?? 0);
     const score = await scoreTask(bench.probes, task, parts, rowsOf(samples, rows), bench.settings);
     done += 1;
-    onProgress?.(`Probes on ${card.name}`, done, total);
+    onProgress?.(`Probes on ${card.name}`, done, total, 'probes');
     return score;
   };
   const scores = await Promise.all(tasks.map((task) => Promise.all(cuts.map((cut) => scored(task, cut)))));

@@ -139,7 +139,7 @@ async function shiftedFeatures(
         const values = new Float32Array(output).subarray(0, batch.length * cut.featureDim);
         out.set(values, (v * images.count + first) * cut.featureDim);
       }
-      onProgress?.(`Shifted images, ${card.name}`, first + batch.length, images.count);
+      onProgress?.(`Shifted images, ${card.name}`, first + batch.length, images.count, 'images');
     }
   } finally {
     await worker.release(session);

@@ -157,7 +157,7 @@ export class ExtractionService {
   async #enqueue({ slideId, tileCount, tilesLeft }: SlideForecast, request: ExtractionRequest, queue: JobQueue) {
     const laid = await this.#parts.tissue.layGrid(slideId, request.tissue, request.grid);
     const job = await this.#jobOf(slideId, request, laid.grid.id);
-    return await queue.enqueue({ ...job, size: { done: tileCount - tilesLeft, total: tileCount } });
+    return await queue.enqueue({ ...job, size: { done: tileCount - tilesLeft, total: tileCount, unit: 'tiles' } });
   }
 
   async #jobOf(slideId: SlideId, request: ExtractionRequest, gridId: GridId | null): Promise<JobRequest> {
@@ -273,7 +273,7 @@ export class ExtractionService {
         worker: this.#parts.worker,
         provider,
         signal: context.signal,
-        onProgress: (done, total) => context.report({ stage: 'Computing features', done, total }),
+        onProgress: (done, total) => context.report({ stage: 'Computing features', done, total, unit: 'tiles' }),
       });
     }
   }

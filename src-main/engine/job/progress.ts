@@ -1,10 +1,11 @@
-import type { JobProgress } from '../../../src-shared/model/job.ts';
+import type { JobProgress, ProgressUnit } from '../../../src-shared/model/job.ts';
 
 /** What a runner says: how far it is in a stage. `total` is 0 while unknown. */
 export interface ProgressReport {
   readonly stage: string;
   readonly done: number;
   readonly total: number;
+  readonly unit?: ProgressUnit;
 }
 
 /** Seconds over which the rate is averaged: long enough to steady the time left, short enough to follow a change. */

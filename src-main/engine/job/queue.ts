@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { AppError } from '../../../src-shared/errors.ts';
 import type { JobId, RunId, SlideId } from '../../../src-shared/model/ids.ts';
 import { asId } from '../../../src-shared/model/ids.ts';
-import type { Job, JobKind, JobState, QueueMove, QueueState } from '../../../src-shared/model/job.ts';
+import type { Job, JobKind, JobProgress, JobState, QueueMove, QueueState } from '../../../src-shared/model/job.ts';
 import type { JobRecord, Store } from '../store/store.ts';
 import { type ExecutionOptions, JobExecution, type LiveJob, liveJob } from './execution.ts';
 import { byOrder, orderOf, placesAfterMove } from './order.ts';
@@ -21,7 +21,7 @@ export interface JobRequest {
   /** JSON-safe; everything the runner needs, also after a restart. */
   readonly payload: unknown;
   /** How much of it is done and how much there is, where that is known before it starts. */
-  readonly size?: { readonly done: number; readonly total: number };
+  readonly size?: Pick<JobProgress, 'done' | 'total' | 'unit'>;
 }
 
 export interface JobQueueOptions extends ExecutionOptions {

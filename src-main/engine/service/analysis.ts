@@ -1,9 +1,10 @@
 import { AppError, hasCode } from '../../../src-shared/errors.ts';
-import type { JobId, RunId } from '../../../src-shared/model/ids.ts';
+import type { GridId, JobId, RunId } from '../../../src-shared/model/ids.ts';
 import type { AnalysisRequest, Run, RunState } from '../../../src-shared/model/run.ts';
 import { computeOnDevice } from '../extract/on-device.ts';
 import { findOrCreateRun } from '../extract/prepare-run.ts';
 import { normalisationKey } from '../extract/stain/stain.ts';
+import type { LaidGrid } from '../grid/laid-grid.ts';
 import { extractFeatures } from '../infer/extract.ts';
 import type { InferenceWorker } from '../infer/inference-worker.ts';
 import type { ProviderName } from '../infer/protocol.ts';
@@ -67,29 +68,43 @@ export class AnalysisService {
     return { runId: run.id, jobId: job.id };
   }
 
-  /** Features of one slide inside another job: the stored ones where they are whole, else extracted now. */
-  async extractNow(request: AnalysisRequest, context: JobContext): Promise<Run> {
-    const run = await this.#prepare(request);
+  /** Lays and keeps the tiles of a slide for later. Throws as `start`. */
+  async layTiles({ slideId, tissue, grid }: Pick<AnalysisRequest, 'slideId' | 'tissue' | 'grid'>): Promise<GridId> {
+    const laid = await this.#lay({ slideId, tissue, grid });
+    await this.#parts.store.putGrid(laid);
+    return laid.grid.id;
+  }
+
+  /**
+   * Features of one slide inside another job: the stored ones where they are whole, else extracted now.
+   * @param laidBefore its tiles by `layTiles`; absent = they are laid now.
+   */
+  async extractNow(request: AnalysisRequest, context: JobContext, laidBefore?: GridId): Promise<Run> {
+    const run = await this.#prepare(request, laidBefore);
     if (run.state !== 'done') await this.#extract(run.id, context);
     const done = await this.#parts.store.getRun(run.id);
     return done ?? run;
   }
 
-  async #prepare(request: AnalysisRequest): Promise<Run> {
-    const preparing = this.#preparing.then(() => this.#findOrCreate(request));
+  async #prepare(request: AnalysisRequest, laidBefore?: GridId): Promise<Run> {
+    const preparing = this.#preparing.then(() => this.#findOrCreate(request, laidBefore));
     this.#preparing = preparing.catch(() => undefined);
     return await preparing;
   }
 
-  async #findOrCreate(request: AnalysisRequest): Promise<Run> {
-    const { store, tissue, backbones } = this.#parts;
+  async #lay({ slideId, tissue, grid }: Pick<AnalysisRequest, 'slideId' | 'tissue' | 'grid'>): Promise<LaidGrid> {
+    const laid = await this.#parts.tissue.layGrid(slideId, tissue, grid);
+    if (laid.grid.tileCount > 0) return laid;
+    throw new AppError('NoTissue', 'No tile of this slide holds enough tissue.', {
+      advice: 'Look at the tissue preview: lower the threshold, the tile size or the minimal tissue share.',
+    });
+  }
+
+  async #findOrCreate(request: AnalysisRequest, laidBefore?: GridId): Promise<Run> {
+    const { store, backbones } = this.#parts;
     const backbone = await backbones.use(request.backboneId, request.cut);
-    const laid = await tissue.layGrid(request.slideId, request.tissue, request.grid);
-    if (laid.grid.tileCount === 0) {
-      throw new AppError('NoTissue', 'No tile of this slide holds enough tissue.', {
-        advice: 'Look at the tissue preview: lower the threshold, the tile size or the minimal tissue share.',
-      });
-    }
+    const kept = laidBefore === undefined ? null : await store.getGrid(laidBefore);
+    const laid = kept ?? (await this.#lay(request));
     const identity: RunIdentity = {
       slideId: request.slideId,
       gridId: laid.grid.id,
@@ -118,7 +133,7 @@ export class AnalysisService {
       if ((await store.getRun(runId)) !== null) await this.#patch(runId, { state, secondsSpent: spent() });
       throw error;
     }
-    context.report({ stage: 'Drawing the map', done: run.tileCount, total: run.tileCount });
+    context.report({ stage: 'Drawing the map', done: run.tileCount, total: run.tileCount, unit: 'tiles' });
     await drawFirstMap(runId);
   }
 
@@ -133,7 +148,7 @@ export class AnalysisService {
     await library.source(run.slideId);
     const { path } = await library.record(run.slideId);
     const report = (done: number): void => {
-      context.report({ stage: 'Computing features', done, total: run.tileCount });
+      context.report({ stage: 'Computing features', done, total: run.tileCount, unit: 'tiles' });
     };
     const firstTile = await store.nextTile(run.id);
     report(firstTile);

@@ -41,7 +41,7 @@ export class CatalogueService {
       await backbones.download({
         ...{ name, mirror, signal, downloadFolder: this.#folder },
         ...(hubUrl === null ? {} : { hubUrl }),
-        onProgress: (done, total) => report({ stage: 'Downloading', done, total: total ?? 0 }),
+        onProgress: (done, total) => report({ stage: 'Downloading', done, total: total ?? 0, unit: 'bytes' }),
         onFetched: () => report({ stage: 'Building the network', done: 0, total: 0 }),
       });
       onRegistered();

@@ -25,7 +25,10 @@ export async function compareInWorker(
       let detail = 'the thread ended';
       worker.on('message', (answer: CompareAnswer) => {
         last = answer;
-        if (answer.type === 'progress') report({ stage: answer.stage, done: answer.done, total: answer.total });
+        if (answer.type === 'progress') {
+          const { type: _, ...progress } = answer;
+          report(progress);
+        }
       });
       worker.on('error', (error) => {
         detail = String(error);

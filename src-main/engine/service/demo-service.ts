@@ -29,7 +29,7 @@ export class DemoService {
         ...DEMO_SLIDE,
         outPath: this.#path,
         signal: context.signal,
-        onProgress: (done, total) => context.report({ stage: 'Drawing the demo slide', done, total }),
+        onProgress: (done, total) => context.report({ stage: 'Drawing the demo slide', done, total, unit: 'tiles' }),
       });
       await this.#library.add(this.#path, true);
       this.#emit({ type: 'library-changed' });

@@ -188,10 +188,10 @@ export class FineTuneService {
     const stageOne = { spec, weights: unpackWeights(spec, head.weights) };
     const file = fileOf(study, record, stageOne, backbone, { folder, resultId, threads });
     const total = split.train.length * request.epochs;
-    context.report({ stage: 'Fine-tuning', done: 0, total });
+    context.report({ stage: 'Fine-tuning', done: 0, total, unit: 'steps' });
     const tuned = await studies.trainer.fineTune(file, bags(split.train), bags(split.validation), {
       signal: context.signal,
-      onStep: (done) => context.report({ stage: 'Fine-tuning', done, total }),
+      onStep: (done) => context.report({ stage: 'Fine-tuning', done, total, unit: 'steps' }),
       onEpoch: (epoch) => studies.showEpoch(resultId, seed, epoch),
     });
     const card = await backbones.import(file.outPath, {});
@@ -217,7 +217,7 @@ export class FineTuneService {
     const chosen = new Map<SlideId, readonly BatchRegion[]>();
     const refused: RefusedSlide[] = [];
     for (const [i, slideId] of ids.entries()) {
-      context.report({ stage: 'Choosing tiles', done: i, total: ids.length });
+      context.report({ stage: 'Choosing tiles', done: i, total: ids.length, unit: 'slides' });
       try {
         // Its pixels are needed in every epoch: a file that is gone shows now, also where it is still open.
         const { path } = await library.record(slideId);

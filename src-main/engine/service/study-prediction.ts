@@ -111,7 +111,7 @@ export class StudyPrediction {
         if (slide === undefined || run === null) throw new AppError('NotFound', 'The features of a slide are gone.');
         return { slide, run, features: () => store.readFeatures(run.id) };
       },
-      (done) => context.report({ stage: 'Judging slides', done, total }),
+      (done) => context.report({ stage: 'Judging slides', done, total, unit: 'slides' }),
     );
   }
 

@@ -231,4 +231,22 @@ describe('a study in the engine', () => {
     const given: StudyPlan = { ...plan, splitting: { kind: 'given', from: 'k=all.tsv', splits: [leaking] } };
     await expect(engine.api.auditStudy(given)).rejects.toThrow(/same patient is in two parts of the split: p0/);
   });
+
+  it('names slides without tissue before a feature of any other is made', async () => {
+    const path = join(folder, 'glass.png');
+    const glass = { width: SIDE_PX, height: SIDE_PX, channels: 3 as const, background: '#f4f3f5' };
+    await sharp({ create: glass }).png().toFile(path);
+    const slide = await engine.api.openSlide(engine.grant(path));
+    await engine.api.setSlideMpp(slide.id, 0.5);
+    const [first, ...others] = plan.rows.slice(0, 12);
+    const empty = { ...first, slideId: slide.id, slideName: slide.name } as StudyRow;
+    // Other tiles than those whose features are stored.
+    const grid = { ...plan.grid, mpp: 0.9 };
+    const made = await engine.api.startStudy({ ...plan, name: 'With glass', grid, rows: [...others, empty] });
+    expect(await ended(made.jobId)).toMatch(
+      /^failed: These slides cannot be used: glass\.png \(No tile of this slide holds enough tissue\)/,
+    );
+    const runs = await engine.api.listRuns(others[0]?.slideId ?? asId(''));
+    expect(runs.filter(({ provenance }) => provenance.grid.mpp === grid.mpp)).toEqual([]);
+  }, 60_000);
 });

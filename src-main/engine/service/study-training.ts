@@ -38,9 +38,11 @@ export async function trainHeads(
     },
   };
   const known = new Map((await store.listStudyHeads(id)).map((head) => [`${head.fold} ${head.seed}`, head]));
-  const epochs = headCount(plan) * plan.epochs;
+  // Weights that are solved for take no epochs.
+  const [unit, perHead] = plan.steadying?.solved ? (['heads', 1] as const) : (['epochs', plan.epochs] as const);
+  const total = headCount(plan) * perHead;
   let done = 0;
-  const report = (): void => context.report({ stage: 'Training', done, total: epochs });
+  const report = (): void => context.report({ stage: 'Training', done, total, unit });
   context.report({ stage: 'Looking at the features', done: 0, total: 0 });
   const result = await trainStudy(data, trainingPlan(plan), trainer, {
     signal: context.signal,
@@ -50,12 +52,12 @@ export async function trainHeads(
     },
     onChecked: report,
     onEpoch: (fold, seed, record) => {
-      done++;
+      if (unit === 'epochs') done++;
       onEpoch(fold, seed, record);
       report();
     },
     onModel: async (model, models) => {
-      done = models * plan.epochs;
+      done = models * perHead;
       report();
       if (!known.has(`${model.fold} ${model.seed}`)) await keep(store, id, model);
     },

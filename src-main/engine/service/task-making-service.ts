@@ -73,7 +73,7 @@ export class TaskMakingService {
         ...{ images, folder: unfinished, conversion: conversionOf(request.conversion), seed: request.seed },
         ...{ mostBackground: request.mostBackground, mostPerClass: request.mostPerClass, split: null },
         signal: context.signal,
-        onProgress: (done, total) => context.report({ stage: 'Cutting images', done, total }),
+        onProgress: (done, total) => context.report({ stage: 'Cutting images', done, total, unit: 'images' }),
       });
       const folder = join(this.#folder, request.name);
       await rename(unfinished, folder);

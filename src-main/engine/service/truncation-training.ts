@@ -56,7 +56,7 @@ export async function trainEveryCut(
     const targets = cuts.map((cut) => ({ backboneId: card.id, cut: cut.name }));
     for (const [i, { slideId, slideName }] of plan.rows.entries()) {
       const stage = `${card.name}: features of slide ${i + 1} of ${plan.rows.length}`;
-      const report: JobContext['report'] = ({ done, total }) => context.report({ stage, done, total });
+      const report: JobContext['report'] = (progress) => context.report({ ...progress, stage });
       await extraction.extractNow(slideId, targets, plan, { ...context, report }).catch((error: unknown) => {
         throw named(error, slideName);
       });
@@ -72,7 +72,7 @@ export async function trainEveryCut(
         await onStudy({ backboneId: card.id, cut: cut.name, studyId: study.id });
       }
       if (study.outcome === null) {
-        const report: JobContext['report'] = ({ done, total }) => context.report({ stage: title, done, total });
+        const report: JobContext['report'] = (progress) => context.report({ ...progress, stage: title });
         await studies.finish(study.id, { ...context, report });
       }
       own.push(await studies.get(study.id));

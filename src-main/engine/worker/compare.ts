@@ -13,6 +13,7 @@ import { FeatureCache } from '../compare/feature-cache.ts';
 import { readTasks } from '../compare/read-tasks.ts';
 import { drawSlideTiles, type SlideTiles } from '../compare/slide-tiles.ts';
 import { InferenceWorker } from '../infer/inference-worker.ts';
+import type { ProgressReport } from '../job/progress.ts';
 import { cellsOf } from '../service/comparison-cells.ts';
 import { fingerprintOf } from '../service/task-fingerprint.ts';
 import type { ComparedTask } from '../store/store.ts';
@@ -46,7 +47,7 @@ export interface CompareOutcome {
 }
 
 export type CompareAnswer =
-  | { readonly type: 'progress'; readonly stage: string; readonly done: number; readonly total: number }
+  | ({ readonly type: 'progress' } & ProgressReport)
   | { readonly type: 'done'; readonly outcome: CompareOutcome }
   | { readonly type: 'failed'; readonly error: ErrorPayload };
 
@@ -86,7 +87,7 @@ async function compare({
     });
     const cells: ComparisonCell[] = [];
     for (const [i, { path, mppUm }] of slides.entries()) {
-      answer({ type: 'progress', stage: 'Drawing tiles of the slides', done: i, total: slides.length });
+      answer({ type: 'progress', stage: 'Drawing tiles of the slides', done: i, total: slides.length, unit: 'slides' });
       // Numbered, not named: what is exported does not say whose slide it is.
       drawn.push(
         await drawSlideTiles(
@@ -108,7 +109,7 @@ async function compare({
       twinsFolder: `${cacheFolder}/twins`,
       bench: {
         ...{ worker, cache: new FeatureCache(`${cacheFolder}/features`), threads, signal: cancel.signal },
-        onProgress: (stage, done, total) => answer({ type: 'progress', stage, done, total }),
+        onProgress: (stage, done, total, unit) => answer({ type: 'progress', stage, done, total, unit }),
       },
       onJudged: (of) => cells.push(...cellsOf(of)),
     });

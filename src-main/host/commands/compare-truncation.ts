@@ -193,7 +193,8 @@ async function probeAll(
       ...{ tolerance: 0.01, ckaImages: 0, robustnessImages: 0, twinsFolder: join(cache, 'twins') },
       bench: {
         ...{ worker, threads, signal, cache: new FeatureCache(join(cache, 'features')) },
-        onProgress: (stage, done, total) => bar.update({ stage, done, total, perSecond: null, secondsLeft: null }),
+        onProgress: (stage, done, total, unit) =>
+          bar.update({ stage, done, total, unit, perSecond: null, secondsLeft: null }),
       },
     });
   } finally {

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Comparison } from '../../../src-shared/model/comparison.ts';
+import type { ProgressUnit } from '../../../src-shared/model/job.ts';
 import type { CompareBackbone } from '../../engine/compare/contenders.ts';
 import type { SlideTiles } from '../../engine/compare/slide-tiles.ts';
 import { abortOnSignal } from '../abort-on-signal.ts';
@@ -116,8 +117,8 @@ async function runComparison(options: Options, terminal: Terminal, signal: Abort
   await mkdir(cacheFolder, { recursive: true });
   const worker = new InferenceWorker();
   const bar = terminal.progress('compare');
-  const onProgress = (stage: string, done: number, total: number): void =>
-    bar.update({ stage, done, total, perSecond: null, secondsLeft: null });
+  const onProgress = (stage: string, done: number, total: number, unit: ProgressUnit): void =>
+    bar.update({ stage, done, total, unit, perSecond: null, secondsLeft: null });
   const slides: SlideTiles[] = [];
   try {
     for (const path of options.maps) {

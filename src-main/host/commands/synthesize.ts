@@ -53,7 +53,7 @@ async function synthesize(options: Options, terminal: Terminal, [out = '']: read
   const onProgress = (done: number, total: number): void => {
     const perSecond = done / Math.max(0.001, secondsSince());
     const secondsLeft = perSecond > 0 ? (total - done) / perSecond : null;
-    bar.update({ stage: 'Painting tiles', done, total, perSecond, secondsLeft });
+    bar.update({ stage: 'Painting tiles', done, total, unit: 'tiles', perSecond, secondsLeft });
   };
   try {
     const threads = options.threads === 0 ? availableParallelism() : options.threads;

@@ -68,7 +68,7 @@ async function makeTasks(options: Options, terminal: Terminal): Promise<number> 
       ...{ images, folder, signal, conversion: conversionOf(options), seed: options.seed },
       ...{ mostBackground: options.background, mostPerClass: options.most, split: options.split ?? null },
       onProgress: (done, total) =>
-        bar.update({ stage: 'Cutting images', done, total, perSecond: null, secondsLeft: null }),
+        bar.update({ stage: 'Cutting images', done, total, unit: 'images', perSecond: null, secondsLeft: null }),
     }),
   ).finally(() => bar.stop());
   const leftOut = [

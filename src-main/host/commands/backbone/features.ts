@@ -38,7 +38,7 @@ export function featuresCommand(finish: Finish): Command {
       const graphCache = graphCacheFolder(storeFolder(options.store));
       const bar = terminal.progress('Features');
       const onProgress = (done: number, total: number): void => {
-        bar.update({ stage: card.name, done, total, perSecond: null, secondsLeft: null });
+        bar.update({ stage: card.name, done, total, unit: 'images', perSecond: null, secondsLeft: null });
       };
       const device = await deviceFor(engine, card, options.device ?? null);
       const { provider } = device;
