@@ -10,6 +10,7 @@ import { fingerprintSlide } from '../slide/fingerprint.ts';
 import { openSlideSource } from '../slide/open-slide.ts';
 import type { SlideSource } from '../slide/slide-source.ts';
 import type { SlideRecord, Store } from '../store/store.ts';
+import { RestingSource } from './resting-source.ts';
 
 /** Open files kept at a time; a reopened slide costs milliseconds. */
 const MAX_OPEN_SOURCES = 8;
@@ -110,7 +111,7 @@ export class SlideLibrary {
     await this.#store.forgetSlide(id);
   }
 
-  /** The opened file of a slide. Throws NotFound, SlideMoved, or what the reader says. */
+  /** The opened file of a slide; it may be kept and read for as long as the slide is known. Throws NotFound, SlideMoved, or what the reader says. */
   async source(id: SlideId): Promise<SlideSource> {
     const open = this.#open.get(id);
     if (open !== undefined) {
@@ -118,7 +119,7 @@ export class SlideLibrary {
       this.#open.set(id, open);
       return await open;
     }
-    const opening = this.#openAgain(id);
+    const opening = this.#openAgain(id).then((source) => this.#lent(id, source));
     this.#open.set(id, opening);
     opening.catch(() => this.#open.delete(id));
     await this.#evict();
@@ -140,6 +141,10 @@ export class SlideLibrary {
     await Promise.all([...this.#open.keys()].map((id) => this.#release(id)));
   }
 
+  #lent(id: SlideId, source: SlideSource): SlideSource {
+    return new RestingSource(source, () => this.#openAgain(id));
+  }
+
   async #openAgain(id: SlideId): Promise<SlideSource> {
     const record = await this.record(id);
     const found = await stat(record.path).catch(() => null);
@@ -152,7 +157,7 @@ export class SlideLibrary {
 
   async #keep(id: SlideId, source: SlideSource): Promise<void> {
     await this.#release(id);
-    this.#open.set(id, Promise.resolve(source));
+    this.#open.set(id, Promise.resolve(this.#lent(id, source)));
     await this.#evict();
   }
 
