@@ -101,7 +101,7 @@ export const TRAINING_PRESETS: readonly TrainingPreset[] = [
     name: 'tiles-relabelled',
     title: 'Linear, tiles relabelled',
     about:
-      'As the linear score solved for; then tiles of positive slides that look like those of the others count as theirs, and it is solved again.',
+      'As the linear score solved for; then, of positive slides, only the tiles that heads of other slides take for positive count, and it is solved again.',
     settings: {
       ...HISTOTRANSFER,
       ...{ pooling: 'mean', keepBestBy: 'loss', standardise: true, tileWeight: 1, solved: true, relabelled: true },
@@ -134,4 +134,17 @@ export function presetOfPlan({
   const solving = { ...(solved && { solved }), ...(relabelled && { relabelled }) };
   const steadying = { standardise, weightDecay, warmupSteps, patience, tileWeight, ...solving };
   return { ...plan, steadying };
+}
+
+/**
+ * What relabelling takes for granted, by the names of the classes where there are two.
+ * @param positiveClass any other text = the second in alphabetical order.
+ */
+export function relabellingAssumption(classes: readonly string[], positiveClass: string | null): string {
+  const sorted = [...classes].sort();
+  const positive = sorted.find((label) => label === positiveClass) ?? sorted[1];
+  const other = sorted.find((label) => label !== positive);
+  return sorted.length === 2
+    ? `It takes for granted that slides labelled ${other} hold nothing of ${positive}, the positive class.`
+    : 'For two classes, where slides of the other class hold nothing of the positive one.';
 }

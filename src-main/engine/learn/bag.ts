@@ -15,6 +15,25 @@ export interface BagSet {
   get(index: number): Promise<Bag>;
 }
 
+/** The same bags, of which the first that fit into so many bytes are fetched once. */
+export function rememberedBags(bags: BagSet, bytes: number): BagSet {
+  const known = new Map<number, Bag>();
+  let left = bytes;
+  return {
+    count: bags.count,
+    get: async (index) => {
+      const remembered = known.get(index);
+      if (remembered !== undefined) return remembered;
+      const bag = await bags.get(index);
+      if (bag.features.byteLength <= left) {
+        left -= bag.features.byteLength;
+        known.set(index, bag);
+      }
+      return bag;
+    },
+  };
+}
+
 /** The bag, if it may be trained on. @throws AppError InvalidRequest. */
 export function checkedBag(bag: Bag, { featureDim, classes }: HeadSpec): Bag {
   const tiles = bag.features.length / featureDim;

@@ -3,12 +3,13 @@ import { quantiles } from '../../../src-shared/numeric/quantile.ts';
 import { minimise } from '../study/lbfgs.ts';
 import type { BagSet } from './bag.ts';
 import type { HeadSpec } from './head-spec.ts';
-import { type Targets, tileLogits } from './tile-loss.ts';
+import { heldOutMargins, type Margins, marginsOf, type Solve } from './held-out-margins.ts';
+import type { Targets } from './tile-loss.ts';
 
-/** Times that tiles are given labels. */
-const ROUNDS = 3;
 /** Where, among a positive slide's tiles, the most telling ones begin. */
 const TELLING = 0.95;
+/** Most labels of tiles are right where most of their slides' were not: the head is held back so much less. */
+const LESS_HELD_BACK = 0.1;
 
 export interface Relabelling {
   /** The class whose slides hold nothing of the other. */
@@ -16,16 +17,18 @@ export interface Relabelling {
   readonly classWeights: readonly number[];
   /** Slides the head was not solved for, that its scale and offset are fitted to. */
   readonly held: BagSet;
-  /** Solves for the head again, from weights, with targets for the tiles. */
-  readonly solve: (from: Float64Array, targets: Targets) => Promise<Float64Array>;
+  /** What the head for slide labels was solved for with. */
+  readonly penalty: number;
+  readonly solve: Solve;
 }
 
 /**
- * Gives tiles labels of their own and solves again, three times (mi-SVM's alternation, Andrews et al. 2003, with logistic
- * loss): tiles of slides of the background class are background; a tile of another slide is positive where the head says so,
- * and every such slide keeps at least its most telling tile. The first labels come of a head for which every tile carried
- * its slide's label, so that tiles of no meaning stand at the share of positive slides: positive is then what lies past
- * half the way from there to the most telling tiles. Both kinds of tiles count alike.
+ * Gives tiles labels of their own and solves again. Tiles of slides of the background class are background. A tile of another
+ * slide is positive where heads that were not told its slide's label say so (see `heldOutMargins`), and every such slide
+ * keeps at least its most telling tile. As every tile carried its slide's label, tiles of no meaning stand at the share of
+ * positive slides: positive is what lies past half the way from there to the most telling tiles. The other tiles of such a
+ * slide may be either and count for nothing. Both kinds of tiles count alike. mi-SVM (Andrews et al. 2003) with logistic loss,
+ * one round, and the background taken from slides that are known to be nothing else.
  *
  * At last one scale and one offset make the mean of a held slide's tiles fit its label (Platt, 1999): the order of tiles stays,
  * and slides are judged as by any other head.
@@ -37,7 +40,7 @@ export async function relabelledTiles(
   spec: HeadSpec,
   x: Float64Array,
   bags: BagSet,
-  { background, classWeights, held, solve }: Relabelling,
+  { background, classWeights, held, penalty, solve }: Relabelling,
 ): Promise<Float64Array> {
   if (spec.classes !== 2) {
     throw new AppError('InvalidRequest', 'Tiles can be given labels of their own in studies of two classes only.', {
@@ -45,40 +48,19 @@ export async function relabelledTiles(
     });
   }
   const positive = 1 - background;
-  let margins = await marginsOf(spec, x, bags, positive);
-  const threshold = firstThreshold(margins, positive, classWeights);
+  const margins =
+    (await heldOutMargins(spec, bags, positive, classWeights, solve)) ?? (await marginsOf(spec, x, bags, positive));
+  const threshold = pastHalfWay(margins, positive, classWeights);
   if (threshold === null) return x;
-  let weights = x;
-  for (let round = 0; round < ROUNDS; round++) {
-    if (round > 0) margins = await marginsOf(spec, weights, bags, positive);
-    weights = await solve(weights, balanced(margins, positive, round === 0 ? threshold : 0));
-  }
+  const weights = await solve(x, bags, balanced(margins, positive, threshold), penalty * LESS_HELD_BACK);
   const ofHeld = await marginsOf(spec, weights, held, positive);
   return new Set(ofHeld.map(({ label }) => label)).size === 2
     ? fittedToSlides(weights, spec, ofHeld, positive)
     : weights;
 }
 
-/** Of each bag its label and, of each tile, the logit of the positive class less the other. */
-type Margins = readonly { readonly label: number; readonly ofTiles: Float64Array }[];
-
-async function marginsOf(spec: HeadSpec, x: Float64Array, bags: BagSet, positive: number): Promise<Margins> {
-  const logits = new Float64Array(2);
-  const margins: { label: number; ofTiles: Float64Array }[] = [];
-  for (let b = 0; b < bags.count; b++) {
-    const { features, label } = await bags.get(b);
-    const ofTiles = new Float64Array(features.length / spec.featureDim);
-    for (let tile = 0; tile < ofTiles.length; tile++) {
-      tileLogits(x, features, tile * spec.featureDim, spec.featureDim, logits);
-      ofTiles[tile] = (logits[positive] as number) - (logits[1 - positive] as number);
-    }
-    margins.push({ label, ofTiles });
-  }
-  return margins;
-}
-
 /** As a margin; null where not even the most telling tiles stand out. */
-function firstThreshold(margins: Margins, positive: number, classWeights: readonly number[]): number | null {
+function pastHalfWay(margins: Margins, positive: number, classWeights: readonly number[]): number | null {
   const total = (label: number): number =>
     margins.filter((bag) => bag.label === label).length * (classWeights[label] ?? 1);
   const share = total(positive) / (total(positive) + total(1 - positive));
@@ -109,12 +91,17 @@ function balanced(margins: Margins, positive: number, threshold: number): Target
     if (own.length > 0) own[top] = positive;
     return own;
   });
-  const totals = new Float64Array(2);
-  for (const own of labels) for (const label of own) totals[label] = (totals[label] as number) + 1 / own.length;
-  return (index, _, tiles) => ({
-    labels: labels[index] ?? new Uint8Array(tiles),
-    weights: totals.map((total) => (total === 0 ? 0 : 0.5 / total / tiles)),
-  });
+  let [positives, negatives] = [0, 0];
+  for (const [b, own] of labels.entries()) {
+    if (margins[b]?.label !== positive) negatives += 1;
+    else for (const label of own) positives += Number(label === positive) / own.length;
+  }
+  return (index, label, tiles) => {
+    const weights = new Float64Array(2);
+    if (label === positive) weights[positive] = 0.5 / positives / tiles;
+    else weights[1 - positive] = 0.5 / negatives / tiles;
+    return { labels: labels[index] ?? new Uint8Array(tiles), weights };
+  };
 }
 
 /** The head with one scale and one offset more, so that slides' mean margins are log odds; targets smoothed as Platt's. */

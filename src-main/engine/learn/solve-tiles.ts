@@ -1,7 +1,7 @@
 import { AppError } from '../../../src-shared/errors.ts';
 import { deviceLabel } from '../infer/device.ts';
 import { minimiseFetching } from '../study/lbfgs.ts';
-import type { BagSet } from './bag.ts';
+import { type BagSet, rememberedBags } from './bag.ts';
 import type { HeadWeights } from './evaluate-head.ts';
 import type { HeadSpec } from './head-spec.ts';
 import type { EpochRecord, HeadTraining, TrainedHead, TrainingHooks } from './head-training.ts';
@@ -15,6 +15,8 @@ export const TILE_PENALTIES: readonly number[] = [10, 3, 1, 0.3, 0.1, 0.03, 0.01
 const PATIENCE = 2;
 const TOLERANCE = 1e-5;
 const MOST_ITERATIONS = 200;
+/** Bags up to this size are kept in memory: hundreds of evaluations each ask for all of them. */
+const REMEMBERED_BYTES = 256 * 2 ** 20;
 
 /**
  * The linear head whose tiles tell their slide's label best: minimises the mean over slides of the mean cross-entropy of a
@@ -25,20 +27,21 @@ const MOST_ITERATIONS = 200;
  * from the last one's weights; the one whose tiles of validation slides have the least cross-entropy is kept.
  *
  * Where the training names a class whose slides hold nothing of the other (`backgroundClass`), tiles then get labels of
- * their own and the head is solved for again under the penalty kept (see `relabelledTiles`).
+ * their own and the head is solved for again (see `relabelledTiles`).
  *
- * Float64; every evaluation fetches every bag once, one at a time.
+ * Float64; every evaluation fetches every bag once, one at a time, but those that are kept in memory.
  *
- * @param train bags with features of one scale, N x D each.
+ * @param trainingBags bags with features of one scale, N x D each.
  * @returns as `trainHead`; a record of the history stands for a penalty.
  * @throws AppError Cancelled; InvalidRequest for another pooling than the mean, or a background class of other than two.
  */
 export async function solveTiles(
   training: HeadTraining,
-  train: BagSet,
+  trainingBags: BagSet,
   validation: BagSet,
   hooks: TrainingHooks,
 ): Promise<TrainedHead> {
+  const train = rememberedBags(trainingBags, REMEMBERED_BYTES);
   const { spec, backgroundClass } = training;
   if (spec.pooling !== 'mean') {
     throw new AppError('InvalidRequest', 'Only the mean of tiles can be solved for.', {
@@ -51,7 +54,9 @@ export async function solveTiles(
       ? path.x
       : await relabelledTiles(spec, path.x, train, {
           ...{ background: backgroundClass, classWeights: training.classWeights, held: validation },
-          solve: (from, targets) => solved(spec, from, train, targets, path.penalty, hooks.signal),
+          penalty: path.penalty,
+          solve: (from, bags, targets, penalty, tolerance) =>
+            solved(spec, from, bags, targets, penalty, hooks.signal, tolerance),
         });
   const trainedOn = { device: deviceLabel('cpu'), refused: [] };
   return { weights: weightsOf(x, spec), bestEpoch: path.bestEpoch, history: path.history, trainedOn };
@@ -101,13 +106,14 @@ async function solved(
   targets: Targets,
   penalty: number,
   signal: AbortSignal | undefined,
+  tolerance = TOLERANCE,
 ): Promise<Float64Array> {
   const objective = async (at: Float64Array, gradient: Float64Array): Promise<number> => {
     if (signal?.aborted) throw new AppError('Cancelled', 'Training was cancelled.');
     const { loss } = await tileLoss(spec, at, bags, targets, gradient);
     return loss + penalise(at, spec.featureDim * spec.classes, penalty, gradient);
   };
-  return (await minimiseFetching(objective, from, TOLERANCE, MOST_ITERATIONS)).x.slice();
+  return (await minimiseFetching(objective, from, tolerance, MOST_ITERATIONS)).x.slice();
 }
 
 function weightsOf(x: Float64Array, { featureDim, classes }: HeadSpec): HeadWeights {

@@ -35,7 +35,6 @@ export async function tileLoss(
   gradient: Float64Array | null,
 ): Promise<{ readonly loss: number; readonly accuracy: number }> {
   gradient?.fill(0);
-  const biases = featureDim * classes;
   const logits = new Float64Array(classes);
   let [loss, right] = [0, 0];
   for (let b = 0; b < bags.count; b++) {
@@ -50,17 +49,8 @@ export async function tileLoss(
       tileLogits(x, features, first, featureDim, logits);
       for (let c = 0; c < classes; c++) sums[c] = (sums[c] as number) + (logits[c] as number);
       loss += weight * crossEntropy(logits, wanted);
-      if (gradient === null) continue;
       // `crossEntropy` left its derivative by the logits in their place.
-      for (let d = 0; d < featureDim; d++) {
-        const value = weight * (features[first + d] as number);
-        const row = d * classes;
-        for (let c = 0; c < classes; c++)
-          gradient[row + c] = (gradient[row + c] as number) + value * (logits[c] as number);
-      }
-      for (let c = 0; c < classes; c++) {
-        gradient[biases + c] = (gradient[biases + c] as number) + weight * (logits[c] as number);
-      }
+      if (gradient !== null && weight !== 0) addGradient(gradient, features, first, featureDim, weight, logits);
     }
     right += Number(sums.indexOf(Math.max(...sums)) === label);
   }
@@ -77,11 +67,56 @@ export function tileLogits(
 ): void {
   const classes = logits.length;
   const biases = featureDim * classes;
+  if (classes === 2) {
+    // Written out: this and `addGradient` are all the time that solving takes.
+    let [one, other] = [x[biases] as number, x[biases + 1] as number];
+    for (let d = 0, at = 0; d < featureDim; d++, at += 2) {
+      const value = features[first + d] as number;
+      one += value * (x[at] as number);
+      other += value * (x[at + 1] as number);
+    }
+    logits[0] = one;
+    logits[1] = other;
+    return;
+  }
   for (let c = 0; c < classes; c++) logits[c] = x[biases + c] as number;
   for (let d = 0; d < featureDim; d++) {
     const value = features[first + d] as number;
     const row = d * classes;
     for (let c = 0; c < classes; c++) logits[c] = (logits[c] as number) + value * (x[row + c] as number);
+  }
+}
+
+/** Adds a tile's part, of what the loss changes by with its logits. */
+function addGradient(
+  gradient: Float64Array,
+  features: Float32Array,
+  first: number,
+  featureDim: number,
+  weight: number,
+  byLogits: Float64Array,
+): void {
+  const classes = byLogits.length;
+  const biases = featureDim * classes;
+  if (classes === 2) {
+    const [one, other] = [weight * (byLogits[0] as number), weight * (byLogits[1] as number)];
+    for (let d = 0, at = 0; d < featureDim; d++, at += 2) {
+      const value = features[first + d] as number;
+      gradient[at] = (gradient[at] as number) + value * one;
+      gradient[at + 1] = (gradient[at + 1] as number) + value * other;
+    }
+    gradient[biases] = (gradient[biases] as number) + one;
+    gradient[biases + 1] = (gradient[biases + 1] as number) + other;
+    return;
+  }
+  for (let d = 0; d < featureDim; d++) {
+    const value = weight * (features[first + d] as number);
+    const row = d * classes;
+    for (let c = 0; c < classes; c++)
+      gradient[row + c] = (gradient[row + c] as number) + value * (byLogits[c] as number);
+  }
+  for (let c = 0; c < classes; c++) {
+    gradient[biases + c] = (gradient[biases + c] as number) + weight * (byLogits[c] as number);
   }
 }
 
