@@ -9,6 +9,7 @@ import type {
   StudyFigure,
   StudyOutcome,
 } from '../../../src-shared/model/study.ts';
+import { type Fact, type FeatureMaker, studyFacts } from '../../../src-shared/model/study-facts.ts';
 import { studyPlots } from '../../../src-shared/model/study-plots.ts';
 import type { CurvePoint } from '../../../src-shared/numeric/judgement-curves.ts';
 import { BODY_FONT, isReportFont, REPORT_FONTS } from './fonts.ts';
@@ -19,7 +20,8 @@ import { dateText } from './wording.ts';
 
 export interface StudyReportInput {
   readonly study: Study & { readonly outcome: StudyOutcome };
-  readonly backboneName: string;
+  /** What made its features. */
+  readonly maker: FeatureMaker;
   readonly createdAtMs: number;
   readonly appVersion: string;
   readonly notice: string;
@@ -113,7 +115,6 @@ function howToRead({ plan, outcome }: StudyReportInput['study']): string {
   );
 }
 
-const times = (repeats: number): string => (repeats === 1 ? '' : `, ${repeats} times`);
 const digits = (value: number | null): string => (value === null ? '–' : value.toFixed(3));
 const head = (texts: readonly string[]): TableCell[] =>
   texts.map((text, i) => ({
@@ -309,39 +310,13 @@ function splitTable({ audits }: StudyOutcome): Content {
   };
 }
 
-function facts({ study, backboneName }: StudyReportInput): readonly (readonly [string, string])[] {
+function facts({ study, maker }: StudyReportInput): readonly Fact[] {
   const { plan, outcome } = study;
-  const { splitting } = plan;
-  const split = {
-    folds: () => (splitting.kind === 'folds' ? `${splitting.folds} folds${times(splitting.repeats)}` : ''),
-    shares: () =>
-      splitting.kind === 'shares'
-        ? `${splitting.train} / ${splitting.validation} / ${splitting.test}${times(splitting.repeats)}`
-        : '',
-    none: () => '',
-    given: () => (splitting.kind === 'given' ? `${splitting.splits.length} splits of ${splitting.from}` : ''),
-  }[splitting.kind]();
   return [
     ['Slides', `${plan.rows.length}; classes ${outcome.classes.join(', ')}`],
-    [
-      'Backbone',
-      `${backboneName} (${plan.backboneId.slice(0, 16)}…), cut ${plan.cut ?? 'default'}, ${outcome.featureDim} features`,
-    ],
-    ['Tiles', `${plan.grid.tileUm} µm at ${plan.grid.mpp} µm per pixel`],
-    ['Split', `${split}; seed ${plan.splitSeed}; kept whole: ${plan.groupBy}s`],
-    ['Head', `${plan.pooling}${plan.gated ? ', gated' : ''}; seeds ${plan.seeds.join(', ')}`],
-    ['Training', `${plan.epochs} epochs, rate ${plan.rate}, best ${plan.keepBestBy} on the validation part kept`],
-    [
-      'Against collapse',
-      `tile dropout ${plan.tileDropout}, feature dropout ${plan.featureDropout}, entropy ${plan.entropyWeight}`,
-    ],
+    ...studyFacts(study, maker),
+    ['Features', `${outcome.featureDim} a tile; backbone ${plan.backboneId.slice(0, 16)}…`],
     ['Study', `${study.id}, trained ${dateText(outcome.finishedAtMs)}`],
-    [
-      'Versions',
-      Object.entries(outcome.versions)
-        .map(([what, version]) => `${what} ${version}`)
-        .join(', '),
-    ],
   ];
 }
 

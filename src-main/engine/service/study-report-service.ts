@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import type { ExportedFile } from '../../../src-shared/api/engine.ts';
 import { AppError } from '../../../src-shared/errors.ts';
+import { encoderOf } from '../../../src-shared/model/feature-bag.ts';
 import type { StudyId } from '../../../src-shared/model/ids.ts';
 import type { Study, StudyOutcome } from '../../../src-shared/model/study.ts';
 import { tunedSvg } from '../compare/cka-svg.ts';
@@ -53,7 +54,11 @@ export class StudyReportService {
     const backbone = await store.getBackbone(study.plan.backboneId);
     const pdf = await renderStudyReport({
       study: trained,
-      backboneName: backbone?.card.name ?? (await importedName(store, trained)),
+      maker: {
+        name: backbone?.card.name ?? (await importedName(store, trained)),
+        defaultCut: backbone?.card.defaultCut ?? null,
+        imported: backbone === null && trained.plan.rows.some(({ runId }) => runId !== null),
+      },
       ...{ createdAtMs: Date.now(), appVersion: HYALINE_VERSION, notice: NOTICE },
     });
     return await exportsKept.add(`${name}.pdf`, 'application/pdf', pdf);
@@ -61,10 +66,10 @@ export class StudyReportService {
 }
 
 /** What made the features of a study whose backbone is not installed: imported ones carry the name of their encoder. */
-async function importedName(store: Store, { outcome }: { readonly outcome: StudyOutcome }): Promise<string> {
+async function importedName(store: Store, { outcome }: { readonly outcome: StudyOutcome }): Promise<string | null> {
   const [first] = outcome.predictions;
   const run = first === undefined ? null : await store.getRun(first.runId);
-  return run?.backboneName ?? 'a removed backbone';
+  return run === null ? null : (encoderOf(run.backboneName) ?? run.backboneName);
 }
 
 /** One line for each judgement: a slide once for each split that tested it, then external validations. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { asId, type BackboneId, type RunId, type SlideId, type StudyId } from '../../../src-shared/model/ids.ts';
 import { DEFAULT_GRID, DEFAULT_TISSUE } from '../../../src-shared/model/run.ts';
 import { DEFAULT_STUDY_TRAINING, type Study } from '../../../src-shared/model/study.ts';
-import { aucText, auditText, mostWrongFirst, trainedOnText } from './outcome-text.ts';
+import { aucText, auditText, mostWrongFirst } from './outcome-text.ts';
 
 const row = (id: string, label: string) =>
   ({ slideId: asId<SlideId>(id), slideName: `${id}.svs`, patient: id, label, site: '', runId: null }) as const;
@@ -65,22 +65,5 @@ describe('what a study found', () => {
     expect(auditText(part, false)).toBe('3 slides, 2 patients: x 1, y 2');
     expect(auditText({ ...part, sites: 2 }, false)).toBe('3 slides, 2 patients, 2 sites: x 1, y 2');
     expect(auditText(part, true)).toBe('3 slides: x 1, y 2');
-  });
-});
-
-describe('what heads were trained on', () => {
-  const slow = { name: 'WebGPU', reason: 'It is slower than the CPU here (90.0 ms against 20.0 ms).' };
-  it('names each device and each reason against one once', () => {
-    expect(trainedOnText([{ device: 'CPU', refused: [] }])).toBe('CPU');
-    const both = [
-      { device: 'CPU', refused: [slow] },
-      { device: 'CUDA', refused: [] },
-      { device: 'CPU', refused: [slow] },
-    ];
-    expect(trainedOnText(both)).toBe(`CPU and CUDA. WebGPU was not used: ${slow.reason}`);
-    const other = { name: 'CUDA', reason: 'Its library is not part of this installation.' };
-    expect(trainedOnText([{ device: 'CPU', refused: [other, slow] }])).toBe(
-      `CPU. CUDA was not used: ${other.reason} WebGPU was not used: ${slow.reason}`,
-    );
   });
 });

@@ -1,20 +1,4 @@
-import type {
-  Study,
-  StudyFigure,
-  StudyPartAudit,
-  StudyPlan,
-  StudyPrediction,
-  StudyRow,
-  TrainedOn,
-} from '../../../src-shared/model/study.ts';
-
-/** What heads were trained on and why not on something faster, for one row. */
-export function trainedOnText(trained: readonly TrainedOn[]): string {
-  const devices = [...new Set(trained.map(({ device }) => device))];
-  const refused = trained.flatMap((each) => each.refused.map(({ name, reason }) => `${name} was not used: ${reason}`));
-  const named = devices.join(' and ');
-  return refused.length === 0 ? named : [`${named}.`, ...new Set(refused)].join(' ');
-}
+import type { Study, StudyFigure, StudyPartAudit, StudyPrediction, StudyRow } from '../../../src-shared/model/study.ts';
 
 /** A slide of a finished study with what heads that never saw it say of it. */
 export interface JudgedSlide {
@@ -61,17 +45,4 @@ export function auditText({ slides, patients, sites, labels }: StudyPartAudit, p
   const who = patientsUnknown ? '' : `, ${patients} patient${patients === 1 ? '' : 's'}`;
   const where = sites === 0 ? '' : `, ${sites} site${sites === 1 ? '' : 's'}`;
   return `${slides} slide${slides === 1 ? '' : 's'}${who}${where}: ${counts.join(', ')}`;
-}
-
-/** `5 folds, 3 times`, `70 / 10 / 20 %`, `10 splits of splits_0.csv and 9 more`. */
-export function splittingText({ splitting }: Pick<StudyPlan, 'splitting'>): string {
-  if (splitting.kind === 'none') return 'No splits: only to validate others on';
-  const times = splitting.kind !== 'given' && splitting.repeats > 1 ? `, ${splitting.repeats} times` : '';
-  if (splitting.kind === 'folds') return `${splitting.folds} folds${times}`;
-  if (splitting.kind === 'given') {
-    const count = splitting.splits.length;
-    return `${count} ${count === 1 ? 'split' : 'splits'}: ${splitting.from}`;
-  }
-  const percent = [splitting.train, splitting.validation, splitting.test].map((share) => Math.round(100 * share));
-  return `${percent.join(' / ')} % for training, validation and test${times}`;
 }

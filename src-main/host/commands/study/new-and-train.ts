@@ -2,6 +2,8 @@ import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { AppError } from '../../../../src-shared/errors.ts';
 import type { JobId, StudyId } from '../../../../src-shared/model/ids.ts';
+import type { StudyPlan } from '../../../../src-shared/model/study.ts';
+import { relabellingAssumption } from '../../../../src-shared/model/training-preset.ts';
 import type { Engine } from '../../../engine/engine.ts';
 import { abortOnSignal } from '../../abort-on-signal.ts';
 import { awaitJob } from '../../await-job.ts';
@@ -45,7 +47,11 @@ async function makeStudy(options: PlanOptions, terminal: Terminal, [labels = '']
         plan.splitting.kind === 'none'
           ? `Validate another on it: hyaline study external STUDY ${short}`
           : `Train it: hyaline study train ${short}`;
-      terminal.print(`${plan.name} (${study.id})\n${describeAudit(audit, plan.patientsUnknown)}\n${next}`);
+      terminal.print(
+        [`${plan.name} (${study.id})`, describeAudit(audit, plan.patientsUnknown), ...assumptionsOf(plan), next].join(
+          '\n',
+        ),
+      );
       return EXIT.ok;
     },
     options.threads,
@@ -62,15 +68,23 @@ async function train(options: PlanOptions, terminal: Terminal, [what = '']: read
     options.store,
     (engine) =>
       abortOnSignal(async (signal) => {
-        const id =
+        const { id, plan } =
           table === null
-            ? (await findStudy(engine, what)).id
-            : (await engine.api.createStudy(await makePlan(engine, table, options))).id;
+            ? await findStudy(engine, what)
+            : await engine.api.createStudy(await makePlan(engine, table, options));
+        for (const assumption of assumptionsOf(plan)) terminal.note(assumption);
         const { jobId } = await engine.api.trainStudy(id);
         return await waitAndShow(engine, id, jobId, terminal, signal);
       }),
     options.threads,
   );
+}
+
+/** What its training takes for granted that only the user can know. */
+function assumptionsOf({ rows, steadying, positiveClass }: StudyPlan): readonly string[] {
+  if (steadying?.relabelled !== true) return [];
+  const classes = [...new Set(rows.map(({ label }) => label))];
+  return [`Tiles are relabelled. ${relabellingAssumption(classes, positiveClass)} --positive CLASS names another.`];
 }
 
 async function waitAndShow(

@@ -44,7 +44,7 @@ export function predictCommand(finish: Finish): Command {
     .argument('[slides...]', 'slide files; with --features names of slides, none = all there are')
     .option('--features <folder|file>', 'feature files of TRIDENT or CLAM, for a study on imported features')
     .option('--set <name>', 'which features, where the folder holds several: their folder or encoder')
-    .option('--encoder <name>', 'what made them, in place of the name the files or the folder give')
+    .option('--encoder <name>', 'what made them, where the files do not say; without it the encoder of the study')
     .option(...STORE_OPTION)
     .option('--slide-mpp <µm>', 'pixel size of slides that do not state it', numberWithin(0.01, 100))
     .option('--threads <number>', 'threads for the model; 0 = all cores', numberWithin(0, 1024, 'integer'), 0);
@@ -67,7 +67,8 @@ async function predict(
           });
         }
         if (options.features === undefined) requireBackbone(study, paths, await engine.api.listBackbones());
-        const bags = options.features === undefined ? null : await readBags(engine, study, options.features, options);
+        const bags =
+          options.features === undefined ? null : await readBags(engine, study, options.features, options, terminal);
         const named = paths.length > 0 || bags === null ? paths : bags.set.files.map(({ name }) => name);
         const answers: Answer[] = [];
         for (const path of named) {
@@ -135,10 +136,16 @@ async function readBags(
   study: Study,
   features: string,
   { set: wanted, encoder: told }: PredictOptions,
+  terminal: Terminal,
 ): Promise<PickedFeatures> {
   const folder = engine.grant(resolve(features));
   const set = chosenSet((await engine.api.readFeatureFolder(folder)).sets, wanted);
-  return { folder, set, encoder: encoderToAsk(set, told ?? null, await encoderOfStudy(engine.api, study)) };
+  const own = await encoderOfStudy(engine.api, study);
+  if (told !== undefined || set.named || own === null || own === set.encoder) {
+    return { folder, set, encoder: encoderToAsk(set, told ?? null, own) };
+  }
+  terminal.note(`These files do not say what made them: taken for features of ${own}, as those of the study are.`);
+  return { folder, set, encoder: own };
 }
 
 async function predictBag(engine: Engine, study: Study, bags: PickedFeatures, path: string): Promise<SlidePrediction> {
