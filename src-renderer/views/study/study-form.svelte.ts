@@ -1,3 +1,4 @@
+import { patientInName, patientsInNames } from '../../../src-shared/model/case-name.ts';
 import { asId, type BackboneId, type SlideId, type StudyId } from '../../../src-shared/model/ids.ts';
 import type { TissueParams } from '../../../src-shared/model/run.ts';
 import {
@@ -210,7 +211,9 @@ class StudyForm {
   #fill({ plan }: Study): void {
     const { rows, splitting, operatingRule } = plan;
     this.clear();
-    const patient = (row: StudyPlan['rows'][number]): string => (row.patient === row.slideId ? '' : row.patient);
+    const readable = patientsInNames(plan) > 0;
+    const patient = ({ patient, slideId, slideName }: StudyPlan['rows'][number]): string =>
+      patient !== slideId ? patient : readable ? (patientInName(slideName) ?? '') : '';
     const others = [...new Set(rows.flatMap(({ columns }) => Object.keys(columns ?? {})))];
     const cells = rows.map((row) => [
       ...[patient(row), row.slideName, row.label, row.site],
