@@ -1,14 +1,19 @@
 import { elementCount } from '../graph/model.ts';
 import { initialValues, type StateTensor } from '../graph/optimise/training-step.ts';
-import type { Runtime } from '../infer/runtime.ts';
+import type { Runtime, Session } from '../infer/runtime.ts';
 
 export type Tensor = InstanceType<Runtime['Tensor']>;
 export type Feeds = Readonly<Record<string, Tensor>>;
 
 /**
+ * Where a step writes what it changed: over what it read, where each number is read before it is written and by nobody
+ * else (state of an optimiser, sums); in a second buffer in turn with the first; or wherever the device likes.
+ */
+export type Writing = 'in place' | 'in turn' | 'on device';
+
+/**
  * A tensor that every step takes and gives back changed. Where the provider gives out memory of the processor it lies in
- * two shared buffers, one read while the other is written; where outputs stay on the device, each step's output is the
- * next one's input and nothing is copied.
+ * shared buffers of ours; where outputs stay on the device, each step's output is the next one's input. Nothing is copied.
  */
 export class MovingTensor {
   current: Tensor;
@@ -16,18 +21,25 @@ export class MovingTensor {
   readonly #dims: readonly number[];
   #spare: Tensor | null;
 
-  /** @param staysOnDevice true where the session that writes it leaves it in the device's memory. */
-  constructor(runtime: Runtime, item: StateTensor, staysOnDevice = false) {
+  constructor(runtime: Runtime, item: StateTensor, writing: Writing) {
     this.#runtime = runtime;
     this.#dims = item.dims;
     this.current = this.#empty();
-    this.#spare = staysOnDevice ? null : this.#empty();
+    this.#spare = writing === 'on device' ? null : writing === 'in place' ? this.current : this.#empty();
     if (item.initial !== null) this.set(initialValues(item));
   }
 
-  /** Where the next value is to be written; null = where the device likes. */
-  get next(): Tensor | null {
-    return this.#spare;
+  /**
+   * Where a session is to write the next value, in the shape that the session gives it (as many numbers, in the same
+   * order); null = where the device likes.
+   */
+  next(session: Session, output: string): Tensor | null {
+    const spare = this.#spare;
+    const declared = session.outputMetadata.find(({ name }) => name === output);
+    if (spare === null || declared?.isTensor !== true) return spare;
+    const dims = declared.shape.map(Number);
+    if (dims.join() === this.#dims.join()) return spare;
+    return new this.#runtime.Tensor('float32', spare.data as Float32Array, dims);
   }
 
   /** What was written becomes the current value. @param written the output of the step. */

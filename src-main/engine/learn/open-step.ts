@@ -2,6 +2,7 @@ import { weightGradientsByTap } from '../graph/autodiff/weight-gradient-by-tap.t
 import { blockLayout } from '../graph/blocked/block-layout.ts';
 import type { OnnxModel } from '../graph/model.ts';
 import { encodeModel } from '../graph/proto.ts';
+import { inStrips } from '../graph/strips/in-strips.ts';
 import { channelBlock } from '../infer/channel-block.ts';
 import type { ProviderName } from '../infer/protocol.ts';
 import { openSession, type Session } from '../infer/runtime.ts';
@@ -16,7 +17,7 @@ export interface StepSession {
 
 /**
  * Opens a graph of a training step in the form that its device is fastest at: on the CPU with convolutions in the blocked
- * layout, where this processor has one; elsewhere with weight gradients as matrix products. @throws AppError as `openSession`.
+ * layout, where this processor has one, and chains over large values strip by strip; elsewhere with weight gradients as matrix products. @throws AppError as `openSession`.
  */
 export async function openStep(model: OnnxModel, { provider, threads, keepOnDevice }: StepSession): Promise<Session> {
   const suited = provider === 'cpu' ? await suitedToCpu(model) : weightGradientsByTap(model);
@@ -24,7 +25,6 @@ export async function openStep(model: OnnxModel, { provider, threads, keepOnDevi
 }
 
 async function suitedToCpu(model: OnnxModel): Promise<OnnxModel> {
-  if (!model.graph.nodes.some(({ op }) => op === 'Conv')) return model;
-  const block = await channelBlock();
-  return block === null ? model : blockLayout(model, block);
+  const block = model.graph.nodes.some(({ op }) => op === 'Conv') ? await channelBlock() : null;
+  return inStrips(block === null ? model : blockLayout(model, block));
 }

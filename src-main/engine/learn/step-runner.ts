@@ -25,8 +25,8 @@ export interface RunnerOptions {
 
 /**
  * Runs a training step again and again on any provider. Every tensor that moves (weights, optimiser state, accumulators)
- * stays on the device where the provider allows it (`keepsOutputs`), else in two preallocated buffers that onnxruntime
- * reads and writes in turn: no weight is copied or allocated in a step. Blocks its thread while a step runs: worker
+ * stays on the device where the provider allows it (`keepsOutputs`), else in preallocated buffers that onnxruntime reads
+ * and writes: no weight is copied or allocated in a step. Blocks its thread while a step runs: worker
  * threads only. What fails on a device other than the CPU throws AppError DeviceFailed, also a loss that is no number.
  */
 export class StepRunner {
@@ -70,7 +70,10 @@ export class StepRunner {
     this.lossScale = options.lossScale ?? FIRST_LOSS_SCALE;
     this.#moving = movingOf(step);
     const stays = keepsOutputs(this.provider);
-    this.#pairs = new Map(this.#moving.map((item) => [item.input, new MovingTensor(runtime, item, stays)]));
+    // Gradients read weights and statistics until a step is over; what else moves is read by its own update alone.
+    const inTurn = new Set([...step.parameters, ...step.statistics]);
+    const writing = (item: StateTensor) => (stays ? 'on device' : inTurn.has(item) ? 'in turn' : 'in place');
+    this.#pairs = new Map(this.#moving.map((item) => [item.input, new MovingTensor(runtime, item, writing(item))]));
   }
 
   /**
@@ -190,7 +193,7 @@ export class StepRunner {
       const pair = this.#pairs.get(input);
       if (pair === undefined) continue;
       inputs[input] = pair.current;
-      if (written.has(output)) outputs[output] = pair.next;
+      if (written.has(output)) outputs[output] = pair.next(session, output);
     }
     const known = Object.entries(inputs).filter(([name]) => session.inputNames.includes(name));
     for (const name of session.outputNames) outputs[name] ??= null;

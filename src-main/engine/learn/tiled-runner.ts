@@ -64,10 +64,9 @@ export class TiledRunner {
     this.#step = step;
     this.#sessions = sessions;
     this.#tilesAtOnce = tilesAtOnce;
+    const writing = keepsOutputs(provider) ? 'on device' : 'in place';
     const all = new Map([...step.accumulators.back, ...step.accumulators.front].map((item) => [item.input, item]));
-    this.#sums = new Map(
-      [...all].map(([name, item]) => [name, new MovingTensor(runtime, item, keepsOutputs(provider))]),
-    );
+    this.#sums = new Map([...all].map(([name, item]) => [name, new MovingTensor(runtime, item, writing)]));
   }
 
   /** One update on one bag; returns its loss. @param data the free inputs of the whole step. */
@@ -116,7 +115,7 @@ export class TiledRunner {
       const sum = this.#sums.get(input);
       if (sum === undefined) continue;
       inputs[input] = sum.current;
-      outputs[output] = sum.next;
+      outputs[output] = sum.next(session, output);
     }
     for (const name of session.outputNames) outputs[name] ??= null;
     const known = Object.entries(inputs).filter(([name]) => session.inputNames.includes(name));

@@ -1,11 +1,12 @@
 import type { Dims, ShapeContext } from '../autodiff/shapes.ts';
 import { isWeightGradient } from '../autodiff/weight-gradient.ts';
 import { ancestorNodes } from '../cut.ts';
-import { type GraphNode, intAttribute, intsAttribute, type OnnxModel } from '../model.ts';
+import { elementCount, type GraphNode, intAttribute, intsAttribute, type OnnxModel } from '../model.ts';
 import { backwards, blockedFilter, type FilterOrder, filterOrderOf, reorder, turnedFrom } from './blocked-filter.ts';
 import { type Fusion, findFusions, readersOf } from './fusions.ts';
 import { GraphWriter, NCHWC } from './graph-writer.ts';
 import { knownShapes } from './known-shapes.ts';
+import { movedBy, movesPlaces, writeMoved } from './on-places.ts';
 import { phaseSplitOf, writePhases } from './phase-split.ts';
 import { apart, gapBetween, sideBySide } from './side-by-side.ts';
 
@@ -24,8 +25,12 @@ export function blockLayout(model: OnnxModel, block: number): OnnxModel {
 
 /** Operators on each number by itself, which do not see how the numbers lie. */
 const ELEMENTWISE = new Set(
-  'Relu Add Sub Mul Div Greater Cast Neg Sigmoid Tanh Exp Sqrt Clip LeakyRelu Sign'.split(' '),
+  'Relu Add Sub Mul Div Greater Equal Cast Neg Sigmoid Tanh Exp Sqrt Clip LeakyRelu Sign'.split(' '),
 );
+
+const COMPARING = new Set(['Greater', 'Equal']);
+/** Operators that have a kernel of their own for the blocked layout. */
+const KERNELS = new Set(['Conv', 'MaxPool']);
 
 class BlockLayout {
   readonly #model: OnnxModel;
@@ -88,6 +93,8 @@ class BlockLayout {
       (this.#elementwise(last) ||
         this.#scaled(last) ||
         this.#pooled(last) ||
+        this.#maxima(last) ||
+        this.#moved(last) ||
         this.#turned(last) ||
         this.#transposed(last))
     );
@@ -174,7 +181,7 @@ class BlockLayout {
   ): void {
     const [output = ''] = last.outputs;
     const all = relu ? { ...attributes, activation: { kind: 'string', value: 'Relu' } as const } : attributes;
-    const domain = op === last.op && op !== 'Conv' ? last.domain : NCHWC;
+    const domain = KERNELS.has(op) ? NCHWC : last.domain;
     this.#blocked.set(output, this.#writer.emit(op, inputs, all, { domain, output: `${output}/blocked` }));
   }
 
@@ -184,7 +191,7 @@ class BlockLayout {
     const [output = ''] = node.outputs;
     if (!this.#canBeBlocked(output)) return false;
     // A mask of booleans could not be brought back.
-    if (node.op === 'Greater' && this.#readers.get(output)?.some(({ op }) => op !== 'Cast') !== false) return false;
+    if (COMPARING.has(node.op) && this.#readers.get(output)?.some(({ op }) => op !== 'Cast') !== false) return false;
     if (node.op === 'Cast' && intAttribute(node, 'to', 0) !== 1) return false;
     const dims = this.#shapes.dimsOf(output)?.join();
     const full = node.inputs.filter((input) => this.#shapes.dimsOf(input)?.join() === dims);
@@ -232,6 +239,31 @@ class BlockLayout {
       writer.emit('Mul', [total, this.#writer.number(height * width)], {}, { output });
     }
     this.#plain.add(output);
+    return true;
+  }
+
+  /** The largest number that each window sees. */
+  #maxima(node: GraphNode): boolean {
+    const [x = ''] = node.inputs;
+    const [output = ''] = node.outputs;
+    if (node.op !== 'MaxPool' || node.domain !== '' || node.outputs.length > 1) return false;
+    if (!this.#isOnlyBlocked(x) || !this.#canBeBlocked(output)) return false;
+    const { storage_order: _, ...attributes } = node.attributes;
+    this.#write('MaxPool', [this.#toBlocked(x)], attributes, node);
+    return true;
+  }
+
+  /** Places moved about, all channels of each together. */
+  #moved(node: GraphNode): boolean {
+    const values = movedBy(node);
+    const channels = this.#shapes.dimsOf(node.outputs[0] ?? '')?.[1];
+    if (typeof channels !== 'number' || channels % this.#block > 0 || !movesPlaces(node, this.#shapes)) return false;
+    if (!values.every((value) => this.#isOnlyBlocked(value))) return false;
+    const place = { writer: this.#writer, shapes: this.#shapes, block: this.#block };
+    for (const input of node.inputs.slice(values.length)) this.#toPlain(input);
+    const [output = ''] = node.outputs;
+    const blocked = values.map((value) => this.#toBlocked(value));
+    this.#blocked.set(output, writeMoved(place, node, blocked, `${output}/blocked`));
     return true;
   }
 
@@ -312,7 +344,16 @@ class BlockLayout {
   #bringBack(name: string, output: string, last: 0 | 1): void {
     const channels = { kind: 'int', value: this.#sizes(name, 1)?.[1] ?? 0 } as const;
     const attributes = { channels, channels_last: { kind: 'int', value: last } as const };
-    this.#writer.emit('ReorderOutput', [this.#toBlocked(name)], attributes, { domain: NCHWC, output });
+    const dims = this.#sizes(name, 1) ?? [];
+    if (dims.length === 4) {
+      this.#writer.emit('ReorderOutput', [this.#toBlocked(name)], attributes, { domain: NCHWC, output });
+      return;
+    }
+    // onnxruntime reorders images of two axes only.
+    const [, channelCount = 1, ...places] = dims;
+    const image = this.#writer.reshape(this.#toBlocked(name), [-1, channelCount, elementCount(places), 1]);
+    const plain = this.#writer.emit('ReorderOutput', [image], attributes, { domain: NCHWC });
+    this.#writer.emit('Reshape', [plain, this.#writer.ints([-1, channelCount, ...places])], {}, { output });
   }
 
   /** The shape of a value in numbers from axis `from` on (0 before it); null where it has others. */

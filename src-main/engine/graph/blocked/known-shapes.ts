@@ -1,5 +1,14 @@
 import { type Dims, inferShapes, type ShapeContext, windowOf } from '../autodiff/shapes.ts';
-import { ELEMENT, type Graph, type GraphNode, type GraphTensor, intsAttribute, intsOf } from '../model.ts';
+import {
+  ELEMENT,
+  type Graph,
+  type GraphNode,
+  type GraphTensor,
+  intAttribute,
+  intsAttribute,
+  intsOf,
+} from '../model.ts';
+import { NCHWC } from './graph-writer.ts';
 
 /** Operators whose last input is the shape of their output. */
 const LIKE = new Set(['Reshape', 'Expand', 'ConstantOfShape']);
@@ -19,8 +28,9 @@ export function knownShapes(graph: Graph): ShapeContext {
   };
   for (const value of graph.inputs) if (value.dims !== null) dims.set(value.name, value.dims);
   for (const tensor of graph.initializers) declare(tensor, tensor.name);
-  for (const node of graph.nodes) {
-    if (node.domain !== '') continue;
+  for (const written of graph.nodes) {
+    const node = asPlain(written);
+    if (node === null) continue;
     if (node.op === 'Constant') {
       const value = node.attributes.value;
       if (value?.kind === 'tensor') declare(value.value, node.outputs[0] ?? '');
@@ -45,6 +55,15 @@ export function knownShapes(graph: Graph): ShapeContext {
     }
   }
   return context;
+}
+
+/** An operator of the blocked layout, whose values keep their shapes, as the standard one; null where it is neither. */
+function asPlain(node: GraphNode): GraphNode | null {
+  if (node.domain !== NCHWC) return node.domain === '' ? node : null;
+  if (node.op === 'ReorderInput') return { ...node, op: 'Identity', domain: '' };
+  if (node.op !== 'ReorderOutput') return { ...node, domain: '' };
+  if (intAttribute(node, 'channels_last', 0) === 0) return { ...node, op: 'Identity', domain: '' };
+  return { ...node, op: 'Transpose', domain: '', attributes: { perm: { kind: 'ints', value: [0, 2, 3, 1] } } };
 }
 
 /** (in - 1) stride - pads + dilated kernel + output padding (ONNX operator ConvTranspose). */
