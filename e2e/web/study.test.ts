@@ -214,11 +214,17 @@ describe('a study', () => {
     await workstation.expectSentence('Attention in study Lesions, times the average tile');
     await workstation.settled();
     await opened.shot('study-6-unseen');
+    // It stays on the page of the study.
+    await page.getByRole('button', { name: 'To the study' }).click();
+    const asked = page.getByRole('table', { name: 'Slides asked about' });
+    await asked.waitFor();
+    expect(await asked.getByRole('row', { name: basename(paths.at(-1) ?? '') }).count()).toBe(1);
+    await asked.scrollIntoViewIfNeeded();
+    await opened.shot('study-6-asked');
   });
 
   it('is changed as a new version, with all that its table said', async () => {
     const { page } = opened;
-    await page.getByRole('button', { name: 'To the study' }).click();
     await page.getByRole('button', { name: 'New version…' }).click();
     expect(await page.getByLabel('Name of the study').inputValue()).toBe('Lesions, version 2');
     expect(await page.getByLabel('Table of labels').inputValue()).toContain('p0,plain-1.tif,plain,,40');

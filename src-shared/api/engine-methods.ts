@@ -63,6 +63,7 @@ const METHOD_TABLE: Readonly<Record<keyof EngineApi, true>> = {
   readStudySplits: true,
   studyProgress: true,
   predictSlide: true,
+  listAskedSlides: true,
   validateStudy: true,
   fineTuneStudy: true,
   forecastFineTuning: true,

@@ -31,6 +31,7 @@ import type { Slide } from '../model/slide.ts';
 import type { FormatList } from '../model/slide-format.ts';
 import type { StainFit } from '../model/stain.ts';
 import type {
+  AskedSlide,
   SlidePrediction,
   Study,
   StudyAudit,
@@ -234,6 +235,11 @@ export interface EngineApi {
    * is not of the study. Throws NotFound, InvalidRequest.
    */
   predictSlide(id: StudyId, runId: RunId): Promise<SlidePrediction>;
+  /**
+   * Slides outside a study, and outside its external validations, that its heads were asked about, the latest first.
+   * Throws NotFound.
+   */
+  listAskedSlides(id: StudyId): Promise<readonly AskedSlide[]>;
   /** Queues the judging of another study's slides by this one's heads, locked. Throws InvalidRequest where they overlap. */
   validateStudy(id: StudyId, otherId: StudyId): Promise<{ readonly jobId: JobId }>;
   /**

@@ -391,6 +391,20 @@ export interface SlidePrediction {
   readonly typicality: SlideTypicality | null;
 }
 
+/** A slide outside a study that its heads were asked about. */
+export interface AskedSlide {
+  /** File name for display. */
+  readonly name: string;
+  readonly features: {
+    readonly slideId: SlideId;
+    readonly runId: RunId;
+    readonly tiles: number;
+    /** False where only its features are known: there is nothing to draw a map on. */
+    readonly hasSlide: boolean;
+  };
+  readonly prediction: SlidePrediction;
+}
+
 /** Where the training of a study stands. */
 export interface StudyProgress {
   readonly curves: readonly StudyCurve[];

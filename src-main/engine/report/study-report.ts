@@ -2,12 +2,14 @@ import pdfmake from 'pdfmake';
 import type { Column, Content, TableCell } from 'pdfmake/interfaces.js';
 import { ATTENTION_CAUTION } from '../../../src-shared/model/attention-view.ts';
 import { TUNED_CONTROL } from '../../../src-shared/model/fine-tune.ts';
-import type {
-  CheckCurve,
-  ExternalValidation,
-  Study,
-  StudyFigure,
-  StudyOutcome,
+import {
+  type AskedSlide,
+  type CheckCurve,
+  describeDifferences,
+  type ExternalValidation,
+  type Study,
+  type StudyFigure,
+  type StudyOutcome,
 } from '../../../src-shared/model/study.ts';
 import { type Fact, type FeatureMaker, studyFacts } from '../../../src-shared/model/study-facts.ts';
 import { studyPlots } from '../../../src-shared/model/study-plots.ts';
@@ -20,6 +22,8 @@ import { dateText } from './wording.ts';
 
 export interface StudyReportInput {
   readonly study: Study & { readonly outcome: StudyOutcome };
+  /** Slides outside the study that its heads were asked about. */
+  readonly asked: readonly AskedSlide[];
   /** What made its features. */
   readonly maker: FeatureMaker;
   readonly createdAtMs: number;
@@ -52,6 +56,7 @@ export async function renderStudyReport(input: StudyReportInput): Promise<Uint8A
     ...plots(study),
     ...mapChecks(study.outcome, study.plan.fineTuning !== undefined),
     ...study.outcome.external.flatMap((validation) => external(validation, measure)),
+    ...askedSlides(input),
     sectionTitle('Split'),
     splitTable(study.outcome),
     sectionTitle('How it was made'),
@@ -286,6 +291,51 @@ function external(validation: ExternalValidation, measure: TextMeasure): Content
         (unlike === null ? '' : `${unlike} of the slides lie outside the training data.`),
     ),
     figureTable(validation.figures),
+  ];
+}
+
+/** Slides are told by the beginning of their fingerprint, which the application shows where names are masked. */
+function askedSlides({ asked, study }: StudyReportInput): Content[] {
+  if (asked.length === 0) return [];
+  const { classes } = study.outcome;
+  const rows = asked.map(({ features, prediction }): TableCell[] => {
+    const { probabilities, spread, lowest, highest, heads, seen, typicality } = prediction;
+    const called = probabilities.indexOf(Math.max(...probabilities));
+    const of = (values: readonly number[]): number | null => values[called] ?? null;
+    const like =
+      typicality === null
+        ? 'too few training slides to say'
+        : `${typicality.unlike ? `OUTSIDE, in ${describeDifferences(typicality)}` : 'like it'}: ${typicality.distance.toFixed(2)}, limit ${typicality.threshold.toFixed(2)}`;
+    return [
+      `Slide ${features.slideId.slice(0, 8)}`,
+      `${classes[called] ?? ''}${seen === 'unseen' ? '' : ' (backbone was tuned on it or its patient: no honest prediction)'}`,
+      { text: `${digits(of(probabilities))} ± ${digits(of(spread))}`, alignment: 'right' },
+      { text: `${digits(of(lowest))} to ${digits(of(highest))}`, alignment: 'right' },
+      { text: String(heads), alignment: 'right' },
+      { text: like, bold: typicality?.unlike ?? false },
+    ];
+  });
+  const header = [...head(['Slide']), 'Called', ...head(['', 'P of it', 'Range', 'Heads']).slice(1), 'Training data'];
+  return [
+    sectionTitle('Other slides its heads were asked about'),
+    bodyText(
+      'None of them is of the study. ± is the standard deviation over the heads, the range theirs. A slide outside the training ' +
+        'data is unlike those the heads learned from: do not rely on its prediction.',
+    ),
+    {
+      table: {
+        headerRows: 1,
+        widths: [70, 70, 76, 76, 32, '*'],
+        body: [
+          header.map((cell) =>
+            typeof cell === 'string' ? { text: cell, bold: true, fontSize: SIZE.small, color: COLOUR.quiet } : cell,
+          ),
+          ...rows,
+        ],
+      },
+      layout: LINES,
+      fontSize: SIZE.small,
+    },
   ];
 }
 

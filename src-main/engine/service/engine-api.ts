@@ -275,6 +275,7 @@ function studyApi({ studies, studyReports, fineTuning, queue, store, grants, emi
     readStudySplits: async (files, rows) => readSplits(files, rows),
     studyProgress: (id) => studies.progress(id),
     predictSlide: (id, runId) => studies.predict(id, runId),
+    listAskedSlides: (id) => studies.askedSlides(id),
     validateStudy: (id, otherId) => studies.startExternal(id, otherId, queue),
     fineTuneStudy: (request) => fineTuning.start(request, queue),
     forecastFineTuning: (request) => fineTuning.forecast(request, queue),
@@ -301,6 +302,7 @@ function studyApi({ studies, studyReports, fineTuning, queue, store, grants, emi
     | 'readStudySplits'
     | 'studyProgress'
     | 'predictSlide'
+    | 'listAskedSlides'
     | 'validateStudy'
     | 'fineTuneStudy'
     | 'forecastFineTuning'

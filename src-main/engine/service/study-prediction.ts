@@ -1,8 +1,15 @@
 import { AppError, hasCode } from '../../../src-shared/errors.ts';
 import type { AttentionSpec } from '../../../src-shared/model/attention-view.ts';
+import { FEATURES_ONLY } from '../../../src-shared/model/feature-bag.ts';
 import type { RunId, StudyId } from '../../../src-shared/model/ids.ts';
 import type { Run } from '../../../src-shared/model/run.ts';
-import type { ExternalValidation, SlidePrediction, Study, StudyPlan } from '../../../src-shared/model/study.ts';
+import type {
+  AskedSlide,
+  ExternalValidation,
+  SlidePrediction,
+  Study,
+  StudyPlan,
+} from '../../../src-shared/model/study.ts';
 import type { LaidGrid } from '../grid/laid-grid.ts';
 import type { JobContext } from '../job/queue.ts';
 import { AttentionWorker } from '../learn/attention-worker.ts';
@@ -21,6 +28,9 @@ export interface PredictionParts {
   /** Threads that heads run forward on; 0 = all cores. */
   readonly threads: number;
 }
+
+/** Slides that are listed: each is compared with the training slides by its pixels, which takes its tissue mask. */
+const MOST_ASKED = 50;
 
 /** What the locked heads of a trained study say: of a slide, of its tiles, of the slides of another study. */
 export class StudyPrediction {
@@ -85,6 +95,28 @@ export class StudyPrediction {
       throw new AppError('InvalidRequest', 'This analysis is not finished yet.', { advice: 'Let it finish first.' });
     }
     return await this.#heads.predict(study, run, () => store.readFeatures(runId));
+  }
+
+  /** Slides that are not of the study and that its heads have judged; each as `predict` says now. */
+  async asked(study: Study): Promise<readonly AskedSlide[]> {
+    const { store } = this.#parts;
+    const { plan, outcome } = study;
+    if (outcome === null) return [];
+    const judged = [...plan.rows, ...outcome.external.flatMap(({ predictions }) => predictions)];
+    const known = new Set(judged.map(({ slideId }) => slideId));
+    const asked: AskedSlide[] = [];
+    for (const runId of await store.listJudgedRuns(study.id)) {
+      const run = await store.getRun(runId);
+      if (run === null || run.state !== 'done' || known.has(run.slideId)) continue;
+      const slide = await store.getSlide(run.slideId);
+      if (slide === null) continue;
+      const prediction = await this.#heads.predict(study, run, () => store.readFeatures(runId));
+      const hasSlide = slide.info.reader !== FEATURES_ONLY;
+      const features = { slideId: slide.id, runId, tiles: run.tileCount, hasSlide };
+      asked.push({ name: slide.name, features, prediction });
+      if (asked.length === MOST_ASKED) break;
+    }
+    return asked;
   }
 
   /** Refuses to validate a study on another that shares slides or patients with it, or with what its backbone learned. */

@@ -8,11 +8,13 @@ import { tunedSvg } from '../compare/cka-svg.ts';
 import { csvLine } from '../interop/csv.ts';
 import type { Store } from '../store/store.ts';
 import type { Exports } from './exports.ts';
+import type { StudyService } from './study-service.ts';
 import { HYALINE_VERSION, NOTICE } from './versions.ts';
 
 export interface StudyReportParts {
   readonly store: Store;
   readonly exportsKept: Exports;
+  readonly studies: Pick<StudyService, 'askedSlides'>;
 }
 
 /** A trained study as files. */
@@ -54,6 +56,7 @@ export class StudyReportService {
     const backbone = await store.getBackbone(study.plan.backboneId);
     const pdf = await renderStudyReport({
       study: trained,
+      asked: await this.#parts.studies.askedSlides(id),
       maker: {
         name: backbone?.card.name ?? (await importedName(store, trained)),
         defaultCut: backbone?.card.defaultCut ?? null,

@@ -196,6 +196,16 @@ describe('a study in the engine', () => {
     expect(blurred === null ? '' : describeDifferences(blurred)).toMatch(/its sharpness \(blurrier than any slide/);
     expect(stained).toMatchObject({ unlike: true, notCompared: [] });
     expect(stained?.parts[0]?.part).toBe('colours');
+    // All that it was asked about is remembered, and neither its own slides nor those it was validated on.
+    const asked = await engine.api.listAskedSlides(studyId);
+    expect(asked.map(({ name, prediction }) => [name, prediction.typicality?.unlike])).toEqual([
+      ...[
+        ['paler.png', true],
+        ['stained.png', true],
+        ['blurred.png', true],
+        ['same.png', false],
+      ],
+    ]);
     expect(paler?.unlike).toBe(true);
     expect(paler?.differences).toContainEqual(expect.objectContaining({ trait: 'darkness', more: false }));
   }, 120_000);

@@ -1,7 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { AppError } from '../../../src-shared/errors.ts';
 import { asId, type JobId, type RunId, type StudyId } from '../../../src-shared/model/ids.ts';
-import type { SlidePrediction, Study, StudyAudit, StudyPlan, StudyProgress } from '../../../src-shared/model/study.ts';
+import type {
+  AskedSlide,
+  SlidePrediction,
+  Study,
+  StudyAudit,
+  StudyPlan,
+  StudyProgress,
+} from '../../../src-shared/model/study.ts';
 import type { JobContext, JobQueue, JobRunner } from '../job/queue.ts';
 import type { EpochRecord } from '../learn/train-head.ts';
 import type { ProbeStep } from '../learn/training-devices.ts';
@@ -193,6 +200,11 @@ export class StudyService {
   /** What a study's heads say of a slide. Throws as `StudyPrediction.predict`; NotFound. */
   async predict(id: StudyId, runId: RunId): Promise<SlidePrediction> {
     return await this.#prediction.predict(await this.get(id), runId);
+  }
+
+  /** See EngineApi.listAskedSlides. Throws NotFound. */
+  async askedSlides(id: StudyId): Promise<readonly AskedSlide[]> {
+    return await this.#prediction.asked(await this.get(id));
   }
 
   /** Trains and judges a study within another job: heads that are stored are not trained again. */

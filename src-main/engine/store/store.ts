@@ -213,6 +213,8 @@ export interface Store {
   getJudgement(runId: RunId, studyId: StudyId): Promise<StoredJudgement | null>;
   /** Keeps it in place of an earlier one; it goes with its run, its study, or its study's heads. NotFound without either. */
   putJudgement(judgement: StoredJudgement): Promise<void>;
+  /** Runs the heads of a study have judged, the one first judged last first. */
+  listJudgedRuns(studyId: StudyId): Promise<readonly RunId[]>;
 
   /** Adds or replaces a job. */
   putJob(record: JobRecord): Promise<void>;

@@ -35,6 +35,7 @@ const WRITES: Readonly<Record<StoreMethod, boolean>> = {
   featureDigest: false,
   getJudgement: false,
   putJudgement: true,
+  listJudgedRuns: false,
   putJob: true,
   getJob: false,
   listJobs: false,
