@@ -58,6 +58,11 @@ export function slideChanges(own: SetStain, others: readonly SetStain[]): readon
       apply: (images: readonly RgbImage[]) =>
         Promise.resolve(repainted(images, macenkoTransform(own.macenko, other.macenko))),
     })),
+    ...others.map((other) => ({
+      name: `stains of ${other.name}`,
+      apply: (images: readonly RgbImage[]) =>
+        Promise.resolve(repainted(images, otherStains(own.macenko, other.macenko))),
+    })),
     ...GAINS.map(([h, e]) => ({
       name: `H ${percent(h)}, E ${percent(e)}`,
       apply: (images: readonly RgbImage[]) => Promise.resolve(repainted(images, stainGains(h, e))),
@@ -75,20 +80,37 @@ export function setStain(name: string, images: readonly RgbImage[]): SetStain {
 const signed = (value: number): string => (value > 0 ? `+${value}` : `${value}`);
 const percent = (gain: number): string => (gain === 1 ? '±0' : `${signed(Math.round(100 * (gain - 1)))} %`);
 
+/** Other amounts of haematoxylin and eosin. */
+function stainGains(h: number, e: number): (rgb: Uint8Array) => void {
+  const from = [unit(HAEMATOXYLIN), unit(EOSIN)] as const;
+  return stained(from, [from[0].map((share) => h * share), from[1].map((share) => e * share)]);
+}
+
+/** Another laboratory's stains in its usual strength, by Macenko's fit; unlike his method it leaves what neither stain explains. */
+function otherStains(own: MacenkoFit, other: MacenkoFit): (rgb: Uint8Array) => void {
+  const to = (stain: 0 | 1): number[] => {
+    const strength = other.maxConcentrations[stain] / own.maxConcentrations[stain];
+    return other.stains[stain].map((share) => strength * share);
+  };
+  return stained(own.stains, [to(0), to(1)]);
+}
+
+type TwoStains = readonly [readonly number[], readonly number[]];
+
 /**
- * Haematoxylin and eosin of each pixel, by least squares, times their gains; the rest of its density stays. One 3 x 3
+ * Two stains of each pixel, by least squares, in the colours of two others; the rest of its density stays. One 3 x 3
  * matrix on optical densities.
  */
-function stainGains(h: number, e: number): (rgb: Uint8Array) => void {
-  const [a, b] = [unit(HAEMATOXYLIN), unit(EOSIN)];
-  const ab = dot(a, b);
-  const along = (axis: readonly number[], other: readonly number[]): number[] =>
-    axis.map((value, c) => (value - ab * (other[c] ?? 0)) / (1 - ab * ab));
-  const [ofH, ofE] = [along(a, b), along(b, a)];
+function stained([a, b]: TwoStains, to: TwoStains): (rgb: Uint8Array) => void {
+  const [aa, ab, bb] = [dot(a, a), dot(a, b), dot(b, b)];
+  const amountOf = (axis: readonly number[], own: number, other: readonly number[]): number[] =>
+    axis.map((value, c) => (own * value - ab * (other[c] ?? 0)) / (aa * bb - ab * ab));
+  const [ofA, ofB] = [amountOf(a, bb, b), amountOf(b, aa, a)];
   const matrix = Float64Array.from({ length: 9 }, (_, i) => {
-    const [to, from] = [Math.floor(i / 3), i % 3];
-    const added = (h - 1) * (a[to] ?? 0) * (ofH[from] ?? 0) + (e - 1) * (b[to] ?? 0) * (ofE[from] ?? 0);
-    return Number(to === from) + added;
+    const [row, column] = [Math.floor(i / 3), i % 3];
+    const changeOfA = ((to[0][row] ?? 0) - (a[row] ?? 0)) * (ofA[column] ?? 0);
+    const changeOfB = ((to[1][row] ?? 0) - (b[row] ?? 0)) * (ofB[column] ?? 0);
+    return Number(row === column) + changeOfA + changeOfB;
   });
   const density = Float64Array.from({ length: 256 }, (_, value) => -Math.log((value + 1) / 256));
   return (rgb) => {

@@ -293,7 +293,7 @@ export interface SlideTypicality {
 
 /**
  * What slides are compared in: means of features, how much those vary from tile to tile; at the slide's own pixels
- * sharpness, the hues of the stains, and how dense they are.
+ * sharpness, the hues of the stains, and how dense they are and mix.
  */
 export type TypicalityPart = 'features' | 'spreads' | 'sharpness' | 'colours' | 'density';
 
@@ -303,7 +303,7 @@ export const TYPICALITY_PARTS: Readonly<Record<TypicalityPart, string>> = {
   spreads: 'how its features vary from tile to tile',
   sharpness: 'its sharpness',
   colours: 'its colours',
-  density: 'how strongly it is stained',
+  density: 'the strength and mixture of its stains',
 };
 
 export type SlideTrait =

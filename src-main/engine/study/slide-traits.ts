@@ -1,5 +1,5 @@
 import type { SlideTrait, TypicalityDifference } from '../../../src-shared/model/study.ts';
-import { APPEARANCE_DIM, DENSITY_AT, HUE_AT, SHARPNESS_AT } from '../tissue/slide-appearance.ts';
+import { DENSITY_AT, HUE_AT, MIXTURE_AT, SHARPNESS_AT } from '../tissue/slide-appearance.ts';
 
 /** Optical density of haematoxylin and eosin in red, green and blue (Ruifrok and Johnston 2001), of unit length. */
 const HAEMATOXYLIN = [0.651, 0.701, 0.29] as const;
@@ -40,7 +40,7 @@ const LEAST_DEVIATIONS = 2;
  * @param known what the study's slides look like; @returns none where appearances are of an older version or unknown.
  */
 export function differencesFrom(known: readonly Float64Array[], appearance: Float64Array): TypicalityDifference[] {
-  if (appearance.length !== APPEARANCE_DIM || known.some(({ length }) => length !== APPEARANCE_DIM)) return [];
+  if ([appearance, ...known].some(({ length }) => length < MIXTURE_AT)) return [];
   const found = (Object.keys(TRAITS) as SlideTrait[]).flatMap((trait) => {
     const values = known.map(TRAITS[trait]).filter(Number.isFinite);
     const own = TRAITS[trait](appearance);

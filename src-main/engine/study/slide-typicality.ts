@@ -1,7 +1,14 @@
 import type { SlideTypicality, TypicalityPart } from '../../../src-shared/model/study.ts';
 import { quantiles } from '../../../src-shared/numeric/quantile.ts';
 import { featureMoments } from '../learn/feature-moments.ts';
-import { APPEARANCE_DIM, COLOUR_DIM, DENSITY_AT, HUE_AT, SHARPNESS_AT } from '../tissue/slide-appearance.ts';
+import {
+  APPEARANCE_DIM,
+  COLOUR_DIM,
+  DENSITY_AT,
+  HUE_AT,
+  MIXTURE_AT,
+  SHARPNESS_AT,
+} from '../tissue/slide-appearance.ts';
 import type { Samples } from './linear-model.ts';
 import { differencesFrom } from './slide-traits.ts';
 import type { Split } from './splits.ts';
@@ -81,12 +88,13 @@ export function vectorOf(moments: Float64Array, appearance: Float64Array | null)
  * parts of each split, and how far its test slides, held out of both, lie. Held-out, because training slides lie closer
  * to their own mean. Measured apart, because few changed numbers drown among a thousand unchanged ones: the means of
  * their features; how much those vary from tile to tile (logarithm of the standard deviation); and, where enough slides'
- * are known, the sharpness of their tissue, the hues of its stains and how dense they are, which backbones may ignore or never see.
+ * are known, the sharpness of their tissue, the hues of its stains, and how dense they are and mix, which backbones may
+ * ignore or never see.
  * The largest distance counts, each in units of what few held-out slides exceed; the threshold is the 95th percentile of
  * held-out slides' largest distances, so that looking at five parts warns no more often than looking at one.
  * Source: Lee et al. 2018 (distance), Ledoit and Wolf 2004 (covariance).
  *
- * @param featureDim features of a tile; vectors of earlier versions hold colours only, no pixels, or means only.
+ * @param featureDim features of a tile; vectors of earlier versions hold less of the pixels, none of them, or means only.
  * @returns null where there are too few slides to tell.
  */
 export function describeTraining(
@@ -202,11 +210,12 @@ function pixelViews(count: number, first: number): readonly View[] {
   });
   // Earlier versions kept the colours of all the tissue alone; they are kept to compare slides with studies of that time.
   if (count === COLOUR_DIM) return [view('colours', 0, COLOUR_DIM)];
-  if (count !== APPEARANCE_DIM) return [];
+  // Others knew of the density only how dark the darkest tissue is.
+  if (count !== APPEARANCE_DIM && count !== MIXTURE_AT) return [];
   return [
     view('sharpness', SHARPNESS_AT, HUE_AT),
     view('colours', HUE_AT, DENSITY_AT),
-    view('density', DENSITY_AT, APPEARANCE_DIM),
+    view('density', DENSITY_AT, count),
   ];
 }
 

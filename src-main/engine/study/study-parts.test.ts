@@ -5,7 +5,7 @@ import { RandomStream } from '../backbone/random-stream.ts';
 import { evaluationGraph } from '../learn/head-graph.ts';
 import type { HeadSpec, Pooling } from '../learn/head-spec.ts';
 import { TrainingWorker } from '../learn/training-worker.ts';
-import { APPEARANCE_DIM, COLOUR_DIM, HUE_AT, SHARPNESS_AT } from '../tissue/slide-appearance.ts';
+import { APPEARANCE_DIM, COLOUR_DIM, HUE_AT, MIXTURE_AT, SHARPNESS_AT } from '../tissue/slide-appearance.ts';
 import { bootstrapInterval } from './bootstrap.ts';
 import { agreementOf, MapCheckCollector, subsetReader } from './map-checks.ts';
 import { expectedCalibrationError } from './metrics.ts';
@@ -246,6 +246,18 @@ describe('slides like and unlike the training slides', () => {
     );
     if (colours === null) throw new Error('40 slides are enough');
     expect(compareWithTraining(colours, paler)).toMatchObject({ unlike: true, notCompared: ['sharpness', 'density'] });
+    // Those that do not know how the stains mix are compared in all else.
+    const unmixed = describeTraining(
+      known.map((vector) => vector.slice(0, 2 * dim + MIXTURE_AT)),
+      splits,
+      dim,
+    );
+    if (unmixed === null) throw new Error('40 slides are enough');
+    expect(compareWithTraining(unmixed, paler)).toMatchObject({ unlike: true, notCompared: [] });
+    expect(compareWithTraining(unmixed, paler).differences).toContainEqual(
+      expect.objectContaining({ trait: 'darkness', more: false }),
+    );
+    expect(share(unmixed, slides(100, -1))).toBeLessThan(0.15);
   });
 
   it.each([10, 30])('are like a study of %i slides of two stains in either of them, blurred they are not', (count) => {

@@ -17,7 +17,12 @@ const GLASS = [243, 242, 244] as const;
 const PARAMS: TissueParams = { ...DEFAULT_TISSUE, maskMpp: 4, minTissueUm2: 0, maxHoleUm2: 0 };
 
 /** Nuclei of haematoxylin on grainy eosin, in stains times their gains. */
-function tissue(seed: number, nuclei: number, gains: readonly [h: number, e: number] = [1, 1]): RgbImage {
+function tissue(
+  seed: number,
+  nuclei: number,
+  gains: readonly [h: number, e: number] = [1, 1],
+  second: readonly number[] = EOSIN,
+): RgbImage {
   const random = seededRandom(seed);
   const haematoxylin = new Float64Array(SIDE * SIDE);
   for (let n = 0; n < nuclei; n++) {
@@ -32,7 +37,7 @@ function tissue(seed: number, nuclei: number, gains: readonly [h: number, e: num
   for (let at = 0; at < SIDE * SIDE; at++) {
     const [h, e] = [gains[0] * (haematoxylin[at] ?? 0), gains[1] * (0.35 + 0.08 * nextGaussian(random))];
     for (let c = 0; c < 3; c++) {
-      data[3 * at + c] = Math.round(250 * Math.exp(-h * (HAEMATOXYLIN[c] ?? 0) - e * (EOSIN[c] ?? 0)));
+      data[3 * at + c] = Math.round(250 * Math.exp(-h * (HAEMATOXYLIN[c] ?? 0) - e * (second[c] ?? 0)));
     }
   }
   return { widthPx: SIDE, heightPx: SIDE, data };
@@ -76,6 +81,26 @@ it('knows other hues whatever there is of nuclei', () => {
   expect(apart(usual, atDensities(redder))).toBeGreaterThan(2 * cellular);
   const density = (image: RgbImage): number => measureFieldStain([image])?.[9] ?? Number.NaN;
   expect(density(tissue(1, 12, [0.7, 0.7]))).toBeLessThan(density(tissue(1, 12)) - 0.2);
+});
+
+it('knows how stains mix whatever the light, by the logarithm of a covariance', () => {
+  const mixture = (image: RgbImage): Float64Array => measureFieldStain([image])?.subarray(11) ?? new Float64Array();
+  const apart = (a: Float64Array, b: Float64Array): number => Math.hypot(...a.map((value, i) => value - (b[i] ?? 0)));
+  const usual = mixture(tissue(1, 12));
+  expect(usual).toHaveLength(6);
+  const bluishLight = mapped(tissue(1, 12), (byte) => byte);
+  for (let at = 0; at < bluishLight.data.length; at += 3) {
+    bluishLight.data[at] = Math.round(0.85 * (bluishLight.data[at] ?? 0));
+  }
+  const otherStain = tissue(1, 12, [1, 1], [0.25, 0.9, 0.35]);
+  expect(apart(usual, mixture(otherStain))).toBeGreaterThan(5 * apart(usual, mixture(bluishLight)));
+  expect(apart(usual, mixture(otherStain))).toBeGreaterThan(2 * apart(usual, mixture(tissue(2, 16))));
+  // Two thirds of both stains: (2/3)^2 of every variance, the same axes.
+  const stronger = mixture(tissue(1, 20, [1.2, 1.5]));
+  const weaker = mixture(tissue(1, 20, [0.8, 1]));
+  const fall = Array.from(stronger, (value, i) => value - (weaker[i] ?? 0));
+  expect(fall.slice(0, 3).reduce((sum, value) => sum + value / 3, 0)).toBeCloseTo(2 * Math.log(1.5), 0);
+  for (const value of fall.slice(3)) expect(Math.abs(value)).toBeLessThan(0.4);
 });
 
 it('reads squares of tissue as the file holds them, spread over the slide', async () => {

@@ -1,6 +1,6 @@
 import type { SlideSource } from '../slide/slide-source.ts';
 import { measureFieldSharpness, SHARPNESS_DIM } from './field-sharpness.ts';
-import { DENSITY_DIM, HUE_DIM, measureFieldStain } from './field-stain.ts';
+import { DENSITY_DIM, HUE_DIM, MIXTURE_DIM, measureFieldStain } from './field-stain.ts';
 import type { TissueMask } from './mask.ts';
 import { COLOUR_DIM, measureColours } from './tissue-colours.ts';
 import { readTissueFields } from './tissue-fields.ts';
@@ -11,7 +11,8 @@ export { COLOUR_DIM } from './tissue-colours.ts';
 export const SHARPNESS_AT: number = COLOUR_DIM;
 export const HUE_AT: number = SHARPNESS_AT + SHARPNESS_DIM;
 export const DENSITY_AT: number = HUE_AT + HUE_DIM;
-export const APPEARANCE_DIM: number = DENSITY_AT + DENSITY_DIM;
+export const MIXTURE_AT: number = DENSITY_AT + DENSITY_DIM;
+export const APPEARANCE_DIM: number = MIXTURE_AT + MIXTURE_DIM;
 
 /**
  * What the pixels of a slide look like apart from what they show: the colours of all its tissue, its sharpness, and its
