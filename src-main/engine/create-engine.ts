@@ -135,7 +135,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     exportsKept,
     studies,
     fineTuning,
-    studyReports: new StudyReportService({ store, exportsKept, studies }),
+    studyReports: new StudyReportService({ store, exportsKept, backbones, studies }),
     comparisons,
     taskMaking,
     sideBySide,

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { asId, type BackboneId } from './ids.ts';
+import { asId, type BackboneId, type RunId } from './ids.ts';
 import { DEFAULT_GRID, DEFAULT_TISSUE } from './run.ts';
-import { DEFAULT_STUDY_TRAINING, NOT_STEADIED, type StudyPlan } from './study.ts';
-import { studyFacts, trainedOnText } from './study-facts.ts';
+import { DEFAULT_STUDY_TRAINING, NOT_STEADIED, type StudyPlan, type StudyRow } from './study.ts';
+import { type FeatureMaker, featureMaker, studyFacts, trainedOnText } from './study-facts.ts';
 
 const PLAN: StudyPlan = {
   ...DEFAULT_STUDY_TRAINING,
   ...{ name: 'MSI', rows: [], patientsUnknown: false, backboneId: asId<BackboneId>('net'), cut: null },
   ...{ grid: DEFAULT_GRID, tissue: DEFAULT_TISSUE },
 };
-const MAKER = { name: 'resnet18', defaultCut: 'layer4', imported: false };
+const MAKER: FeatureMaker = { name: 'resnet18', defaultCut: 'layer4', imported: false };
 
 describe('how a study was made, in words', () => {
   const facts = (plan: Partial<StudyPlan>, maker = MAKER) =>
@@ -18,8 +18,10 @@ describe('how a study was made, in words', () => {
   it('names the cut that is meant where none was chosen, and what made the features', () => {
     expect(facts({}).Backbone).toBe('resnet18, layer4');
     expect(facts({ cut: 'layer3' }).Backbone).toBe('resnet18, layer3');
-    expect(facts({ cut: 'layer3' }, { ...MAKER, name: null as never }).Backbone).toBe('a removed backbone, layer3');
-    expect(facts({}, { name: 'uni', defaultCut: null as never, imported: true })).toMatchObject({
+    expect(featureMaker(PLAN, MAKER, 'uni')).toEqual(MAKER);
+    expect(facts({ cut: 'layer3' }, featureMaker(PLAN, null, null)).Backbone).toBe('a removed backbone, layer3');
+    const rows = [{ runId: asId<RunId>('r') } as StudyRow];
+    expect(facts({ rows }, featureMaker({ rows }, null, 'uni'))).toMatchObject({
       Backbone: 'Imported features, made by uni',
       Tiles: 'As the imported files have them',
     });

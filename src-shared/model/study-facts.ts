@@ -1,3 +1,4 @@
+import type { BackboneCard } from './backbone.ts';
 import { NOT_STEADIED, type PoolingName, type Study, type StudyPlan, type TrainedOn } from './study.ts';
 
 /** How tiles become one answer for the slide, as the user chooses it. */
@@ -33,6 +34,20 @@ export interface FeatureMaker {
   readonly defaultCut: string | null;
   /** True for features that came as files and whose encoder is not installed. */
   readonly imported: boolean;
+}
+
+/**
+ * What made the features of a plan.
+ * @param card of its backbone; null where it is not installed.
+ * @param encoder what made features that came as files; null where that is not known.
+ */
+export function featureMaker(
+  { rows }: Pick<StudyPlan, 'rows'>,
+  card: Pick<BackboneCard, 'name' | 'defaultCut'> | null,
+  encoder: string | null,
+): FeatureMaker {
+  if (card !== null) return { name: card.name, defaultCut: card.defaultCut, imported: false };
+  return { name: encoder, defaultCut: null, imported: rows.some(({ runId }) => runId !== null) };
 }
 
 export type Fact = readonly [what: string, value: string];

@@ -4,9 +4,11 @@ import { AppError } from '../../../src-shared/errors.ts';
 import { encoderOf } from '../../../src-shared/model/feature-bag.ts';
 import type { StudyId } from '../../../src-shared/model/ids.ts';
 import type { Study, StudyOutcome } from '../../../src-shared/model/study.ts';
+import { featureMaker } from '../../../src-shared/model/study-facts.ts';
 import { tunedSvg } from '../compare/cka-svg.ts';
 import { csvLine } from '../interop/csv.ts';
 import type { Store } from '../store/store.ts';
+import type { BackboneService } from './backbones.ts';
 import type { Exports } from './exports.ts';
 import type { StudyService } from './study-service.ts';
 import { HYALINE_VERSION, NOTICE } from './versions.ts';
@@ -14,6 +16,7 @@ import { HYALINE_VERSION, NOTICE } from './versions.ts';
 export interface StudyReportParts {
   readonly store: Store;
   readonly exportsKept: Exports;
+  readonly backbones: Pick<BackboneService, 'list'>;
   readonly studies: Pick<StudyService, 'askedSlides'>;
 }
 
@@ -27,7 +30,7 @@ export class StudyReportService {
 
   /** See EngineApi.exportStudy. Throws NotFound, InvalidRequest (not trained, no such format), DiskFull. */
   async export(id: StudyId, format: 'pdf' | 'csv' | 'json' | 'cka-svg' | 'cka-png'): Promise<ExportedFile> {
-    const { store, exportsKept } = this.#parts;
+    const { store, exportsKept, backbones } = this.#parts;
     const study = await store.getStudy(id);
     if (study === null) throw new AppError('NotFound', 'This study no longer exists.');
     const { outcome } = study;
@@ -53,23 +56,19 @@ export class StudyReportService {
     }
     if (format !== 'pdf') throw new AppError('InvalidRequest', 'A study is exported as pdf, csv or json.');
     const { renderStudyReport } = await import('../report/study-report.ts');
-    const backbone = await store.getBackbone(study.plan.backboneId);
+    const card = (await backbones.list()).find((each) => each.id === study.plan.backboneId) ?? null;
     const pdf = await renderStudyReport({
       study: trained,
       asked: await this.#parts.studies.askedSlides(id),
-      maker: {
-        name: backbone?.card.name ?? (await importedName(store, trained)),
-        defaultCut: backbone?.card.defaultCut ?? null,
-        imported: backbone === null && trained.plan.rows.some(({ runId }) => runId !== null),
-      },
+      maker: featureMaker(study.plan, card, await encoderOfRun(store, trained)),
       ...{ createdAtMs: Date.now(), appVersion: HYALINE_VERSION, notice: NOTICE },
     });
     return await exportsKept.add(`${name}.pdf`, 'application/pdf', pdf);
   }
 }
 
-/** What made the features of a study whose backbone is not installed: imported ones carry the name of their encoder. */
-async function importedName(store: Store, { outcome }: { readonly outcome: StudyOutcome }): Promise<string | null> {
+/** What made the features of a study, as its runs say. */
+async function encoderOfRun(store: Store, { outcome }: { readonly outcome: StudyOutcome }): Promise<string | null> {
   const [first] = outcome.predictions;
   const run = first === undefined ? null : await store.getRun(first.runId);
   return run === null ? null : (encoderOf(run.backboneName) ?? run.backboneName);
