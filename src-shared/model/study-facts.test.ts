@@ -9,10 +9,10 @@ const PLAN: StudyPlan = {
   ...{ name: 'MSI', rows: [], patientsUnknown: false, backboneId: asId<BackboneId>('net'), cut: null },
   ...{ grid: DEFAULT_GRID, tissue: DEFAULT_TISSUE },
 };
-const MAKER: FeatureMaker = { name: 'resnet18', defaultCut: 'layer4', imported: false };
+const MAKER = { name: 'resnet18', defaultCut: 'layer4', imported: false };
 
 describe('how a study was made, in words', () => {
-  const facts = (plan: Partial<StudyPlan>, maker = MAKER) =>
+  const facts = (plan: Partial<StudyPlan>, maker: FeatureMaker = MAKER) =>
     Object.fromEntries(studyFacts({ plan: { ...PLAN, ...plan }, outcome: null }, maker));
 
   it('names the cut that is meant where none was chosen, and what made the features', () => {

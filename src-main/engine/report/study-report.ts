@@ -312,7 +312,7 @@ function askedSlides({ asked, study }: StudyReportInput): Content[] {
       { text: `${digits(of(probabilities))} ± ${digits(of(spread))}`, alignment: 'right' },
       { text: `${digits(of(lowest))} to ${digits(of(highest))}`, alignment: 'right' },
       { text: String(heads), alignment: 'right' },
-      { text: like, bold: typicality?.unlike ?? false },
+      { text: like, bold: typicality?.unlike ?? false, margin: [8, 0, 0, 0] },
     ];
   });
   const header = [...head(['Slide']), 'Called', ...head(['', 'P of it', 'Range', 'Heads']).slice(1), 'Training data'];
@@ -325,10 +325,18 @@ function askedSlides({ asked, study }: StudyReportInput): Content[] {
     {
       table: {
         headerRows: 1,
-        widths: [70, 70, 76, 76, 32, '*'],
+        widths: [64, 64, 76, 76, 30, '*'],
         body: [
           header.map((cell) =>
-            typeof cell === 'string' ? { text: cell, bold: true, fontSize: SIZE.small, color: COLOUR.quiet } : cell,
+            typeof cell === 'string'
+              ? {
+                  text: cell,
+                  bold: true,
+                  fontSize: SIZE.small,
+                  color: COLOUR.quiet,
+                  margin: cell === 'Called' ? 0 : [8, 0, 0, 0],
+                }
+              : cell,
           ),
           ...rows,
         ],
