@@ -137,7 +137,7 @@ async function inParts(tiles: number): Promise<string> {
   const [model, loss, feeds] = bagCase(tiles);
   const options = optionsOf(model, loss);
   const runner = await StepRunner.open(buildTrainingStep(options), { optimiser: ADAM, seed: 1, threads: THREADS });
-  const tiled = await TiledRunner.open(buildTiledStep(options, 'N'), TILES_AT_ONCE, THREADS);
+  const tiled = await TiledRunner.open(buildTiledStep(options, 'N'), TILES_AT_ONCE, runner, THREADS);
   const data = await tensors(feeds);
   await tiled.step(runner, data, RATES);
   const from = performance.now();

@@ -19,11 +19,18 @@ export class MovingTensor {
   current: Tensor;
   readonly #runtime: Runtime;
   readonly #dims: readonly number[];
+  /** Shape in the order everybody else knows. */
+  readonly #plainDims: readonly number[];
+  readonly #channelsLast: boolean;
   #spare: Tensor | null;
 
-  constructor(runtime: Runtime, item: StateTensor, writing: Writing) {
+  /** @param channelsLast true where a filter [out, in, kh, kw] is held as [out, kh, kw, in]. */
+  constructor(runtime: Runtime, item: StateTensor, writing: Writing, channelsLast = false) {
     this.#runtime = runtime;
-    this.#dims = item.dims;
+    const [out = 1, into = 1, ...kernel] = item.dims;
+    this.#plainDims = item.dims;
+    this.#channelsLast = channelsLast;
+    this.#dims = channelsLast ? [out, ...kernel, into] : item.dims;
     this.current = this.#empty();
     this.#spare = writing === 'on device' ? null : writing === 'in place' ? this.current : this.#empty();
     if (item.initial !== null) this.set(initialValues(item));
@@ -54,12 +61,21 @@ export class MovingTensor {
 
   /** A copy; of a tensor on the device only after it was brought back (`StepRunner.toHost`). */
   values(): Float32Array {
-    return Float32Array.from(this.current.data as Float32Array);
+    const data = this.current.data as Float32Array;
+    const [out = 1, into = 1] = this.#plainDims;
+    return this.#channelsLast ? swapped(data, out, into, false) : Float32Array.from(data);
+  }
+
+  /** The tensor in its own shape: a copy only where it is held in another one. */
+  plain(): Tensor {
+    if (!this.#channelsLast) return this.current;
+    return new this.#runtime.Tensor('float32', this.values(), this.#plainDims);
   }
 
   set(values: Float32Array): void {
     if (this.isOnDevice) this.#replace(this.#empty());
-    (this.current.data as Float32Array).set(values);
+    const [out = 1, into = 1] = this.#plainDims;
+    (this.current.data as Float32Array).set(this.#channelsLast ? swapped(values, out, into, true) : values);
   }
 
   clear(): void {
@@ -81,4 +97,19 @@ export class MovingTensor {
     const bytes = elementCount(this.#dims) * Float32Array.BYTES_PER_ELEMENT;
     return new this.#runtime.Tensor('float32', new Float32Array(new SharedArrayBuffer(bytes)), this.#dims);
   }
+}
+
+/** [out, in, taps] to [out, taps, in] or back. */
+function swapped(values: Float32Array, out: number, into: number, toLast: boolean): Float32Array {
+  const taps = values.length / (out * into);
+  const [rows, columns] = toLast ? [into, taps] : [taps, into];
+  const result = new Float32Array(values.length);
+  for (let start = 0; start < values.length; start += rows * columns) {
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) {
+        result[start + column * rows + row] = values[start + row * columns + column] ?? 0;
+      }
+    }
+  }
+  return result;
 }

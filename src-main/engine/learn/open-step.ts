@@ -1,6 +1,9 @@
 import { weightGradientsByTap } from '../graph/autodiff/weight-gradient-by-tap.ts';
 import { blockLayout } from '../graph/blocked/block-layout.ts';
+import { holdFilters, isHoldable } from '../graph/blocked/held-filters.ts';
 import type { OnnxModel } from '../graph/model.ts';
+import { gradientInput } from '../graph/optimise/step-options.ts';
+import type { TrainingStep } from '../graph/optimise/training-step.ts';
 import { encodeModel } from '../graph/proto.ts';
 import { inStrips } from '../graph/strips/in-strips.ts';
 import { channelBlock } from '../infer/channel-block.ts';
@@ -17,14 +20,37 @@ export interface StepSession {
 
 /**
  * Opens a graph of a training step in the form that its device is fastest at: on the CPU with convolutions in the blocked
- * layout, where this processor has one, and chains over large values strip by strip; elsewhere with weight gradients as matrix products. @throws AppError as `openSession`.
+ * layout, where this processor has one, and chains over large values strip by strip; elsewhere with weight gradients as
+ * matrix products.
+ *
+ * @param held filters that are handed in and out with their channels last (`heldFilters`). @throws AppError as `openSession`.
  */
-export async function openStep(model: OnnxModel, { provider, threads, keepOnDevice }: StepSession): Promise<Session> {
-  const suited = provider === 'cpu' ? await suitedToCpu(model) : weightGradientsByTap(model);
+export async function openStep(
+  model: OnnxModel,
+  { provider, threads, keepOnDevice }: StepSession,
+  held: ReadonlySet<string>,
+): Promise<Session> {
+  const suited = provider === 'cpu' ? await suitedToCpu(holdFilters(model, held)) : weightGradientsByTap(model);
   return await openSession({ model: encodeModel(suited), provider, threads, keepOnDevice });
 }
 
+/**
+ * Which filters of a step are held as [out, kernel, in] instead of [out, in, kernel] by every graph that hands them on:
+ * names of the inputs for weights, optimiser state and summed gradients. None where a device has no use for it.
+ */
+export async function heldFilters(step: TrainingStep, provider: ProviderName): Promise<ReadonlySet<string>> {
+  const block = provider === 'cpu' && hasConvolutions(step.model) ? await channelBlock() : null;
+  if (block === null) return new Set();
+  const filters = step.parameters.filter(({ dims }) => isHoldable(dims, block)).map(({ input }) => input);
+  const state = step.state
+    .map(({ input }) => input)
+    .filter((input) => filters.some((name) => input.endsWith(`/${name}`)));
+  return new Set([...filters, ...state, ...filters.map(gradientInput)]);
+}
+
 async function suitedToCpu(model: OnnxModel): Promise<OnnxModel> {
-  const block = model.graph.nodes.some(({ op }) => op === 'Conv') ? await channelBlock() : null;
+  const block = hasConvolutions(model) ? await channelBlock() : null;
   return inStrips(block === null ? model : blockLayout(model, block));
 }
+
+const hasConvolutions = ({ graph }: OnnxModel): boolean => graph.nodes.some(({ op }) => op === 'Conv');

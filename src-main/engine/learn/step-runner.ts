@@ -9,7 +9,7 @@ import type { ProviderName } from '../infer/protocol.ts';
 import { keepsOutputs, loadRuntime, type Runtime, type Session } from '../infer/runtime.ts';
 import { onDevice, refuseNoNumber } from './device-failure.ts';
 import { type Feeds, MovingTensor, type Tensor } from './moving-tensor.ts';
-import { openStep } from './open-step.ts';
+import { heldFilters, openStep } from './open-step.ts';
 import { readBack } from './read-back.ts';
 
 export interface RunnerOptions {
@@ -23,6 +23,12 @@ export interface RunnerOptions {
   readonly lossScale?: LossScale;
 }
 
+interface OpenedGraphs {
+  readonly session: Session;
+  readonly update: Session | null;
+  readonly held: ReadonlySet<string>;
+}
+
 /**
  * Runs a training step again and again on any provider. Every tensor that moves (weights, optimiser state, accumulators)
  * stays on the device where the provider allows it (`keepsOutputs`), else in preallocated buffers that onnxruntime reads
@@ -31,6 +37,8 @@ export interface RunnerOptions {
  */
 export class StepRunner {
   lossScale: LossScale;
+  /** Inputs that this runner hands on with their channels last (`heldFilters`). */
+  readonly held: ReadonlySet<string>;
   readonly #runtime: Runtime;
   readonly #step: TrainingStep;
   readonly #options: RunnerOptions;
@@ -45,35 +53,39 @@ export class StepRunner {
     const threads = options.threads ?? 0;
     const { provider = 'cpu' } = options;
     const moving = new Set(movingOf(step).map(({ output }) => output));
+    const held = await heldFilters(step, provider);
     const open = async (model: OnnxModel) => {
       const keepOnDevice = model.graph.outputs.map(({ name }) => name).filter((name) => moving.has(name));
-      return await openStep(model, { provider, threads, keepOnDevice });
+      return await openStep(model, { provider, threads, keepOnDevice }, held);
     };
     const session = await open(step.model);
     const update = step.update === null ? null : await open(step.update);
-    return new StepRunner(await loadRuntime(), step, options, session, update);
+    return new StepRunner(await loadRuntime(), step, options, { session, update, held });
   }
 
   private constructor(
     runtime: Runtime,
     step: TrainingStep,
     options: RunnerOptions,
-    session: Session,
-    update: Session | null,
+    { session, update, held }: OpenedGraphs,
   ) {
     this.#runtime = runtime;
     this.#step = step;
     this.#options = options;
     this.#session = session;
     this.#update = update;
+    this.held = held;
     this.#masks = new RandomStream(options.seed, 'dropout');
     this.lossScale = options.lossScale ?? FIRST_LOSS_SCALE;
     this.#moving = movingOf(step);
     const stays = keepsOutputs(this.provider);
     // Gradients read weights and statistics until a step is over; what else moves is read by its own update alone.
     const inTurn = new Set([...step.parameters, ...step.statistics]);
-    const writing = (item: StateTensor) => (stays ? 'on device' : inTurn.has(item) ? 'in turn' : 'in place');
-    this.#pairs = new Map(this.#moving.map((item) => [item.input, new MovingTensor(runtime, item, writing(item))]));
+    const tensorOf = (item: StateTensor): MovingTensor => {
+      const writing = stays ? 'on device' : inTurn.has(item) ? 'in turn' : 'in place';
+      return new MovingTensor(runtime, item, writing, held.has(item.input));
+    };
+    this.#pairs = new Map(this.#moving.map((item) => [item.input, tensorOf(item)]));
   }
 
   /**
@@ -137,14 +149,14 @@ export class StepRunner {
     await onDevice(this.provider, () => readBack(this.provider, all));
   }
 
-  /** The weights as they are now, without a copy, for a graph on the same device that reads them. */
+  /** The weights as they are now, for a graph on the same device; copied only where they are held in another order. */
   parameters(): Feeds {
-    return Object.fromEntries(
-      this.#step.parameters.flatMap(({ input }) => {
-        const tensor = this.#pairs.get(input)?.current;
-        return tensor === undefined ? [] : [[input, tensor] as const];
-      }),
-    );
+    return this.#parameters((tensor) => tensor.plain());
+  }
+
+  /** The weights as they are held, for a graph that was opened with `held`. */
+  heldParameters(): Feeds {
+    return this.#parameters((tensor) => tensor.current);
   }
 
   /** Names of the free inputs, so that nothing is drawn or built that the step does not read. */
@@ -207,6 +219,14 @@ export class StepRunner {
     const loss = Number(results[this.#step.loss]?.data[0] ?? Number.NaN);
     if (written.has(this.#step.loss) && this.#step.overflow === null) refuseNoNumber(this.provider, loss);
     return { loss, watched };
+  }
+
+  #parameters(of: (tensor: MovingTensor) => Tensor): Feeds {
+    const entries = this.#step.parameters.flatMap(({ input }) => {
+      const tensor = this.#pairs.get(input);
+      return tensor === undefined ? [] : [[input, of(tensor)] as const];
+    });
+    return Object.fromEntries(entries);
   }
 
   /** Moves the loss scale on; a skipped step does not count for Adam's bias corrections. */

@@ -30,18 +30,19 @@ export class TiledRunner {
   readonly #tilesAtOnce: number;
   readonly #provider: ProviderName;
 
-  /** @param provider that of the runner it belongs to: it reads the weights where they lie. */
+  /** @param runner whose weights and state it reads and writes where they lie. */
   static async open(
     step: TiledStep,
     tilesAtOnce: number,
+    runner: Pick<StepRunner, 'provider' | 'held'>,
     threads = 0,
-    provider: ProviderName = 'cpu',
   ): Promise<TiledRunner> {
+    const { provider, held } = runner;
     const sums = new Set([...step.accumulators.back, ...step.accumulators.front].map(({ output }) => output));
     const open = async (name: keyof Sessions) => {
       const outputs = step[name].graph.outputs.map((output) => output.name);
       const keepOnDevice = outputs.filter((output) => name === 'update' || sums.has(output));
-      return await openStep(step[name], { provider, threads, keepOnDevice });
+      return await openStep(step[name], { provider, threads, keepOnDevice }, held);
     };
     const sessions = {
       front: await open('front'),
@@ -49,7 +50,7 @@ export class TiledRunner {
       frontBackward: await open('frontBackward'),
       update: await open('update'),
     };
-    return new TiledRunner(await loadRuntime(), step, sessions, tilesAtOnce, provider);
+    return new TiledRunner(await loadRuntime(), step, sessions, tilesAtOnce, runner);
   }
 
   private constructor(
@@ -57,7 +58,7 @@ export class TiledRunner {
     step: TiledStep,
     sessions: Sessions,
     tilesAtOnce: number,
-    provider: ProviderName,
+    { provider, held }: Pick<StepRunner, 'provider' | 'held'>,
   ) {
     this.#provider = provider;
     this.#runtime = runtime;
@@ -66,13 +67,15 @@ export class TiledRunner {
     this.#tilesAtOnce = tilesAtOnce;
     const writing = keepsOutputs(provider) ? 'on device' : 'in place';
     const all = new Map([...step.accumulators.back, ...step.accumulators.front].map((item) => [item.input, item]));
-    this.#sums = new Map([...all].map(([name, item]) => [name, new MovingTensor(runtime, item, writing)]));
+    this.#sums = new Map(
+      [...all].map(([name, item]) => [name, new MovingTensor(runtime, item, writing, held.has(name))]),
+    );
   }
 
   /** One update on one bag; returns its loss. @param data the free inputs of the whole step. */
   async step(runner: StepRunner, data: Feeds, rates: Readonly<Record<string, number>>): Promise<number> {
     const tiles = data[this.#step.rowInputs[0] ?? '']?.dims[0] ?? 0;
-    const feeds = { ...data, ...runner.parameters() };
+    const feeds = { ...data, ...runner.heldParameters() };
     const values = this.#buffers(tiles);
     const gradients = this.#buffers(tiles);
     for (const part of this.#parts(tiles)) {

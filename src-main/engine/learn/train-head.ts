@@ -209,8 +209,8 @@ class Stepper {
     this.#tiled ??= await TiledRunner.open(
       buildTiledStep(this.#options, 'N'),
       this.#tilesAtOnce,
+      this.#runner,
       this.#training.threads,
-      this.#runner.provider,
     );
     return await this.#tiled.step(this.#runner, data, rates);
   }

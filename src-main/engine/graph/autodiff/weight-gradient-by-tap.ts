@@ -13,7 +13,7 @@ export function weightGradientsByTap(model: OnnxModel): OnnxModel {
   const { graph } = model;
   const shapes = knownShapes(graph);
   const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
-  const writer = new GraphWriter();
+  const writer = new GraphWriter('taps');
   for (const node of graph.nodes) {
     const sized = [node.inputs[0], node.inputs[1], node.outputs[0]].every((name) => isSized(shapes.dimsOf(name ?? '')));
     if (sized && isWeightGradient(node, makers, shapes)) byTap(writer, node, shapes);

@@ -2,9 +2,22 @@ import type { Dims, ShapeContext } from '../autodiff/shapes.ts';
 import { isWeightGradient } from '../autodiff/weight-gradient.ts';
 import { ancestorNodes } from '../cut.ts';
 import { elementCount, type GraphNode, intAttribute, intsAttribute, type OnnxModel } from '../model.ts';
-import { backwards, blockedFilter, type FilterOrder, filterOrderOf, reorder, turnedFrom } from './blocked-filter.ts';
+import {
+  allBackwards,
+  blockedFilter,
+  blockedHeldFilter,
+  type FilterOrder,
+  filterOrderOf,
+  filterRows,
+  reorder,
+  type TurnedMaker,
+  turnedFilter,
+  turnedFrom,
+  turnedHeldFilter,
+} from './blocked-filter.ts';
 import { type Fusion, findFusions, readersOf } from './fusions.ts';
 import { GraphWriter, NCHWC } from './graph-writer.ts';
+import { heldSource } from './held-filters.ts';
 import { knownShapes } from './known-shapes.ts';
 import { movedBy, movesPlaces, writeMoved } from './on-places.ts';
 import { phaseSplitOf, writePhases } from './phase-split.ts';
@@ -36,7 +49,7 @@ class BlockLayout {
   readonly #model: OnnxModel;
   readonly #block: number;
   readonly #shapes: ShapeContext;
-  readonly #writer = new GraphWriter();
+  readonly #writer = new GraphWriter('blocked');
   readonly #makers: ReadonlyMap<string, GraphNode>;
   readonly #readers: ReadonlyMap<string, readonly GraphNode[]>;
   readonly #outputs: ReadonlySet<string>;
@@ -286,9 +299,9 @@ class BlockLayout {
     const [from, weight, to] = [this.#sizes(dy, 1), this.#sizes(w), this.#sizes(output, 1)];
     const split = from && weight && to ? phaseSplitOf(node, from, weight, to) : null;
     if (split === null) return false;
-    this.#toPlain(w);
     const name = `${output}/blocked`;
-    this.#blocked.set(output, writePhases(this.#writer, this.#toBlocked(dy), w, split, this.#block, name));
+    const filterOf = this.#turnedMaker(w, split.weight);
+    this.#blocked.set(output, writePhases(this.#writer, this.#toBlocked(dy), filterOf, split, this.#block, name));
     return true;
   }
 
@@ -297,14 +310,31 @@ class BlockLayout {
     const known = this.#filters.get(key);
     if (known !== undefined) return known;
     const source = order === 'OIHWBiBo' ? turnedFrom(weight, this.#makers, this.#shapes) : null;
-    this.#toPlain(source ?? weight);
     const dims = this.#sizes(source ?? weight) ?? [];
+    const [, , height = 1, width = 1] = dims;
     const made =
       source === null
-        ? blockedFilter(this.#writer, weight, dims, order)
-        : backwards(this.#writer, source, dims, this.#block);
+        ? this.#straight(weight, dims, order)
+        : this.#turnedMaker(source, dims)([height, width], allBackwards(height, width));
     this.#filters.set(key, made);
     return made;
+  }
+
+  #straight(weight: string, dims: readonly number[], order: FilterOrder): string {
+    const held = order === 'OIHWBiBo' ? heldSource(weight, this.#makers) : null;
+    this.#toPlain(held ?? weight);
+    if (held === null) return blockedFilter(this.#writer, weight, dims, order);
+    return blockedHeldFilter(this.#writer, held, dims, this.#block);
+  }
+
+  /** Makes filters of chosen taps, with channels swapped, of the weights [I, O, kh, kw]. */
+  #turnedMaker(weight: string, dims: readonly number[]): TurnedMaker {
+    const [writer, block] = [this.#writer, this.#block];
+    const held = heldSource(weight, this.#makers);
+    this.#toPlain(held ?? weight);
+    if (held !== null) return (kernel, taps) => turnedHeldFilter(writer, held, dims, block, kernel, taps);
+    const rows = filterRows(writer, weight, dims, block);
+    return (kernel, taps) => turnedFilter(writer, rows, dims, block, kernel, taps);
   }
 
   #isNorm(node: GraphNode): boolean {

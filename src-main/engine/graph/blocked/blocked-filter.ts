@@ -5,6 +5,9 @@ import { type GraphWriter, NCHWC } from './graph-writer.ts';
 /** How a filter lies: [out, in, taps] as outer blocks with [in, out] innermost, or with [out] alone innermost. */
 export type FilterOrder = 'OIHWBiBo' | 'OIHWBo';
 
+/** Gives the filter of a kernel from chosen taps of weights, channels swapped. */
+export type TurnedMaker = (kernel: readonly number[], taps: readonly number[]) => string;
+
 /** The order a convolution needs; null where the blocked kernels cannot do it, or not faster. */
 export function filterOrderOf(node: GraphNode, filter: readonly number[], block: number): FilterOrder | null {
   if (node.op !== 'Conv' || node.domain !== '' || filter.length !== 4 || !isSmall(node, filter)) return null;
@@ -65,15 +68,7 @@ export function turnedFilter(
   const [ins, outs, all] = [into / block, out / block, height * width];
   const places = Array.from({ length: outs * ins }, (_, i) => ((i % ins) * outs + Math.floor(i / ins)) * all);
   const chosen = places.flatMap((place) => taps.map((tap) => place + tap));
-  const moved = writer.emit('Gather', [rows, writer.ints(chosen)], { axis: { kind: 'int', value: 0 } });
-  return writer.reshape(moved, [out, into, ...kernel]);
-}
-
-/** The turned filter of all taps. */
-export function backwards(writer: GraphWriter, weight: string, dims: readonly number[], block: number): string {
-  const [, , height = 1, width = 1] = dims;
-  const taps = Array.from({ length: height * width }, (_, i) => height * width - 1 - i);
-  return turnedFilter(writer, filterRows(writer, weight, dims, block), dims, block, [height, width], taps);
+  return writer.reshape(gathered(writer, rows, chosen), [out, into, ...kernel]);
 }
 
 /** Weights [I, O, kh, kw] as rows of b x b numbers: [I / b, O / b, taps][b of I, b of O]. */
@@ -85,6 +80,50 @@ export function filterRows(writer: GraphWriter, weight: string, dims: readonly n
   // As images of one block of the other channels: [I / b][O / b][taps][b of I][b of O].
   const images = writer.reshape(first, [(into / block) * (out / block), block, taps, block]);
   return writer.reshape(reorder(writer, images), [-1, block * block]);
+}
+
+/** `blockedFilter` in the order OIHWBiBo of weights that are held as [O, kh, kw, I] (`holdFilters`). */
+export function blockedHeldFilter(writer: GraphWriter, held: string, dims: readonly number[], block: number): string {
+  const [out = 1, into = 1, height = 1, width = 1] = dims;
+  const [outs, ins, taps] = [out / block, into / block, height * width];
+  // As one image of `out` channels: [O / b][taps][I / b][b of I][b of O].
+  const rows = writer.reshape(reorder(writer, writer.reshape(held, [1, out, taps, into])), [-1, block * block]);
+  const places = Array.from({ length: outs * ins * taps }, (_, i) => {
+    const [o, n, tap] = [Math.floor(i / (ins * taps)), Math.floor(i / taps) % ins, i % taps];
+    return (o * taps + tap) * ins + n;
+  });
+  return writer.reshape(gathered(writer, rows, places), dims);
+}
+
+/** `turnedFilter` of weights that are held as [I, kh, kw, O]: rows of one block are moved whole. */
+export function turnedHeldFilter(
+  writer: GraphWriter,
+  held: string,
+  dims: readonly number[],
+  block: number,
+  kernel: readonly number[],
+  taps: readonly number[],
+): string {
+  const [into = 1, out = 1, height = 1, width = 1] = dims;
+  const outs = out / block;
+  const places: number[] = [];
+  for (let o = 0; o < outs; o++) {
+    for (let first = 0; first < into; first += block) {
+      for (const tap of taps) {
+        for (let i = first; i < first + block; i++) places.push((i * height * width + tap) * outs + o);
+      }
+    }
+  }
+  return writer.reshape(gathered(writer, writer.reshape(held, [-1, block]), places), [out, into, ...kernel]);
+}
+
+function gathered(writer: GraphWriter, rows: string, places: readonly number[]): string {
+  return writer.emit('Gather', [rows, writer.ints(places)], { axis: { kind: 'int', value: 0 } });
+}
+
+/** Taps of a kernel backwards. */
+export function allBackwards(height: number, width: number): readonly number[] {
+  return Array.from({ length: height * width }, (_, i) => height * width - 1 - i);
 }
 
 /** The weights that a filter is the turned form of (all taps reversed, channels swapped), null where it is none. */

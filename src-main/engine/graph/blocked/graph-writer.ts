@@ -9,7 +9,13 @@ export class GraphWriter {
   readonly nodes: GraphNode[] = [];
   readonly constants: GraphTensor[] = [];
   readonly #ints = new Map<string, string>();
+  readonly #prefix: string;
   #count = 0;
+
+  /** @param prefix of the names it makes: those of graphs written one after the other must differ. */
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
 
   /** Adds a node with one output and returns its name. */
   emit(
@@ -51,6 +57,6 @@ export class GraphWriter {
   }
 
   unique(label: string): string {
-    return `blocked/${label}_${this.#count++}`;
+    return `${this.#prefix}/${label}_${this.#count++}`;
   }
 }

@@ -1,6 +1,6 @@
 import { windowOf } from '../autodiff/shapes.ts';
 import { type GraphAttribute, type GraphNode, intAttribute } from '../model.ts';
-import { filterRows, turnedFilter } from './blocked-filter.ts';
+import type { TurnedMaker } from './blocked-filter.ts';
 import { type GraphWriter, NCHWC } from './graph-writer.ts';
 
 /** One axis of a transposed convolution: what its output places of one remainder by the stride read. */
@@ -64,13 +64,12 @@ function phasesAlong(kernel: number, stride: number, pad: number, from: number, 
 export function writePhases(
   writer: GraphWriter,
   dy: string,
-  weight: string,
+  filterOf: TurnedMaker,
   { stride, phases, weight: dims, size }: PhaseSplit,
   block: number,
   output: string,
 ): string {
   const [, out = 1, , width = 1] = dims;
-  const filter = filterRows(writer, weight, dims, block);
   const places = [0, 1].map((axis) => Math.ceil((size[axis] ?? 0) / (stride[axis] ?? 1)));
   const ints = (value: readonly number[]) => ({ kind: 'ints', value }) as const;
   const join = (parts: readonly string[], axis: number): string => {
@@ -85,7 +84,7 @@ export function writePhases(
         pads: ints([row.before, column.before, row.after, column.after]),
         group: { kind: 'int', value: 1 },
       };
-      const inputs = [dy, turnedFilter(writer, filter, dims, block, kernel, taps)];
+      const inputs = [dy, filterOf(kernel, taps)];
       const part = writer.emit('Conv', inputs, attributes, { domain: NCHWC });
       return writer.reshape(part, [-1, 1, places[1] ?? 1, 1, block]);
     });

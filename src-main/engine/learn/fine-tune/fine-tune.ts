@@ -101,7 +101,7 @@ class Tuner {
   static async open({ joined, step, parts }: Planned, tuning: FineTuning, provider: ProviderName): Promise<Tuner> {
     const { tilesAtOnce, threads, seed } = tuning;
     const runner = await StepRunner.open(step, { optimiser: ADAM, seed, threads, provider });
-    const tiled = await TiledRunner.open(parts, tilesAtOnce, threads, provider);
+    const tiled = await TiledRunner.open(parts, tilesAtOnce, runner, threads);
     const evaluator = await NetworkEvaluator.open(joined, tuning, provider);
     return new Tuner(await loadRuntime(), tuning, joined, runner, tiled, evaluator);
   }
