@@ -2,17 +2,17 @@ import pdfmake from 'pdfmake';
 import type { Column, Content, TableCell } from 'pdfmake/interfaces.js';
 import { ATTENTION_CAUTION } from '../../../src-shared/model/attention-view.ts';
 import { TUNED_CONTROL } from '../../../src-shared/model/fine-tune.ts';
-import {
-  type AskedSlide,
-  type CheckCurve,
-  describeDifferences,
-  type ExternalValidation,
-  type Study,
-  type StudyFigure,
-  type StudyOutcome,
+import type {
+  AskedSlide,
+  CheckCurve,
+  ExternalValidation,
+  Study,
+  StudyFigure,
+  StudyOutcome,
 } from '../../../src-shared/model/study.ts';
 import { type Fact, type FeatureMaker, studyFacts } from '../../../src-shared/model/study-facts.ts';
 import { studyPlots } from '../../../src-shared/model/study-plots.ts';
+import { describeDifferences } from '../../../src-shared/model/typicality.ts';
 import type { CurvePoint } from '../../../src-shared/numeric/judgement-curves.ts';
 import { BODY_FONT, isReportFont, REPORT_FONTS } from './fonts.ts';
 import { bodyText, sectionTitle } from './report-sections.ts';

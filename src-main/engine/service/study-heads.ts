@@ -1,7 +1,8 @@
 import { AppError, hasCode } from '../../../src-shared/errors.ts';
 import type { SlideId, StudyId } from '../../../src-shared/model/ids.ts';
 import type { Run, TissueParams } from '../../../src-shared/model/run.ts';
-import type { SlidePrediction, SlideTypicality, Study, StudyPlan } from '../../../src-shared/model/study.ts';
+import type { SlidePrediction, Study, StudyPlan } from '../../../src-shared/model/study.ts';
+import type { SlideTypicality } from '../../../src-shared/model/typicality.ts';
 import type { AttentionWorker } from '../learn/attention-worker.ts';
 import type { HeadSpec } from '../learn/head-spec.ts';
 import type { Store, StoredJudgement, StudyHeadRecord } from '../store/store.ts';

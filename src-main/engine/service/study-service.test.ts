@@ -5,12 +5,8 @@ import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { asId } from '../../../src-shared/model/ids.ts';
 import { DEFAULT_GRID, DEFAULT_TISSUE } from '../../../src-shared/model/run.ts';
-import {
-  DEFAULT_STUDY_TRAINING,
-  describeDifferences,
-  type StudyPlan,
-  type StudyRow,
-} from '../../../src-shared/model/study.ts';
+import { DEFAULT_STUDY_TRAINING, type StudyPlan, type StudyRow } from '../../../src-shared/model/study.ts';
+import { describeDifferences } from '../../../src-shared/model/typicality.ts';
 import { createEngine } from '../create-engine.ts';
 import type { Engine } from '../engine.ts';
 import { writeSynthetic } from '../slide/synthetic/write-synthetic.ts';

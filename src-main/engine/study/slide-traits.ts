@@ -1,4 +1,4 @@
-import type { SlideTrait, TypicalityDifference } from '../../../src-shared/model/study.ts';
+import type { SlideTrait, TypicalityDifference } from '../../../src-shared/model/typicality.ts';
 import { DENSITY_AT, HUE_AT, MIXTURE_AT, SHARPNESS_AT } from '../tissue/slide-appearance.ts';
 
 /** Optical density of haematoxylin and eosin in red, green and blue (Ruifrok and Johnston 2001), of unit length. */

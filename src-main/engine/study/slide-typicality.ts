@@ -1,4 +1,4 @@
-import type { SlideTypicality, TypicalityPart } from '../../../src-shared/model/study.ts';
+import type { SlideTypicality, TypicalityPart } from '../../../src-shared/model/typicality.ts';
 import { quantiles } from '../../../src-shared/numeric/quantile.ts';
 import { featureMoments } from '../learn/feature-moments.ts';
 import {

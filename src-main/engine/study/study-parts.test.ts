@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { describeDifferences } from '../../../src-shared/model/study.ts';
+import { describeDifferences } from '../../../src-shared/model/typicality.ts';
 import { nextGaussian, seededRandom } from '../../../src-shared/numeric/random.ts';
 import { RandomStream } from '../backbone/random-stream.ts';
 import { evaluationGraph } from '../learn/head-graph.ts';

@@ -8,12 +8,8 @@ import {
 } from '../../../../src-shared/api/predict-features.ts';
 import { AppError, fromErrorPayload, hasCode, toErrorPayload } from '../../../../src-shared/errors.ts';
 import type { BackboneCard } from '../../../../src-shared/model/backbone.ts';
-import {
-  describeDifferences,
-  type SlidePrediction,
-  type Study,
-  TYPICALITY_PARTS,
-} from '../../../../src-shared/model/study.ts';
+import type { SlidePrediction, Study } from '../../../../src-shared/model/study.ts';
+import { describeDifferences, TYPICALITY_PARTS } from '../../../../src-shared/model/typicality.ts';
 import type { Engine } from '../../../engine/engine.ts';
 import { abortOnSignal } from '../../abort-on-signal.ts';
 import { awaitJob } from '../../await-job.ts';
