@@ -1,23 +1,12 @@
-import type { Dims, ShapeContext } from '../autodiff/shapes.ts';
+import type { ShapeContext } from '../autodiff/shapes.ts';
 import { isWeightGradient } from '../autodiff/weight-gradient.ts';
 import { ancestorNodes } from '../cut.ts';
-import { elementCount, type GraphNode, intAttribute, intsAttribute, type OnnxModel } from '../model.ts';
-import {
-  allBackwards,
-  blockedFilter,
-  blockedHeldFilter,
-  type FilterOrder,
-  filterOrderOf,
-  filterRows,
-  reorder,
-  type TurnedMaker,
-  turnedFilter,
-  turnedFrom,
-  turnedHeldFilter,
-} from './blocked-filter.ts';
+import { type GraphNode, intAttribute, intsAttribute, type OnnxModel } from '../model.ts';
+import { type FilterOrder, filterOrderOf } from './blocked-filter.ts';
+import { BlockedValues } from './blocked-values.ts';
+import { Filters } from './filters.ts';
 import { type Fusion, findFusions, readersOf } from './fusions.ts';
 import { GraphWriter, NCHWC } from './graph-writer.ts';
-import { heldSource } from './held-filters.ts';
 import { knownShapes } from './known-shapes.ts';
 import { movedBy, movesPlaces, writeMoved } from './on-places.ts';
 import { phaseSplitOf, writePhases } from './phase-split.ts';
@@ -50,13 +39,11 @@ class BlockLayout {
   readonly #block: number;
   readonly #shapes: ShapeContext;
   readonly #writer = new GraphWriter('blocked');
+  readonly #values: BlockedValues;
+  readonly #filters: Filters;
   readonly #makers: ReadonlyMap<string, GraphNode>;
   readonly #readers: ReadonlyMap<string, readonly GraphNode[]>;
   readonly #outputs: ReadonlySet<string>;
-  /** Values that exist as they were, and the names of those that exist blocked. */
-  readonly #plain = new Set<string>(['']);
-  readonly #blocked = new Map<string, string>();
-  readonly #filters = new Map<string, string>();
 
   constructor(model: OnnxModel, block: number) {
     this.#model = model;
@@ -66,7 +53,8 @@ class BlockLayout {
     this.#makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
     this.#readers = readersOf(graph.nodes);
     this.#outputs = new Set(graph.outputs.map(({ name }) => name));
-    for (const { name } of [...graph.inputs, ...graph.initializers]) this.#plain.add(name);
+    this.#values = new BlockedValues(graph, this.#shapes, block, this.#writer);
+    this.#filters = new Filters(this.#writer, this.#values, this.#makers);
   }
 
   rewritten(): OnnxModel {
@@ -81,7 +69,7 @@ class BlockLayout {
       const fusion = fusions.get(node) ?? { first: node, sum: null, relu: false };
       if (!this.#asBlocked(node, fusion)) this.#asPlain(fusion, node);
     }
-    for (const output of this.#outputs) this.#toPlain(output);
+    for (const output of this.#outputs) this.#values.toPlain(output);
     const { constants } = this.#writer;
     // What only the plain form needed (kernels turned round) would be computed all the same.
     const nodes = ancestorNodes({ ...graph, nodes: this.#writer.nodes }, [...this.#outputs]);
@@ -97,7 +85,7 @@ class BlockLayout {
       this.#convolve(last, fusion, order);
       return true;
     }
-    if (this.#isNorm(first) && this.#isOnlyBlocked(first.inputs[0])) {
+    if (this.#isNorm(first) && this.#values.isOnlyBlocked(first.inputs[0])) {
       this.#normalise(last, fusion);
       return true;
     }
@@ -117,19 +105,19 @@ class BlockLayout {
   #asPlain({ first }: Fusion, last: GraphNode): void {
     let node: GraphNode | undefined = first;
     while (node !== undefined) {
-      for (const input of node.inputs) this.#toPlain(input);
+      for (const input of node.inputs) this.#values.toPlain(input);
       this.#writer.nodes.push(node);
-      for (const output of node.outputs) this.#plain.add(output);
+      for (const output of node.outputs) this.#values.madePlain(output);
       node = node === last ? undefined : this.#readers.get(node.outputs[0] ?? '')?.[0];
     }
   }
 
   /** How the filter of a convolution is to lie; null where it stays plain. */
   #filterOrder(node: GraphNode): FilterOrder | null {
-    if (!this.#canBeBlocked(node.outputs[0] ?? '')) return null;
+    if (!this.#values.canBeBlocked(node.outputs[0] ?? '')) return null;
     // Blocked kernels read the whole filter again for every few places of a row: here it is as large as the image.
     if (isWeightGradient(node, this.#makers, this.#shapes)) return null;
-    const filter = this.#sizes(node.inputs[1]);
+    const filter = this.#values.sizes(node.inputs[1]);
     return filter === null ? null : filterOrderOf(node, filter, this.#block);
   }
 
@@ -137,37 +125,37 @@ class BlockLayout {
     const [x = '', w = '', bias = ''] = first.inputs;
     const group = intAttribute(first, 'group', 1);
     const direct = order === 'OIHWBo' && group === 1;
-    if (direct) this.#toPlain(x);
-    const image = direct ? x : this.#toBlocked(x);
-    this.#toPlain(bias);
-    const filter = this.#filter(w, order);
+    if (direct) this.#values.toPlain(x);
+    const image = direct ? x : this.#values.toBlocked(x);
+    this.#values.toPlain(bias);
+    const filter = this.#filters.blocked(w, order);
     const { auto_pad: _, ...given } = first.attributes;
-    const kernel = this.#sizes(w)?.slice(2) ?? [];
+    const kernel = this.#values.sizes(w)?.slice(2) ?? [];
     const attributes = { ...given, kernel_shape: { kind: 'ints', value: kernel } as const };
-    const [from, to] = [this.#sizeOf(x), this.#sizeOf(first.outputs[0])];
+    const [from, to] = [this.#values.sizeOf(x), this.#values.sizeOf(first.outputs[0])];
     const gap = direct ? null : gapBetween(first, from, to, kernel);
     if (gap === null) {
-      const inputs = [image, filter, bias, sum === null ? '' : this.#toBlocked(sum)];
+      const inputs = [image, filter, bias, sum === null ? '' : this.#values.toBlocked(sum)];
       this.#write('Conv', trimmed(inputs), attributes, last, relu);
       return;
     }
     const name = `${last.outputs[0]}/blocked`;
-    const [into = 0, out = 0] = [x, first.outputs[0]].map((value) => this.#sizes(value, 1)?.[1]);
+    const [into = 0, out = 0] = [x, first.outputs[0]].map((value) => this.#values.sizes(value, 1)?.[1]);
     const writer = this.#writer;
     const wide = sideBySide(writer, image, { channels: into, size: from, block: this.#block, gap });
     const made = writer.emit('Conv', trimmed([wide, filter, bias]), attributes, { domain: NCHWC });
     const images = { channels: out, size: to, block: this.#block, gap };
     const alone = apart(writer, made, images, sum === null && !relu ? name : writer.unique('apart'));
     const whole =
-      sum === null ? alone : writer.emit('Add', [alone, this.#toBlocked(sum)], {}, relu ? {} : { output: name });
+      sum === null ? alone : writer.emit('Add', [alone, this.#values.toBlocked(sum)], {}, relu ? {} : { output: name });
     if (relu) writer.emit('Relu', [whole], {}, { output: name });
-    this.#blocked.set(last.outputs[0] ?? '', name);
+    this.#values.madeBlocked(last.outputs[0] ?? '', name);
   }
 
   /** A norm with given statistics, as a convolution that keeps channels apart. */
   #normalise(last: GraphNode, { first, relu }: Fusion): void {
     const [x = '', scale = '', shift = '', mean = '', variance = ''] = first.inputs;
-    for (const input of [scale, shift, mean, variance]) this.#toPlain(input);
+    for (const input of [scale, shift, mean, variance]) this.#values.toPlain(input);
     const epsilon = first.attributes.epsilon?.kind === 'float' ? first.attributes.epsilon.value : 1e-5;
     const writer = this.#writer;
     const least = this.#writer.number(epsilon);
@@ -178,11 +166,17 @@ class BlockLayout {
 
   /** x times a slope plus an offset for each channel. */
   #perChannel(last: GraphNode, x: string, slope: string, bias: string, relu: boolean): void {
-    const channels = this.#sizes(x, 1)?.[1] ?? 1;
+    const channels = this.#values.sizes(x, 1)?.[1] ?? 1;
     const filter = this.#writer.reshape(slope, [channels, 1, 1, 1]);
     const group = { kind: 'int', value: channels } as const;
     const kernel = { kind: 'ints', value: [1, 1] } as const;
-    this.#write('Conv', trimmed([this.#toBlocked(x), filter, bias]), { group, kernel_shape: kernel }, last, relu);
+    this.#write(
+      'Conv',
+      trimmed([this.#values.toBlocked(x), filter, bias]),
+      { group, kernel_shape: kernel },
+      last,
+      relu,
+    );
   }
 
   #write(
@@ -195,14 +189,14 @@ class BlockLayout {
     const [output = ''] = last.outputs;
     const all = relu ? { ...attributes, activation: { kind: 'string', value: 'Relu' } as const } : attributes;
     const domain = KERNELS.has(op) ? NCHWC : last.domain;
-    this.#blocked.set(output, this.#writer.emit(op, inputs, all, { domain, output: `${output}/blocked` }));
+    this.#values.madeBlocked(output, this.#writer.emit(op, inputs, all, { domain, output: `${output}/blocked` }));
   }
 
   /** Each number by itself; nothing to gain where most of what it reads is plain. */
   #elementwise(node: GraphNode): boolean {
     if (node.domain !== '' || !ELEMENTWISE.has(node.op)) return false;
     const [output = ''] = node.outputs;
-    if (!this.#canBeBlocked(output)) return false;
+    if (!this.#values.canBeBlocked(output)) return false;
     // A mask of booleans could not be brought back.
     if (COMPARING.has(node.op) && this.#readers.get(output)?.some(({ op }) => op !== 'Cast') !== false) return false;
     if (node.op === 'Cast' && intAttribute(node, 'to', 0) !== 1) return false;
@@ -210,10 +204,13 @@ class BlockLayout {
     const full = node.inputs.filter((input) => this.#shapes.dimsOf(input)?.join() === dims);
     const others = node.inputs.filter((input) => !full.includes(input) && input !== '');
     if (!others.every((input) => this.#shapes.dimsOf(input)?.every((size) => size === 1))) return false;
-    const [only, never] = [full.filter((x) => this.#isOnlyBlocked(x)), full.filter((x) => !this.#blocked.has(x))];
+    const [only, never] = [
+      full.filter((x) => this.#values.isOnlyBlocked(x)),
+      full.filter((x) => !this.#values.isBlocked(x)),
+    ];
     if (only.length === 0 || only.length < never.length) return false;
-    for (const input of others) this.#toPlain(input);
-    const inputs = node.inputs.map((input) => (full.includes(input) ? this.#toBlocked(input) : input));
+    for (const input of others) this.#values.toPlain(input);
+    const inputs = node.inputs.map((input) => (full.includes(input) ? this.#values.toBlocked(input) : input));
     this.#write(node.op, inputs, node.attributes, node);
     return true;
   }
@@ -221,11 +218,11 @@ class BlockLayout {
   /** Products and sums with one number for each channel. */
   #scaled(node: GraphNode): boolean {
     const [x = '', value = ''] = node.inputs;
-    if (node.domain !== '' || !['Mul', 'Add', 'Sub'].includes(node.op) || !this.#isOnlyBlocked(x)) return false;
-    const channels = this.#sizes(x, 1)?.[1] ?? 0;
+    if (node.domain !== '' || !['Mul', 'Add', 'Sub'].includes(node.op) || !this.#values.isOnlyBlocked(x)) return false;
+    const channels = this.#values.sizes(x, 1)?.[1] ?? 0;
     const dims = this.#shapes.dimsOf(value)?.join();
     if (dims !== `${channels},1,1` && dims !== `1,${channels},1,1`) return false;
-    this.#toPlain(value);
+    this.#values.toPlain(value);
     const flat = this.#writer.reshape(value, [channels]);
     if (node.op === 'Mul') this.#perChannel(node, x, flat, '', false);
     else {
@@ -238,20 +235,20 @@ class BlockLayout {
   /** Means and sums over all places: 1 x 1 maps lie the same in either form. */
   #pooled(node: GraphNode): boolean {
     const [x = '', axes = ''] = node.inputs;
-    if (node.domain !== '' || !this.#isOnlyBlocked(x)) return false;
+    if (node.domain !== '' || !this.#values.isOnlyBlocked(x)) return false;
     const sums = node.op === 'ReduceSum' && this.#shapes.intsOf(axes)?.join() === '0,2,3';
-    const [height = 0, width = 0] = this.#sizes(x, 2)?.slice(2) ?? [];
+    const [height = 0, width = 0] = this.#values.sizes(x, 2)?.slice(2) ?? [];
     if (!(sums && height * width > 0) && node.op !== 'GlobalAveragePool') return false;
     const [output = ''] = node.outputs;
     const writer = this.#writer;
     const domain = { domain: NCHWC };
-    const means = ['GlobalAveragePool', [this.#toBlocked(x)], {}] as const;
+    const means = ['GlobalAveragePool', [this.#values.toBlocked(x)], {}] as const;
     if (!sums) writer.emit(...means, { ...domain, output });
     else {
       const total = writer.emit('ReduceSum', [writer.emit(...means, domain), axes], node.attributes);
       writer.emit('Mul', [total, this.#writer.number(height * width)], {}, { output });
     }
-    this.#plain.add(output);
+    this.#values.madePlain(output);
     return true;
   }
 
@@ -260,9 +257,9 @@ class BlockLayout {
     const [x = ''] = node.inputs;
     const [output = ''] = node.outputs;
     if (node.op !== 'MaxPool' || node.domain !== '' || node.outputs.length > 1) return false;
-    if (!this.#isOnlyBlocked(x) || !this.#canBeBlocked(output)) return false;
+    if (!this.#values.isOnlyBlocked(x) || !this.#values.canBeBlocked(output)) return false;
     const { storage_order: _, ...attributes } = node.attributes;
-    this.#write('MaxPool', [this.#toBlocked(x)], attributes, node);
+    this.#write('MaxPool', [this.#values.toBlocked(x)], attributes, node);
     return true;
   }
 
@@ -271,23 +268,23 @@ class BlockLayout {
     const values = movedBy(node);
     const channels = this.#shapes.dimsOf(node.outputs[0] ?? '')?.[1];
     if (typeof channels !== 'number' || channels % this.#block > 0 || !movesPlaces(node, this.#shapes)) return false;
-    if (!values.every((value) => this.#isOnlyBlocked(value))) return false;
+    if (!values.every((value) => this.#values.isOnlyBlocked(value))) return false;
     const place = { writer: this.#writer, shapes: this.#shapes, block: this.#block };
-    for (const input of node.inputs.slice(values.length)) this.#toPlain(input);
+    for (const input of node.inputs.slice(values.length)) this.#values.toPlain(input);
     const [output = ''] = node.outputs;
-    const blocked = values.map((value) => this.#toBlocked(value));
-    this.#blocked.set(output, writeMoved(place, node, blocked, `${output}/blocked`));
+    const blocked = values.map((value) => this.#values.toBlocked(value));
+    this.#values.madeBlocked(output, writeMoved(place, node, blocked, `${output}/blocked`));
     return true;
   }
 
   /** Channels last: brought back in that order at once. */
   #turned(node: GraphNode): boolean {
     const [x = ''] = node.inputs;
-    if (node.op !== 'Transpose' || !this.#blocked.has(x)) return false;
+    if (node.op !== 'Transpose' || !this.#values.isBlocked(x)) return false;
     if (intsAttribute(node, 'perm')?.join() !== '0,2,3,1') return false;
     const [output = ''] = node.outputs;
-    this.#bringBack(x, output, 1);
-    this.#plain.add(output);
+    this.#values.bringBack(x, output, true);
+    this.#values.madePlain(output);
     return true;
   }
 
@@ -295,102 +292,22 @@ class BlockLayout {
   #transposed(node: GraphNode): boolean {
     const [dy = '', w = ''] = node.inputs;
     const [output = ''] = node.outputs;
-    if (!this.#canBeBlocked(dy) || !this.#canBeBlocked(output)) return false;
-    const [from, weight, to] = [this.#sizes(dy, 1), this.#sizes(w), this.#sizes(output, 1)];
+    if (!this.#values.canBeBlocked(dy) || !this.#values.canBeBlocked(output)) return false;
+    const [from, weight, to] = [this.#values.sizes(dy, 1), this.#values.sizes(w), this.#values.sizes(output, 1)];
     const split = from && weight && to ? phaseSplitOf(node, from, weight, to) : null;
     if (split === null) return false;
     const name = `${output}/blocked`;
-    const filterOf = this.#turnedMaker(w, split.weight);
-    this.#blocked.set(output, writePhases(this.#writer, this.#toBlocked(dy), filterOf, split, this.#block, name));
+    const filterOf = this.#filters.turned(w, split.weight);
+    this.#values.madeBlocked(
+      output,
+      writePhases(this.#writer, this.#values.toBlocked(dy), filterOf, split, this.#block, name),
+    );
     return true;
-  }
-
-  #filter(weight: string, order: FilterOrder): string {
-    const key = `${order} ${weight}`;
-    const known = this.#filters.get(key);
-    if (known !== undefined) return known;
-    const source = order === 'OIHWBiBo' ? turnedFrom(weight, this.#makers, this.#shapes) : null;
-    const dims = this.#sizes(source ?? weight) ?? [];
-    const [, , height = 1, width = 1] = dims;
-    const made =
-      source === null
-        ? this.#straight(weight, dims, order)
-        : this.#turnedMaker(source, dims)([height, width], allBackwards(height, width));
-    this.#filters.set(key, made);
-    return made;
-  }
-
-  #straight(weight: string, dims: readonly number[], order: FilterOrder): string {
-    const held = order === 'OIHWBiBo' ? heldSource(weight, this.#makers) : null;
-    this.#toPlain(held ?? weight);
-    if (held === null) return blockedFilter(this.#writer, weight, dims, order);
-    return blockedHeldFilter(this.#writer, held, dims, this.#block);
-  }
-
-  /** Makes filters of chosen taps, with channels swapped, of the weights [I, O, kh, kw]. */
-  #turnedMaker(weight: string, dims: readonly number[]): TurnedMaker {
-    const [writer, block] = [this.#writer, this.#block];
-    const held = heldSource(weight, this.#makers);
-    this.#toPlain(held ?? weight);
-    if (held !== null) return (kernel, taps) => turnedHeldFilter(writer, held, dims, block, kernel, taps);
-    const rows = filterRows(writer, weight, dims, block);
-    return (kernel, taps) => turnedFilter(writer, rows, dims, block, kernel, taps);
   }
 
   #isNorm(node: GraphNode): boolean {
     const plain = node.op === 'BatchNormalization' && node.domain === '' && node.outputs.length === 1;
-    return plain && intAttribute(node, 'training_mode', 0) === 0 && this.#canBeBlocked(node.inputs[0] ?? '');
-  }
-
-  #sizeOf(name = ''): readonly [number, number] {
-    const [, , height = 0, width = 0] = this.#sizes(name, 2) ?? [];
-    return [height, width];
-  }
-
-  #canBeBlocked(name: string): boolean {
-    const dims = this.#shapes.dimsOf(name);
-    const channels = dims?.[1];
-    return dims?.length === 4 && typeof channels === 'number' && channels % this.#block === 0;
-  }
-
-  #isOnlyBlocked(name = ''): boolean {
-    return this.#blocked.has(name) && !this.#plain.has(name);
-  }
-
-  #toBlocked(name: string): string {
-    const known = this.#blocked.get(name);
-    if (known !== undefined) return known;
-    const made = reorder(this.#writer, name, `${name}/blocked`);
-    this.#blocked.set(name, made);
-    return made;
-  }
-
-  #toPlain(name: string): void {
-    if (this.#plain.has(name) || !this.#blocked.has(name)) return;
-    this.#bringBack(name, name, 0);
-    this.#plain.add(name);
-  }
-
-  #bringBack(name: string, output: string, last: 0 | 1): void {
-    const channels = { kind: 'int', value: this.#sizes(name, 1)?.[1] ?? 0 } as const;
-    const attributes = { channels, channels_last: { kind: 'int', value: last } as const };
-    const dims = this.#sizes(name, 1) ?? [];
-    if (dims.length === 4) {
-      this.#writer.emit('ReorderOutput', [this.#toBlocked(name)], attributes, { domain: NCHWC, output });
-      return;
-    }
-    // onnxruntime reorders images of two axes only.
-    const [, channelCount = 1, ...places] = dims;
-    const image = this.#writer.reshape(this.#toBlocked(name), [-1, channelCount, elementCount(places), 1]);
-    const plain = this.#writer.emit('ReorderOutput', [image], attributes, { domain: NCHWC });
-    this.#writer.emit('Reshape', [plain, this.#writer.ints([-1, channelCount, ...places])], {}, { output });
-  }
-
-  /** The shape of a value in numbers from axis `from` on (0 before it); null where it has others. */
-  #sizes(name = '', from = 0): readonly number[] | null {
-    const dims: Dims | null = this.#shapes.dimsOf(name);
-    if (dims?.slice(from).every((size) => typeof size === 'number') !== true) return null;
-    return dims.map((size, i) => (i < from ? 0 : Number(size)));
+    return plain && intAttribute(node, 'training_mode', 0) === 0 && this.#values.canBeBlocked(node.inputs[0] ?? '');
   }
 }
 

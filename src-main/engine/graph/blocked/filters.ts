@@ -1,0 +1,62 @@
+import type { GraphNode } from '../model.ts';
+import {
+  allBackwards,
+  blockedFilter,
+  blockedHeldFilter,
+  type FilterOrder,
+  filterRows,
+  type TurnedMaker,
+  turnedFilter,
+  turnedFrom,
+  turnedHeldFilter,
+} from './blocked-filter.ts';
+import type { BlockedValues } from './blocked-values.ts';
+import type { GraphWriter } from './graph-writer.ts';
+import { heldSource } from './held-filters.ts';
+
+/** The filters of a graph in the orders its convolutions read them, each written once. */
+export class Filters {
+  readonly #writer: GraphWriter;
+  readonly #values: BlockedValues;
+  readonly #makers: ReadonlyMap<string, GraphNode>;
+  readonly #made = new Map<string, string>();
+
+  constructor(writer: GraphWriter, values: BlockedValues, makers: ReadonlyMap<string, GraphNode>) {
+    this.#writer = writer;
+    this.#values = values;
+    this.#makers = makers;
+  }
+
+  /** The blocked filter of weights [O, I, kh, kw], from those that they are the turned form of where they are one. */
+  blocked(weight: string, order: FilterOrder): string {
+    const key = `${order} ${weight}`;
+    const known = this.#made.get(key);
+    if (known !== undefined) return known;
+    const source = order === 'OIHWBiBo' ? turnedFrom(weight, this.#makers, this.#values.shapes) : null;
+    const dims = this.#values.sizes(source ?? weight) ?? [];
+    const [, , height = 1, width = 1] = dims;
+    const made =
+      source === null
+        ? this.#straight(weight, dims, order)
+        : this.turned(source, dims)([height, width], allBackwards(height, width));
+    this.#made.set(key, made);
+    return made;
+  }
+
+  /** Makes filters of chosen taps, with channels swapped, of the weights [I, O, kh, kw]. */
+  turned(weight: string, dims: readonly number[]): TurnedMaker {
+    const [writer, { block }] = [this.#writer, this.#values];
+    const held = heldSource(weight, this.#makers);
+    this.#values.toPlain(held ?? weight);
+    if (held !== null) return (kernel, taps) => turnedHeldFilter(writer, held, dims, block, kernel, taps);
+    const rows = filterRows(writer, weight, dims, block);
+    return (kernel, taps) => turnedFilter(writer, rows, dims, block, kernel, taps);
+  }
+
+  #straight(weight: string, dims: readonly number[], order: FilterOrder): string {
+    const held = order === 'OIHWBiBo' ? heldSource(weight, this.#makers) : null;
+    this.#values.toPlain(held ?? weight);
+    if (held === null) return blockedFilter(this.#writer, weight, dims, order);
+    return blockedHeldFilter(this.#writer, held, dims, this.#values.block);
+  }
+}
