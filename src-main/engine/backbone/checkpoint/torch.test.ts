@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,7 +32,8 @@ describe('PyTorch checkpoints', () => {
     '%s: shapes are told before any value is read, from a file too',
     (name, file) => {
       const bytes = bytesOf(file.bytes);
-      const path = join(mkdtempSync(join(tmpdir(), 'hyaline-torch-')), 'file.pt');
+      const folder = mkdtempSync(join(tmpdir(), 'hyaline-torch-'));
+      const path = join(folder, 'file.pt');
       writeFileSync(path, bytes);
       const read: string[] = [];
       const shapes = withFile(path, (source) => {
@@ -47,6 +48,7 @@ describe('PyTorch checkpoints', () => {
         };
         return [...readTorchFile(counted)].map(([key, { dims }]) => [key, dims]);
       });
+      rmSync(folder, { recursive: true });
       expect(shapes).toEqual([...readTorchFile(bytes)].map(([key, { dims }]) => [key, dims]));
       // The older format is read at its head, which holds all of so small a file.
       const longest = [...readTorchFile(bytes).values()].find(
