@@ -1,5 +1,4 @@
 import { type GraphNode, intAttribute } from '../model.ts';
-import { maxPoolGradient } from './max-pool-gradient.ts';
 import type { GradientRule } from './rules-elementwise.ts';
 import { type Dims, imageOf, type Window, windowOf } from './shapes.ts';
 import type { Tape } from './tape.ts';
@@ -61,7 +60,21 @@ function imageGradient(tape: Tape, dy: string, weight: string, window: Window, i
   return tape.emit('Conv', [dy, swapped], attributes, image);
 }
 
-const maxPool: GradientRule = (tape, node, dy) => [maxPoolGradient(tape, node, dy)];
+/** Each maximum gets the gradient of its window; windows that overlap add up. */
+const maxPool: GradientRule = (tape, node, dy) => {
+  const input = x(node);
+  const [, indices = ''] = tape.emitMany('MaxPool', [input], 2, node.attributes);
+  const flat = tape.ints([-1]);
+  const count = tape.emit('Reshape', [tape.emit('Size', [input], {}, []), flat], {}, [1]);
+  const zeros = tape.emit('ConstantOfShape', [count], {}, ['all']);
+  const added = tape.emit(
+    'ScatterElements',
+    [zeros, tape.emit('Reshape', [indices, flat], {}, ['places']), tape.emit('Reshape', [dy, flat], {}, ['places'])],
+    { axis: 0, reduction: 'add' },
+    ['all'],
+  );
+  return [tape.reshapeLike(added, input)];
+};
 
 /** Each place gets its share of every window that covers it. */
 const averagePool: GradientRule = (tape, node, dy) => {

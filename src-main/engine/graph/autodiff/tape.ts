@@ -102,7 +102,7 @@ export class Tape implements ShapeContext {
   close(outputs: readonly string[]): OnnxModel {
     const { graph } = this.#model;
     const all = { ...graph, nodes: [...graph.nodes, ...this.#nodes] };
-    const nodes = withoutRenames(ancestorNodes(all, outputs), this.#renames, outputs);
+    const nodes = withoutRenames(pooledOnce(ancestorNodes(all, outputs)), this.#renames, outputs);
     const read = new Set([...nodes.flatMap(namesRead), ...outputs]);
     return {
       ...this.#model,
@@ -114,6 +114,20 @@ export class Tape implements ShapeContext {
         outputs: outputs.map((name) => ({ name, elementType: ELEMENT.float, dims: this.#dims.get(name) ?? null })),
       },
     };
+  }
+
+  /** Adds a node with several outputs and returns their names. */
+  emitMany(
+    op: string,
+    inputs: readonly string[],
+    count: number,
+    attributes: Readonly<Record<string, GraphAttribute>> = {},
+  ): readonly string[] {
+    const outputs = Array.from({ length: count }, () => this.unique(op));
+    const node: GraphNode = { name: outputs[0] ?? op, op, domain: '', inputs, outputs, attributes };
+    this.#nodes.push(node);
+    this.#infer(node);
+    return outputs;
   }
 
   /** A float constant with dimensions. */
@@ -208,6 +222,25 @@ export class Tape implements ShapeContext {
       if (dims !== undefined) this.#dims.set(output, dims);
     }
   }
+}
+
+/** A MaxPool whose gradient asks for its indices gives them out itself: else the pooling would be done twice. */
+function pooledOnce(nodes: readonly GraphNode[]): readonly GraphNode[] {
+  const keyOf = ({ inputs, attributes }: GraphNode): string => JSON.stringify([inputs[0], attributes]);
+  const pools = nodes.filter(({ op }) => op === 'MaxPool');
+  const plain = new Set(pools.filter(({ outputs }) => outputs.length === 1).map(keyOf));
+  const read = new Set(nodes.flatMap(namesRead));
+  const again = pools.filter((node) => {
+    return node.outputs.length === 2 && plain.has(keyOf(node)) && !read.has(node.outputs[0] ?? '');
+  });
+  const indices = new Map(again.map((node) => [keyOf(node), node.outputs[1] ?? '']));
+  const dropped = new Set(again);
+  return nodes
+    .filter((node) => !dropped.has(node))
+    .map((node) => {
+      const second = node.op === 'MaxPool' && node.outputs.length === 1 ? indices.get(keyOf(node)) : undefined;
+      return second === undefined ? node : { ...node, outputs: [...node.outputs, second] };
+    });
 }
 
 /** Nodes that write the new names themselves: onnxruntime would copy every Identity that is an output of the graph. */

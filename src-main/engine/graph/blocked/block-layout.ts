@@ -8,7 +8,6 @@ import { Filters } from './filters.ts';
 import { type Fusion, findFusions, readersOf } from './fusions.ts';
 import { GraphWriter, NCHWC } from './graph-writer.ts';
 import { knownShapes } from './known-shapes.ts';
-import { movedBy, movesPlaces, writeMoved } from './on-places.ts';
 import { phaseSplitOf, writePhases } from './phase-split.ts';
 import { apart, gapBetween, sideBySide } from './side-by-side.ts';
 
@@ -27,12 +26,8 @@ export function blockLayout(model: OnnxModel, block: number): OnnxModel {
 
 /** Operators on each number by itself, which do not see how the numbers lie. */
 const ELEMENTWISE = new Set(
-  'Relu Add Sub Mul Div Greater Equal Cast Neg Sigmoid Tanh Exp Sqrt Clip LeakyRelu Sign'.split(' '),
+  'Relu Add Sub Mul Div Greater Cast Neg Sigmoid Tanh Exp Sqrt Clip LeakyRelu Sign'.split(' '),
 );
-
-const COMPARING = new Set(['Greater', 'Equal']);
-/** Operators that have a kernel of their own for the blocked layout. */
-const KERNELS = new Set(['Conv', 'MaxPool']);
 
 class BlockLayout {
   readonly #model: OnnxModel;
@@ -94,8 +89,6 @@ class BlockLayout {
       (this.#elementwise(last) ||
         this.#scaled(last) ||
         this.#pooled(last) ||
-        this.#maxima(last) ||
-        this.#moved(last) ||
         this.#turned(last) ||
         this.#transposed(last))
     );
@@ -188,7 +181,7 @@ class BlockLayout {
   ): void {
     const [output = ''] = last.outputs;
     const all = relu ? { ...attributes, activation: { kind: 'string', value: 'Relu' } as const } : attributes;
-    const domain = KERNELS.has(op) ? NCHWC : last.domain;
+    const domain = op === 'Conv' ? NCHWC : last.domain;
     this.#values.madeBlocked(output, this.#writer.emit(op, inputs, all, { domain, output: `${output}/blocked` }));
   }
 
@@ -198,7 +191,7 @@ class BlockLayout {
     const [output = ''] = node.outputs;
     if (!this.#values.canBeBlocked(output)) return false;
     // A mask of booleans could not be brought back.
-    if (COMPARING.has(node.op) && this.#readers.get(output)?.some(({ op }) => op !== 'Cast') !== false) return false;
+    if (node.op === 'Greater' && this.#readers.get(output)?.some(({ op }) => op !== 'Cast') !== false) return false;
     if (node.op === 'Cast' && intAttribute(node, 'to', 0) !== 1) return false;
     const dims = this.#shapes.dimsOf(output)?.join();
     const full = node.inputs.filter((input) => this.#shapes.dimsOf(input)?.join() === dims);
@@ -249,31 +242,6 @@ class BlockLayout {
       writer.emit('Mul', [total, this.#writer.number(height * width)], {}, { output });
     }
     this.#values.madePlain(output);
-    return true;
-  }
-
-  /** The largest number that each window sees. */
-  #maxima(node: GraphNode): boolean {
-    const [x = ''] = node.inputs;
-    const [output = ''] = node.outputs;
-    if (node.op !== 'MaxPool' || node.domain !== '' || node.outputs.length > 1) return false;
-    if (!this.#values.isOnlyBlocked(x) || !this.#values.canBeBlocked(output)) return false;
-    const { storage_order: _, ...attributes } = node.attributes;
-    this.#write('MaxPool', [this.#values.toBlocked(x)], attributes, node);
-    return true;
-  }
-
-  /** Places moved about, all channels of each together. */
-  #moved(node: GraphNode): boolean {
-    const values = movedBy(node);
-    const channels = this.#shapes.dimsOf(node.outputs[0] ?? '')?.[1];
-    if (typeof channels !== 'number' || channels % this.#block > 0 || !movesPlaces(node, this.#shapes)) return false;
-    if (!values.every((value) => this.#values.isOnlyBlocked(value))) return false;
-    const place = { writer: this.#writer, shapes: this.#shapes, block: this.#block };
-    for (const input of node.inputs.slice(values.length)) this.#values.toPlain(input);
-    const [output = ''] = node.outputs;
-    const blocked = values.map((value) => this.#values.toBlocked(value));
-    this.#values.madeBlocked(output, writeMoved(place, node, blocked, `${output}/blocked`));
     return true;
   }
 

@@ -82,12 +82,17 @@ export function filterRows(writer: GraphWriter, weight: string, dims: readonly n
   return writer.reshape(reorder(writer, images), [-1, block * block]);
 }
 
-/** `blockedFilter` in the order OIHWBiBo of weights that are held as [O, kh, kw, I] (`holdFilters`). */
-export function blockedHeldFilter(writer: GraphWriter, held: string, dims: readonly number[], block: number): string {
+/** Weights that are held as [O, kh, kw, I] (`holdFilters`) as rows of b x b numbers: [O / b, taps, I / b][b of I, b of O]. */
+export function heldRows(writer: GraphWriter, held: string, dims: readonly number[], block: number): string {
+  const [out = 1, into = 1, height = 1, width = 1] = dims;
+  // As one image of `out` channels.
+  return writer.reshape(reorder(writer, writer.reshape(held, [1, out, height * width, into])), [-1, block * block]);
+}
+
+/** `blockedFilter` in the order OIHWBiBo, of the rows of held weights. */
+export function blockedHeldFilter(writer: GraphWriter, rows: string, dims: readonly number[], block: number): string {
   const [out = 1, into = 1, height = 1, width = 1] = dims;
   const [outs, ins, taps] = [out / block, into / block, height * width];
-  // As one image of `out` channels: [O / b][taps][I / b][b of I][b of O].
-  const rows = writer.reshape(reorder(writer, writer.reshape(held, [1, out, taps, into])), [-1, block * block]);
   const places = Array.from({ length: outs * ins * taps }, (_, i) => {
     const [o, n, tap] = [Math.floor(i / (ins * taps)), Math.floor(i / taps) % ins, i % taps];
     return (o * taps + tap) * ins + n;
@@ -95,26 +100,28 @@ export function blockedHeldFilter(writer: GraphWriter, held: string, dims: reado
   return writer.reshape(gathered(writer, rows, places), dims);
 }
 
-/** `turnedFilter` of weights that are held as [I, kh, kw, O]: rows of one block are moved whole. */
+/** Rows of b x b numbers, each turned round. */
+export function turnedRows(writer: GraphWriter, rows: string, block: number): string {
+  // As images of `block` channels and as many places.
+  const images = writer.reshape(rows, [-1, block, block, 1]);
+  return writer.reshape(reorder(writer, images), [-1, block * block]);
+}
+
+/** `turnedFilter` of the turned rows of weights held as [I, kh, kw, O]. */
 export function turnedHeldFilter(
   writer: GraphWriter,
-  held: string,
+  rows: string,
   dims: readonly number[],
   block: number,
   kernel: readonly number[],
   taps: readonly number[],
 ): string {
   const [into = 1, out = 1, height = 1, width = 1] = dims;
-  const outs = out / block;
-  const places: number[] = [];
-  for (let o = 0; o < outs; o++) {
-    for (let first = 0; first < into; first += block) {
-      for (const tap of taps) {
-        for (let i = first; i < first + block; i++) places.push((i * height * width + tap) * outs + o);
-      }
-    }
-  }
-  return writer.reshape(gathered(writer, writer.reshape(held, [-1, block]), places), [out, into, ...kernel]);
+  const [ins, outs, all] = [into / block, out / block, height * width];
+  const places = Array.from({ length: outs * ins }, (_, i) => [Math.floor(i / ins), i % ins] as const).flatMap(
+    ([o, i]) => taps.map((tap) => (i * all + tap) * outs + o),
+  );
+  return writer.reshape(gathered(writer, rows, places), [out, into, ...kernel]);
 }
 
 function gathered(writer: GraphWriter, rows: string, places: readonly number[]): string {

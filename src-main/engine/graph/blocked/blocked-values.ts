@@ -1,5 +1,5 @@
 import type { Dims, ShapeContext } from '../autodiff/shapes.ts';
-import { elementCount, type Graph } from '../model.ts';
+import type { Graph } from '../model.ts';
 import { reorder } from './blocked-filter.ts';
 import { type GraphWriter, NCHWC } from './graph-writer.ts';
 
@@ -60,20 +60,11 @@ export class BlockedValues {
 
   /** Writes a blocked value as it was, or [N, H, W, C]. */
   bringBack(name: string, output: string, channelsLast: boolean): void {
-    const dims = this.sizes(name, 1) ?? [];
-    const [, channels = 0, ...places] = dims;
     const attributes = {
-      channels: { kind: 'int', value: channels },
+      channels: { kind: 'int', value: this.sizes(name, 1)?.[1] ?? 0 },
       channels_last: { kind: 'int', value: channelsLast ? 1 : 0 },
     } as const;
-    if (dims.length === 4) {
-      this.#writer.emit('ReorderOutput', [this.toBlocked(name)], attributes, { domain: NCHWC, output });
-      return;
-    }
-    // onnxruntime reorders images of two axes only.
-    const image = this.#writer.reshape(this.toBlocked(name), [-1, channels, elementCount(places), 1]);
-    const plain = this.#writer.emit('ReorderOutput', [image], attributes, { domain: NCHWC });
-    this.#writer.emit('Reshape', [plain, this.#writer.ints([-1, channels, ...places])], {}, { output });
+    this.#writer.emit('ReorderOutput', [this.toBlocked(name)], attributes, { domain: NCHWC, output });
   }
 
   /** The shape of a value in numbers from axis `from` on (0 before it); null where it has others. */

@@ -5,10 +5,12 @@ import {
   blockedHeldFilter,
   type FilterOrder,
   filterRows,
+  heldRows,
   type TurnedMaker,
   turnedFilter,
   turnedFrom,
   turnedHeldFilter,
+  turnedRows,
 } from './blocked-filter.ts';
 import type { BlockedValues } from './blocked-values.ts';
 import type { GraphWriter } from './graph-writer.ts';
@@ -20,6 +22,8 @@ export class Filters {
   readonly #values: BlockedValues;
   readonly #makers: ReadonlyMap<string, GraphNode>;
   readonly #made = new Map<string, string>();
+  /** Rows of held weights. */
+  readonly #rows = new Map<string, string>();
 
   constructor(writer: GraphWriter, values: BlockedValues, makers: ReadonlyMap<string, GraphNode>) {
     this.#writer = writer;
@@ -47,16 +51,31 @@ export class Filters {
   turned(weight: string, dims: readonly number[]): TurnedMaker {
     const [writer, { block }] = [this.#writer, this.#values];
     const held = heldSource(weight, this.#makers);
-    this.#values.toPlain(held ?? weight);
-    if (held !== null) return (kernel, taps) => turnedHeldFilter(writer, held, dims, block, kernel, taps);
+    if (held !== null) {
+      const turned = turnedRows(writer, this.#heldRows(held, dims), block);
+      return (kernel, taps) => turnedHeldFilter(writer, turned, dims, block, kernel, taps);
+    }
+    this.#values.toPlain(weight);
     const rows = filterRows(writer, weight, dims, block);
     return (kernel, taps) => turnedFilter(writer, rows, dims, block, kernel, taps);
   }
 
   #straight(weight: string, dims: readonly number[], order: FilterOrder): string {
     const held = order === 'OIHWBiBo' ? heldSource(weight, this.#makers) : null;
-    this.#values.toPlain(held ?? weight);
-    if (held === null) return blockedFilter(this.#writer, weight, dims, order);
-    return blockedHeldFilter(this.#writer, held, dims, this.#values.block);
+    if (held !== null) {
+      return blockedHeldFilter(this.#writer, this.#heldRows(held, dims), dims, this.#values.block);
+    }
+    this.#values.toPlain(weight);
+    return blockedFilter(this.#writer, weight, dims, order);
+  }
+
+  /** What the filters of either direction are made of. */
+  #heldRows(held: string, dims: readonly number[]): string {
+    const known = this.#rows.get(held);
+    if (known !== undefined) return known;
+    this.#values.toPlain(held);
+    const made = heldRows(this.#writer, held, dims, this.#values.block);
+    this.#rows.set(held, made);
+    return made;
   }
 }

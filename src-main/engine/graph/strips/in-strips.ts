@@ -4,7 +4,7 @@ import { elementCount, type Graph, type GraphNode, type GraphTensor, int64Tensor
 import { type ElementChain, elementChains } from './element-chains.ts';
 
 /** Numbers that stay in a processor's caches: those of one strip of all values that a chain takes and gives. */
-const CACHED = 2 ** 19;
+const CACHED = 2 ** 20;
 /** Shorter strips cost more to begin than they save. */
 const SHORTEST_STRIP = 2 ** 12;
 /** Numbers of a value from which on cutting it up pays. */
