@@ -51,12 +51,15 @@ class TorchReference {
     env: { ...process.env, BENCH_THREADS: String(THREADS) },
   });
   private readonly lines = createInterface({ input: this.child.stdout });
+  /** The most memory it has held so far. */
+  peakMiB = Number.NaN;
 
   async timePerStep(what: string, runs: number): Promise<StepTime> {
     const answered = once(this.lines, 'line');
     this.child.stdin.write(`${what} ${runs}\n`);
     const [line] = await answered;
-    const [wall = Number.NaN, cpu = Number.NaN] = String(line).split(' ').map(Number);
+    const [wall = Number.NaN, cpu = Number.NaN, peakMiB = Number.NaN] = String(line).split(' ').map(Number);
+    this.peakMiB = peakMiB;
     return { wall, cpu };
   }
 
@@ -101,6 +104,8 @@ export async function bench(): Promise<void> {
       console.log(`  ${label.padEnd(34)} ${figures(rounds, 'wall')}; CPU ${figures(rounds, 'cpu')} (aim 1)`);
       if (what === 'bag:50000') console.log(`  ${await inParts(50_000)}`);
     }
+    const ours = process.resourceUsage().maxRSS / 1024;
+    console.log(`  most memory of either process: ${ours.toFixed(0)} MiB, PyTorch ${torch.peakMiB.toFixed(0)} MiB`);
   } finally {
     await torch.close();
   }
