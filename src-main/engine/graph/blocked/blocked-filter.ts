@@ -52,34 +52,42 @@ export function blockedFilter(
   return writer.reshape(reorder(writer, writer.reshape(first, [1, out, into, taps])), dims);
 }
 
+/** Weights [I, O, kh, kw] as rows of b x b numbers, [b of I, b of O]. */
+export interface FilterRows {
+  readonly name: string;
+  /** Which row holds a tap of the given blocks of channels. */
+  readonly rowOf: (ins: number, outs: number, tap: number) => number;
+}
+
 /**
- * The same of a kernel that has its channels swapped and the given taps in the given order (all of them backwards: the
- * image gradient's), from the weights [I, O, kh, kw] themselves. I and O are multiples of the block.
+ * The blocked filter of a kernel that has its channels swapped and the given taps in the given order (all of them
+ * backwards: the image gradient's), from the rows of the weights [I, O, kh, kw]. I and O are multiples of the block.
  */
 export function turnedFilter(
   writer: GraphWriter,
-  rows: string,
+  { name, rowOf }: FilterRows,
   dims: readonly number[],
   block: number,
   kernel: readonly number[],
   taps: readonly number[],
 ): string {
-  const [into = 1, out = 1, height = 1, width = 1] = dims;
-  const [ins, outs, all] = [into / block, out / block, height * width];
-  const places = Array.from({ length: outs * ins }, (_, i) => ((i % ins) * outs + Math.floor(i / ins)) * all);
-  const chosen = places.flatMap((place) => taps.map((tap) => place + tap));
-  return writer.reshape(gathered(writer, rows, chosen), [out, into, ...kernel]);
+  const [into = 1, out = 1] = dims;
+  const ins = into / block;
+  const blocks = Array.from({ length: (out / block) * ins }, (_, i) => [i % ins, Math.floor(i / ins)] as const);
+  const places = blocks.flatMap(([i, o]) => taps.map((tap) => rowOf(i, o, tap)));
+  return writer.reshape(gathered(writer, name, places), [out, into, ...kernel]);
 }
 
-/** Weights [I, O, kh, kw] as rows of b x b numbers: [I / b, O / b, taps][b of I, b of O]. */
-export function filterRows(writer: GraphWriter, weight: string, dims: readonly number[], block: number): string {
+/** Rows of weights in plain order: [I / b, O / b, taps]. */
+export function filterRows(writer: GraphWriter, weight: string, dims: readonly number[], block: number): FilterRows {
   const [into = 1, out = 1, height = 1, width = 1] = dims;
   const taps = height * width;
   // As one image of `into` channels: [I / b][O][taps][b of I].
   const first = reorder(writer, writer.reshape(weight, [1, into, out, taps]));
   // As images of one block of the other channels: [I / b][O / b][taps][b of I][b of O].
   const images = writer.reshape(first, [(into / block) * (out / block), block, taps, block]);
-  return writer.reshape(reorder(writer, images), [-1, block * block]);
+  const name = writer.reshape(reorder(writer, images), [-1, block * block]);
+  return { name, rowOf: (i, o, tap) => (i * (out / block) + o) * taps + tap };
 }
 
 /** Weights that are held as [O, kh, kw, I] (`holdFilters`) as rows of b x b numbers: [O / b, taps, I / b][b of I, b of O]. */
@@ -100,28 +108,13 @@ export function blockedHeldFilter(writer: GraphWriter, rows: string, dims: reado
   return writer.reshape(gathered(writer, rows, places), dims);
 }
 
-/** Rows of b x b numbers, each turned round. */
-export function turnedRows(writer: GraphWriter, rows: string, block: number): string {
+/** Rows of weights held as [I, kh, kw, O]: those of `heldRows`, each turned round. */
+export function turnedHeldRows(writer: GraphWriter, rows: string, dims: readonly number[], block: number): FilterRows {
+  const [, out = 1, height = 1, width = 1] = dims;
   // As images of `block` channels and as many places.
   const images = writer.reshape(rows, [-1, block, block, 1]);
-  return writer.reshape(reorder(writer, images), [-1, block * block]);
-}
-
-/** `turnedFilter` of the turned rows of weights held as [I, kh, kw, O]. */
-export function turnedHeldFilter(
-  writer: GraphWriter,
-  rows: string,
-  dims: readonly number[],
-  block: number,
-  kernel: readonly number[],
-  taps: readonly number[],
-): string {
-  const [into = 1, out = 1, height = 1, width = 1] = dims;
-  const [ins, outs, all] = [into / block, out / block, height * width];
-  const places = Array.from({ length: outs * ins }, (_, i) => [Math.floor(i / ins), i % ins] as const).flatMap(
-    ([o, i]) => taps.map((tap) => (i * all + tap) * outs + o),
-  );
-  return writer.reshape(gathered(writer, rows, places), [out, into, ...kernel]);
+  const name = writer.reshape(reorder(writer, images), [-1, block * block]);
+  return { name, rowOf: (i, o, tap) => (i * height * width + tap) * (out / block) + o };
 }
 
 function gathered(writer: GraphWriter, rows: string, places: readonly number[]): string {

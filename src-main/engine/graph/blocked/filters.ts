@@ -9,8 +9,7 @@ import {
   type TurnedMaker,
   turnedFilter,
   turnedFrom,
-  turnedHeldFilter,
-  turnedRows,
+  turnedHeldRows,
 } from './blocked-filter.ts';
 import type { BlockedValues } from './blocked-values.ts';
 import type { GraphWriter } from './graph-writer.ts';
@@ -51,12 +50,11 @@ export class Filters {
   turned(weight: string, dims: readonly number[]): TurnedMaker {
     const [writer, { block }] = [this.#writer, this.#values];
     const held = heldSource(weight, this.#makers);
-    if (held !== null) {
-      const turned = turnedRows(writer, this.#heldRows(held, dims), block);
-      return (kernel, taps) => turnedHeldFilter(writer, turned, dims, block, kernel, taps);
-    }
-    this.#values.toPlain(weight);
-    const rows = filterRows(writer, weight, dims, block);
+    if (held === null) this.#values.toPlain(weight);
+    const rows =
+      held === null
+        ? filterRows(writer, weight, dims, block)
+        : turnedHeldRows(writer, this.#heldRows(held, dims), dims, block);
     return (kernel, taps) => turnedFilter(writer, rows, dims, block, kernel, taps);
   }
 
