@@ -1,3 +1,4 @@
+import { type HeldFilters, heldDims } from '../graph/blocked/held-filters.ts';
 import { elementCount } from '../graph/model.ts';
 import { initialValues, type StateTensor } from '../graph/optimise/training-step.ts';
 import type { Runtime, Session } from '../infer/runtime.ts';
@@ -21,16 +22,16 @@ export class MovingTensor {
   readonly #dims: readonly number[];
   /** Shape in the order everybody else knows. */
   readonly #plainDims: readonly number[];
-  readonly #channelsLast: boolean;
+  /** Channels of a block of a held filter; null for everything else. */
+  readonly #block: number | null;
   #spare: Tensor | null;
 
-  /** @param channelsLast true where a filter [out, in, kh, kw] is held as [out, kh, kw, in]. */
-  constructor(runtime: Runtime, item: StateTensor, writing: Writing, channelsLast = false) {
+  /** @param held which filters are held in blocks (`heldFilters`). */
+  constructor(runtime: Runtime, item: StateTensor, writing: Writing, held: HeldFilters | null = null) {
     this.#runtime = runtime;
-    const [out = 1, into = 1, ...kernel] = item.dims;
     this.#plainDims = item.dims;
-    this.#channelsLast = channelsLast;
-    this.#dims = channelsLast ? [out, ...kernel, into] : item.dims;
+    this.#block = held?.names.has(item.input) === true ? held.block : null;
+    this.#dims = this.#block === null ? item.dims : heldDims(item.dims, this.#block);
     this.current = this.#empty();
     this.#spare = writing === 'on device' ? null : writing === 'in place' ? this.current : this.#empty();
     if (item.initial !== null) this.set(initialValues(item));
@@ -62,20 +63,20 @@ export class MovingTensor {
   /** A copy; of a tensor on the device only after it was brought back (`StepRunner.toHost`). */
   values(): Float32Array {
     const data = this.current.data as Float32Array;
-    const [out = 1, into = 1] = this.#plainDims;
-    return this.#channelsLast ? swapped(data, out, into, false) : Float32Array.from(data);
+    const [, , taps = 1, block = 1] = this.#dims;
+    return this.#block === null ? Float32Array.from(data) : swapped(data, taps, block);
   }
 
   /** The tensor in its own shape: a copy only where it is held in another one. */
   plain(): Tensor {
-    if (!this.#channelsLast) return this.current;
+    if (this.#block === null) return this.current;
     return new this.#runtime.Tensor('float32', this.values(), this.#plainDims);
   }
 
   set(values: Float32Array): void {
     if (this.isOnDevice) this.#replace(this.#empty());
-    const [out = 1, into = 1] = this.#plainDims;
-    (this.current.data as Float32Array).set(this.#channelsLast ? swapped(values, out, into, true) : values);
+    const [, , taps = 1, block = 1] = this.#dims;
+    (this.current.data as Float32Array).set(this.#block === null ? values : swapped(values, block, taps));
   }
 
   clear(): void {
@@ -99,10 +100,8 @@ export class MovingTensor {
   }
 }
 
-/** [out, in, taps] to [out, taps, in] or back. */
-function swapped(values: Float32Array, out: number, into: number, toLast: boolean): Float32Array {
-  const taps = values.length / (out * into);
-  const [rows, columns] = toLast ? [into, taps] : [taps, into];
+/** Matrices of rows x columns one after the other, each turned round. */
+function swapped(values: Float32Array, rows: number, columns: number): Float32Array {
   const result = new Float32Array(values.length);
   for (let start = 0; start < values.length; start += rows * columns) {
     for (let row = 0; row < rows; row++) {

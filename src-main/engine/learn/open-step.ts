@@ -1,6 +1,6 @@
 import { weightGradientsByTap } from '../graph/autodiff/weight-gradient-by-tap.ts';
 import { blockLayout } from '../graph/blocked/block-layout.ts';
-import { holdFilters, isHoldable } from '../graph/blocked/held-filters.ts';
+import { type HeldFilters, holdFilters, isHoldable } from '../graph/blocked/held-filters.ts';
 import type { OnnxModel } from '../graph/model.ts';
 import { gradientInput } from '../graph/optimise/step-options.ts';
 import type { TrainingStep } from '../graph/optimise/training-step.ts';
@@ -23,29 +23,30 @@ export interface StepSession {
  * layout, where this processor has one, and chains over large values strip by strip; elsewhere with weight gradients as
  * matrix products.
  *
- * @param held filters that are handed in and out with their channels last (`heldFilters`). @throws AppError as `openSession`.
+ * @param held filters that are handed in and out in blocks (`heldFilters`). @throws AppError as `openSession`.
  */
 export async function openStep(
   model: OnnxModel,
   { provider, threads, keepOnDevice }: StepSession,
-  held: ReadonlySet<string>,
+  held: HeldFilters | null,
 ): Promise<Session> {
-  const suited = provider === 'cpu' ? await suitedToCpu(holdFilters(model, held)) : weightGradientsByTap(model);
+  const kept = held === null ? model : holdFilters(model, held);
+  const suited = provider === 'cpu' ? await suitedToCpu(kept) : weightGradientsByTap(model);
   return await openSession({ model: encodeModel(suited), provider, threads, keepOnDevice });
 }
 
 /**
- * Which filters of a step are held as [out, kernel, in] instead of [out, in, kernel] by every graph that hands them on:
- * names of the inputs for weights, optimiser state and summed gradients. None where a device has no use for it.
+ * Which filters of a step are held in blocks of channels instead of [out, in, kernel] by every graph that hands them on:
+ * names of the inputs for weights, optimiser state and summed gradients. Null where a device has no use for it.
  */
-export async function heldFilters(step: TrainingStep, provider: ProviderName): Promise<ReadonlySet<string>> {
+export async function heldFilters(step: TrainingStep, provider: ProviderName): Promise<HeldFilters | null> {
   const block = provider === 'cpu' && hasConvolutions(step.model) ? await channelBlock() : null;
-  if (block === null) return new Set();
+  if (block === null) return null;
   const filters = step.parameters.filter(({ dims }) => isHoldable(dims, block)).map(({ input }) => input);
   const state = step.state
     .map(({ input }) => input)
     .filter((input) => filters.some((name) => input.endsWith(`/${name}`)));
-  return new Set([...filters, ...state, ...filters.map(gradientInput)]);
+  return { names: new Set([...filters, ...state, ...filters.map(gradientInput)]), block };
 }
 
 async function suitedToCpu(model: OnnxModel): Promise<OnnxModel> {

@@ -1,5 +1,6 @@
 import { RandomStream } from '../backbone/random-stream.ts';
 import { drawMask } from '../graph/autodiff/dropout.ts';
+import type { HeldFilters } from '../graph/blocked/held-filters.ts';
 import { elementCount, floatTensor, type OnnxModel } from '../graph/model.ts';
 import { FIRST_LOSS_SCALE, type LossScale, nextLossScale } from '../graph/optimise/loss-scale.ts';
 import { corrections, type OptimiserSpec } from '../graph/optimise/optimiser.ts';
@@ -26,7 +27,7 @@ export interface RunnerOptions {
 interface OpenedGraphs {
   readonly session: Session;
   readonly update: Session | null;
-  readonly held: ReadonlySet<string>;
+  readonly held: HeldFilters | null;
 }
 
 /**
@@ -37,8 +38,8 @@ interface OpenedGraphs {
  */
 export class StepRunner {
   lossScale: LossScale;
-  /** Inputs that this runner hands on with their channels last (`heldFilters`). */
-  readonly held: ReadonlySet<string>;
+  /** Inputs that this runner hands on in blocks of channels (`heldFilters`). */
+  readonly held: HeldFilters | null;
   readonly #runtime: Runtime;
   readonly #step: TrainingStep;
   readonly #options: RunnerOptions;
@@ -83,7 +84,7 @@ export class StepRunner {
     const inTurn = new Set([...step.parameters, ...step.statistics]);
     const tensorOf = (item: StateTensor): MovingTensor => {
       const writing = stays ? 'on device' : inTurn.has(item) ? 'in turn' : 'in place';
-      return new MovingTensor(runtime, item, writing, held.has(item.input));
+      return new MovingTensor(runtime, item, writing, held);
     };
     this.#pairs = new Map(this.#moving.map((item) => [item.input, tensorOf(item)]));
   }

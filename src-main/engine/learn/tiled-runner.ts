@@ -67,9 +67,7 @@ export class TiledRunner {
     this.#tilesAtOnce = tilesAtOnce;
     const writing = keepsOutputs(provider) ? 'on device' : 'in place';
     const all = new Map([...step.accumulators.back, ...step.accumulators.front].map((item) => [item.input, item]));
-    this.#sums = new Map(
-      [...all].map(([name, item]) => [name, new MovingTensor(runtime, item, writing, held.has(name))]),
-    );
+    this.#sums = new Map([...all].map(([name, item]) => [name, new MovingTensor(runtime, item, writing, held)]));
   }
 
   /** One update on one bag; returns its loss. @param data the free inputs of the whole step. */

@@ -1,4 +1,4 @@
-import type { GraphNode } from '../model.ts';
+import { type GraphNode, intAttribute, intsAttribute } from '../model.ts';
 import { imageOf, type ShapeContext, type Window } from './shapes.ts';
 import type { Tape } from './tape.ts';
 
@@ -124,4 +124,36 @@ export function isWeightGradient(
       ?.slice(0, 2)
       .join() === '1,-1'
   );
+}
+
+/** A weight gradient as `weightGradient` writes it for one group and kernels of several taps. */
+export interface WrittenGradient {
+  /** The images [N, C, H, W]. */
+  readonly image: string;
+  /** The convolution; its filter is dY with images for channels, [O, N, H, W]. */
+  readonly conv: GraphNode;
+  /** What cuts off and picks taps, from [O, rows, columns, C]; null where all of them are wanted. */
+  readonly cut: GraphNode | null;
+}
+
+/** What the last node of a weight gradient was made of; null where it is none, or not of that form. */
+export function writtenGradient(
+  last: GraphNode,
+  makers: ReadonlyMap<string, GraphNode>,
+  shapes: Pick<ShapeContext, 'intsOf'>,
+): WrittenGradient | null {
+  const before = (node: GraphNode | undefined, op: string): GraphNode | undefined => {
+    const maker = makers.get(node?.inputs[0] ?? '');
+    return maker?.op === op ? maker : undefined;
+  };
+  const swap = last.op === 'Reshape' ? before(last, 'Transpose') : undefined;
+  if (swap === undefined || intsAttribute(swap, 'perm')?.join() !== '0,2,1') return null;
+  const byTap = before(swap, 'Reshape');
+  const cut = before(byTap, 'Slice') ?? null;
+  const conv = before(before(cut ?? byTap, 'Reshape'), 'Conv');
+  if (conv === undefined || intAttribute(conv, 'group', 1) !== 1 || !isWeightGradient(conv, makers, shapes))
+    return null;
+  const last4 = before(before(conv, 'Reshape'), 'Transpose');
+  const [image] = last4 === undefined || intsAttribute(last4, 'perm')?.join() !== '0,2,3,1' ? [] : last4.inputs;
+  return image === undefined ? null : { image, conv, cut };
 }

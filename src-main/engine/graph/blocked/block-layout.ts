@@ -90,6 +90,7 @@ class BlockLayout {
         this.#scaled(last) ||
         this.#pooled(last) ||
         this.#turned(last) ||
+        this.#readAsBlocked(last) ||
         this.#transposed(last))
     );
   }
@@ -252,6 +253,18 @@ class BlockLayout {
     if (intsAttribute(node, 'perm')?.join() !== '0,2,3,1') return false;
     const [output = ''] = node.outputs;
     this.#values.bringBack(x, output, true);
+    this.#values.madePlain(output);
+    return true;
+  }
+
+  /** What reads blocked values of another pass's making (`holdFilters`) finds them, given another shape. */
+  #readAsBlocked(node: GraphNode): boolean {
+    if (node.op === 'ReorderInput' && node.domain === NCHWC) return true;
+    const [x = '', shape = ''] = node.inputs;
+    const reorder = node.op === 'Reshape' ? this.#makers.get(x) : undefined;
+    if (reorder?.op !== 'ReorderInput' || reorder.domain !== NCHWC) return false;
+    const [output = ''] = node.outputs;
+    this.#writer.emit('Reshape', [this.#values.toBlocked(reorder.inputs[0] ?? ''), shape], {}, { output });
     this.#values.madePlain(output);
     return true;
   }

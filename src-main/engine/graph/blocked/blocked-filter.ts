@@ -90,31 +90,36 @@ export function filterRows(writer: GraphWriter, weight: string, dims: readonly n
   return { name, rowOf: (i, o, tap) => (i * (out / block) + o) * taps + tap };
 }
 
-/** Weights that are held as [O, kh, kw, I] (`holdFilters`) as rows of b x b numbers: [O / b, taps, I / b][b of I, b of O]. */
-export function heldRows(writer: GraphWriter, held: string, dims: readonly number[], block: number): string {
+/** `blockedFilter` in the order OIHWBiBo, of weights [O, I, kh, kw] that are held as [O, I / b, taps, b] (`holdFilters`). */
+export function blockedHeldFilter(writer: GraphWriter, held: string, dims: readonly number[], block: number): string {
   const [out = 1, into = 1, height = 1, width = 1] = dims;
-  // As one image of `out` channels.
-  return writer.reshape(reorder(writer, writer.reshape(held, [1, out, height * width, into])), [-1, block * block]);
+  // As one image of `out` channels: [O / b][I / b][taps][b of I][b of O].
+  const image = writer.reshape(held, [1, out, (into / block) * height * width, block]);
+  return writer.reshape(reorder(writer, image), dims);
 }
 
-/** `blockedFilter` in the order OIHWBiBo, of the rows of held weights. */
-export function blockedHeldFilter(writer: GraphWriter, rows: string, dims: readonly number[], block: number): string {
-  const [out = 1, into = 1, height = 1, width = 1] = dims;
-  const [outs, ins, taps] = [out / block, into / block, height * width];
-  const places = Array.from({ length: outs * ins * taps }, (_, i) => {
-    const [o, n, tap] = [Math.floor(i / (ins * taps)), Math.floor(i / taps) % ins, i % taps];
-    return (o * taps + tap) * ins + n;
-  });
-  return writer.reshape(gathered(writer, rows, places), dims);
-}
-
-/** Rows of weights held as [I, kh, kw, O]: those of `heldRows`, each turned round. */
-export function turnedHeldRows(writer: GraphWriter, rows: string, dims: readonly number[], block: number): FilterRows {
-  const [, out = 1, height = 1, width = 1] = dims;
-  // As images of `block` channels and as many places.
-  const images = writer.reshape(rows, [-1, block, block, 1]);
-  const name = writer.reshape(reorder(writer, images), [-1, block * block]);
-  return { name, rowOf: (i, o, tap) => (i * height * width + tap) * (out / block) + o };
+/** `turnedFilter`, of weights [I, O, kh, kw] that are held as [I, O / b, taps, b]: of rows of b numbers. */
+export function turnedHeldFilter(
+  writer: GraphWriter,
+  held: string,
+  dims: readonly number[],
+  block: number,
+  kernel: readonly number[],
+  taps: readonly number[],
+): string {
+  const [into = 1, out = 1, height = 1, width = 1] = dims;
+  const [ins, outs, all] = [into / block, out / block, height * width];
+  const rows = writer.reshape(held, [-1, block]);
+  const places = new Array<number>(into * outs * taps.length);
+  let next = 0;
+  for (let o = 0; o < outs; o++) {
+    for (let i = 0; i < ins; i++) {
+      for (const tap of taps) {
+        for (let within = 0; within < block; within++) places[next++] = ((i * block + within) * outs + o) * all + tap;
+      }
+    }
+  }
+  return writer.reshape(gathered(writer, rows, places), [out, into, ...kernel]);
 }
 
 function gathered(writer: GraphWriter, rows: string, places: readonly number[]): string {

@@ -5,11 +5,10 @@ import {
   blockedHeldFilter,
   type FilterOrder,
   filterRows,
-  heldRows,
   type TurnedMaker,
   turnedFilter,
   turnedFrom,
-  turnedHeldRows,
+  turnedHeldFilter,
 } from './blocked-filter.ts';
 import type { BlockedValues } from './blocked-values.ts';
 import type { GraphWriter } from './graph-writer.ts';
@@ -21,8 +20,6 @@ export class Filters {
   readonly #values: BlockedValues;
   readonly #makers: ReadonlyMap<string, GraphNode>;
   readonly #made = new Map<string, string>();
-  /** Rows of held weights. */
-  readonly #rows = new Map<string, string>();
 
   constructor(writer: GraphWriter, values: BlockedValues, makers: ReadonlyMap<string, GraphNode>) {
     this.#writer = writer;
@@ -49,31 +46,24 @@ export class Filters {
   /** Makes filters of chosen taps, with channels swapped, of the weights [I, O, kh, kw]. */
   turned(weight: string, dims: readonly number[]): TurnedMaker {
     const [writer, { block }] = [this.#writer, this.#values];
-    const held = heldSource(weight, this.#makers);
-    if (held === null) this.#values.toPlain(weight);
-    const rows =
-      held === null
-        ? filterRows(writer, weight, dims, block)
-        : turnedHeldRows(writer, this.#heldRows(held, dims), dims, block);
+    const held = this.#heldSource(weight, dims);
+    if (held !== null) return (kernel, taps) => turnedHeldFilter(writer, held, dims, block, kernel, taps);
+    this.#values.toPlain(weight);
+    const rows = filterRows(writer, weight, dims, block);
     return (kernel, taps) => turnedFilter(writer, rows, dims, block, kernel, taps);
   }
 
   #straight(weight: string, dims: readonly number[], order: FilterOrder): string {
-    const held = order === 'OIHWBiBo' ? heldSource(weight, this.#makers) : null;
-    if (held !== null) {
-      return blockedHeldFilter(this.#writer, this.#heldRows(held, dims), dims, this.#values.block);
-    }
+    const held = order === 'OIHWBiBo' ? this.#heldSource(weight, dims) : null;
+    if (held !== null) return blockedHeldFilter(this.#writer, held, dims, this.#values.block);
     this.#values.toPlain(weight);
     return blockedFilter(this.#writer, weight, dims, order);
   }
 
-  /** What the filters of either direction are made of. */
-  #heldRows(held: string, dims: readonly number[]): string {
-    const known = this.#rows.get(held);
-    if (known !== undefined) return known;
-    this.#values.toPlain(held);
-    const made = heldRows(this.#writer, held, dims, this.#values.block);
-    this.#rows.set(held, made);
-    return made;
+  /** The held form of weights, where there is one. */
+  #heldSource(weight: string, dims: readonly number[]): string | null {
+    const held = heldSource(weight, dims, this.#values.block, this.#makers, this.#values.shapes);
+    if (held !== null) this.#values.toPlain(held);
+    return held;
   }
 }

@@ -1,4 +1,5 @@
-import type { ShapeContext } from '../autodiff/shapes.ts';
+import { type ShapeContext, windowOf } from '../autodiff/shapes.ts';
+import { type WrittenGradient, writtenGradient } from '../autodiff/weight-gradient.ts';
 import { ancestorNodes } from '../cut.ts';
 import {
   elementCount,
@@ -8,34 +9,47 @@ import {
   intsAttribute,
   type OnnxModel,
 } from '../model.ts';
+import { reorder } from './blocked-filter.ts';
 import { GraphWriter } from './graph-writer.ts';
 import { knownShapes } from './known-shapes.ts';
 
-/** [out, in, kh, kw] to [out, kh, kw, in], and back. */
-const TO_LAST = [0, 2, 3, 1];
-const FROM_LAST = [0, 3, 1, 2];
+/** [out, in / b, b, taps] to [out, in / b, taps, b], and back. */
+const INNER_SWAPPED = [0, 1, 3, 2];
 
-/** True for filters [out, in, kh, kw] that gain by being held with their channels last: of several taps, in whole blocks. */
+/** How filters are held: a block of input channels innermost. */
+export interface HeldFilters {
+  /** Names of the inputs of a step that are held so. */
+  readonly names: ReadonlySet<string>;
+  /** Channels in a block. */
+  readonly block: number;
+}
+
+/** The shape of a filter [out, in, kh, kw] as it is held: [out, in / b, taps, b]. */
+export function heldDims([out = 1, into = 1, ...kernel]: readonly number[], block: number): readonly number[] {
+  return [out, into / block, elementCount(kernel), block];
+}
+
+/** True for filters [out, in, kh, kw] that gain by being held in blocks: of several taps, of whole blocks. */
 export function isHoldable(dims: readonly number[], block: number): boolean {
   const [out = 0, into = 0, ...kernel] = dims;
   return dims.length === 4 && elementCount(kernel) > 1 && out % block === 0 && into % block === 0;
 }
 
 /**
- * The same graph of a step with some filters, and what an optimiser keeps of them, held as [out, kh, kw, in] from step to
- * step: in that order their gradients come out of the convolution that gives them, and blocked filters are made of it in
- * fewer passes than of [out, in, kh, kw]. Updates work on each number by itself and do not see the difference.
+ * The same graph of a step with some filters, and what an optimiser keeps of them, held as [out, in / b, taps, b] from step
+ * to step. In that order their gradients come out of a convolution that reads blocked images as they lie, and the blocked
+ * filters of both directions are one pass away. Updates work on each number by itself and do not see the difference.
  *
  * @param held inputs that are taken in that order, as far as the graph has them; their outputs are NAME/next.
  */
-export function holdFilters(model: OnnxModel, held: ReadonlySet<string>): OnnxModel {
+export function holdFilters(model: OnnxModel, { names, block }: HeldFilters): OnnxModel {
   const wanted = new Set(model.graph.outputs.map(({ name }) => name));
   const filters = model.graph.inputs.flatMap(({ name, dims }): Filter[] => {
-    if (!held.has(name) || dims === null) return [];
+    if (!names.has(name) || dims === null) return [];
     const output = `${name}/next`;
     return [{ input: name, output: wanted.has(output) ? output : null, dims: dims.map(Number) }];
   });
-  return filters.length === 0 ? model : new Holding(model, filters).rewritten();
+  return filters.length === 0 ? model : new Holding(model, filters, block).rewritten();
 }
 
 interface Filter {
@@ -44,11 +58,19 @@ interface Filter {
   readonly dims: readonly number[];
 }
 
-/** The held form of weights in plain order: what this pass wrote a plain filter from; null where it is another value. */
-export function heldSource(weight: string, makers: ReadonlyMap<string, GraphNode>): string | null {
-  const maker = makers.get(weight);
-  if (maker?.op !== 'Transpose' || intsAttribute(maker, 'perm')?.join() !== FROM_LAST.join()) return null;
-  return maker.inputs[0] ?? null;
+/** The held form of weights [out, in, kh, kw]: what this pass wrote a plain filter from; null where it is another value. */
+export function heldSource(
+  weight: string,
+  dims: readonly number[],
+  block: number,
+  makers: ReadonlyMap<string, GraphNode>,
+  { dimsOf }: ShapeContext,
+): string | null {
+  const shaped = makers.get(weight);
+  const swap = shaped?.op === 'Reshape' ? makers.get(shaped.inputs[0] ?? '') : undefined;
+  if (swap?.op !== 'Transpose' || intsAttribute(swap, 'perm')?.join() !== INNER_SWAPPED.join()) return null;
+  const [source = ''] = swap.inputs;
+  return dimsOf(source)?.join() === heldDims(dims, block).join() ? source : null;
 }
 
 const ELEMENTWISE = new Set('Add Sub Mul Div Sqrt Where Neg Max Min Identity'.split(' '));
@@ -56,6 +78,7 @@ const ELEMENTWISE = new Set('Add Sub Mul Div Sqrt Where Neg Max Min Identity'.sp
 class Holding {
   readonly #model: OnnxModel;
   readonly #filters: readonly Filter[];
+  readonly #block: number;
   readonly #shapes: ShapeContext;
   readonly #makers: ReadonlyMap<string, GraphNode>;
   readonly #writer = new GraphWriter('held');
@@ -63,9 +86,10 @@ class Holding {
   readonly #held = new Map<string, string>();
   readonly #plain = new Map<string, string | null>();
 
-  constructor(model: OnnxModel, filters: readonly Filter[]) {
+  constructor(model: OnnxModel, filters: readonly Filter[], block: number) {
     this.#model = model;
     this.#filters = filters;
+    this.#block = block;
     this.#shapes = knownShapes(model.graph);
     this.#makers = new Map(model.graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
   }
@@ -86,13 +110,13 @@ class Holding {
         if (renamed[i] !== name) this.#plain.set(name, renamed[i] ?? name);
       this.#writer.nodes.push({ ...node, inputs, outputs: renamed });
     }
-    for (const name of outputs) if (!this.#held.has(name)) this.#turn(this.#toPlain(name), TO_LAST, name);
+    for (const name of outputs) if (!this.#held.has(name)) this.#hold(name);
     const dims = new Map(
       this.#filters.flatMap(({ input, output, dims: of }) => [input, output].map((name) => [name, of])),
     );
     const turned = (value: GraphValue): GraphValue => {
       const plain = dims.get(value.name);
-      return plain === undefined ? value : { ...value, dims: TO_LAST.map((axis) => plain[axis] ?? 1) };
+      return plain === undefined ? value : { ...value, dims: heldDims(plain, this.#block) };
     };
     const nodes = ancestorNodes(
       { ...graph, nodes: this.#writer.nodes },
@@ -116,20 +140,56 @@ class Holding {
     return this.#gradient(node) || this.#elementwise(node, outputs) || this.#summed(node);
   }
 
-  /** A weight gradient as `weightGradient` ends it: [out, taps, in] turned into [out, in, taps], then given its shape. */
+  /** A weight gradient: all of it written anew in three dimensions, or turned where it has another form. */
   #gradient(node: GraphNode): boolean {
-    const dims = this.#sizes(node.outputs[0]);
-    const swap = this.#makers.get(node.inputs[0] ?? '');
-    if (node.op !== 'Reshape' || dims?.length !== 4 || swap?.op !== 'Transpose') return false;
-    if (intsAttribute(swap, 'perm')?.join() !== '0,2,1') return false;
-    const [out = 1, into = 1, height = 1, width = 1] = dims;
-    const [source = ''] = swap.inputs;
-    if (this.#sizes(source)?.join() !== [out, height * width, into].join()) return false;
     const [output = ''] = node.outputs;
-    const held = this.#writer.emit('Reshape', [source, this.#writer.ints([out, height, width, into])]);
-    this.#held.set(output, held);
+    const dims = this.#sizes(output);
+    const written =
+      dims === null || !isHoldable(dims, this.#block) ? null : writtenGradient(node, this.#makers, this.#shapes);
+    if (dims === null || written === null) return false;
+    const taps = this.#shapes.dimsOf(written.conv.outputs[0] ?? '');
+    const [rows, columns] = [Number(taps?.[2]), Number(taps?.[3]) / Number(dims[1])];
+    if (!Number.isInteger(rows) || !Number.isInteger(columns)) return false;
+    this.#held.set(output, this.#inThreeDimensions(written, dims, [rows, columns]));
     this.#plain.set(output, null);
     return true;
+  }
+
+  /**
+   * Blocks of channels as the depth of an image [1, N, C / b, H, W b]: places of a row are the channels of one block, and
+   * every slice of depth is convolved with dY by itself. So images are read in the blocked layout, as they lie.
+   */
+  #inThreeDimensions(
+    { image, conv, cut }: WrittenGradient,
+    dims: readonly number[],
+    [rows, columns]: readonly [number, number],
+  ): string {
+    const [out = 1, into = 1] = dims;
+    const [writer, block] = [this.#writer, this.#block];
+    const depth = into / block;
+    const [height = 1, width = 1] = this.#sizes(image, 2)?.slice(2) ?? [];
+    const blocked = reorder(writer, this.#toPlain(image));
+    const open = writer.reshape(blocked, [1, -1, depth, height, width * block]);
+    const [, filter = ''] = conv.inputs;
+    const window = windowOf(conv, this.#shapes.dimsOf(filter));
+    const [stride = 1] = window.strides;
+    const [down = 1, across = 1] = window.dilations;
+    const [top = 0, left = 0, bottom = 0, right = 0] = window.pads;
+    const perPlace = block / into;
+    const ints = (value: readonly number[]) => ({ kind: 'ints', value }) as const;
+    const attributes = {
+      kernel_shape: ints([1, ...window.kernel]),
+      strides: ints([1, stride, 1]),
+      dilations: ints([1, down, across * perPlace]),
+      pads: ints([0, top, left * perPlace, 0, bottom, right * perPlace]),
+    };
+    const kernel = writer.reshape(this.#toPlain(filter), [out, -1, 1, ...window.kernel]);
+    const taps = writer.emit('Conv', [open, kernel], attributes);
+    if (cut === null) return writer.reshape(taps, heldDims(dims, block));
+    const [starts, ends, , steps] = cut.inputs.slice(1).map((name) => this.#shapes.intsOf(name) ?? []);
+    const bounds = [starts, ends, [2, 3], steps].map((values) => writer.ints(values ?? []));
+    const wanted = writer.emit('Slice', [writer.reshape(taps, [out, depth, rows, columns, block]), ...bounds]);
+    return writer.reshape(wanted, heldDims(dims, block));
   }
 
   /** Each number by itself, or with one number for each output channel. */
@@ -169,17 +229,24 @@ class Holding {
     const known = this.#plain.get(name);
     if (known === undefined) return name;
     if (known !== null) return known;
-    const plain = this.#turn(this.#held.get(name) ?? name, FROM_LAST, `${name}/plain`);
+    const dims = this.#sizes(name) ?? [];
+    const swapped = this.#writer.transpose(this.#held.get(name) ?? name, INNER_SWAPPED);
+    const plain = this.#writer.reshape(swapped, dims);
     this.#plain.set(name, plain);
     return plain;
   }
 
-  #turn(value: string, perm: readonly number[], output: string): string {
-    return this.#writer.emit('Transpose', [value], { perm: { kind: 'ints', value: perm } }, { output });
+  /** Gives an output of the graph, of which there is the plain form alone, in the held one. */
+  #hold(output: string): void {
+    const dims = this.#sizes(output) ?? [];
+    const [out = 1, depth = 1, taps = 1, block = 1] = heldDims(dims, this.#block);
+    const open = this.#writer.reshape(this.#toPlain(output), [out, depth, block, taps]);
+    const perm = { kind: 'ints', value: INNER_SWAPPED } as const;
+    this.#writer.emit('Transpose', [open], { perm }, { output });
   }
 
-  #sizes(name = ''): readonly number[] | null {
+  #sizes(name = '', from = 0): readonly number[] | null {
     const dims = this.#shapes.dimsOf(name);
-    return dims?.every((size) => typeof size === 'number') === true ? dims.map(Number) : null;
+    return dims?.slice(from).every((size) => typeof size === 'number') === true ? dims.map(Number) : null;
   }
 }
