@@ -98,28 +98,16 @@ export function blockedHeldFilter(writer: GraphWriter, held: string, dims: reado
   return writer.reshape(reorder(writer, image), dims);
 }
 
-/** `turnedFilter`, of weights [I, O, kh, kw] that are held as [I, O / b, taps, b]: of rows of b numbers. */
-export function turnedHeldFilter(
-  writer: GraphWriter,
-  held: string,
-  dims: readonly number[],
-  block: number,
-  kernel: readonly number[],
-  taps: readonly number[],
-): string {
-  const [into = 1, out = 1, height = 1, width = 1] = dims;
-  const [ins, outs, all] = [into / block, out / block, height * width];
-  const rows = writer.reshape(held, [-1, block]);
-  const places = new Array<number>(into * outs * taps.length);
-  let next = 0;
-  for (let o = 0; o < outs; o++) {
-    for (let i = 0; i < ins; i++) {
-      for (const tap of taps) {
-        for (let within = 0; within < block; within++) places[next++] = ((i * block + within) * outs + o) * all + tap;
-      }
-    }
-  }
-  return writer.reshape(gathered(writer, rows, places), [out, into, ...kernel]);
+/**
+ * Rows of the weights [I, O, kh, kw] from their blocked filter in the order OIHWBiBo. Two passes over rows of b x b numbers:
+ * one that gathers rows of b numbers from where they are held reads from another page of memory each time, and is slower.
+ */
+export function rowsOfBlocked(writer: GraphWriter, filter: string, dims: readonly number[], block: number): FilterRows {
+  const [, out = 1, height = 1, width = 1] = dims;
+  // As images of `block` channels and as many places: each row turned round.
+  const images = writer.reshape(filter, [-1, block, block, 1]);
+  const name = writer.reshape(reorder(writer, images), [-1, block * block]);
+  return { name, rowOf: (i, o, tap) => (i * (out / block) + o) * height * width + tap };
 }
 
 function gathered(writer: GraphWriter, rows: string, places: readonly number[]): string {

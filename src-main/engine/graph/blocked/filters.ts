@@ -4,11 +4,12 @@ import {
   blockedFilter,
   blockedHeldFilter,
   type FilterOrder,
+  type FilterRows,
   filterRows,
+  rowsOfBlocked,
   type TurnedMaker,
   turnedFilter,
   turnedFrom,
-  turnedHeldFilter,
 } from './blocked-filter.ts';
 import type { BlockedValues } from './blocked-values.ts';
 import type { GraphWriter } from './graph-writer.ts';
@@ -20,6 +21,8 @@ export class Filters {
   readonly #values: BlockedValues;
   readonly #makers: ReadonlyMap<string, GraphNode>;
   readonly #made = new Map<string, string>();
+  /** What turned filters are made of, by the weights. */
+  readonly #madeRows = new Map<string, FilterRows>();
 
   constructor(writer: GraphWriter, values: BlockedValues, makers: ReadonlyMap<string, GraphNode>) {
     this.#writer = writer;
@@ -46,24 +49,35 @@ export class Filters {
   /** Makes filters of chosen taps, with channels swapped, of the weights [I, O, kh, kw]. */
   turned(weight: string, dims: readonly number[]): TurnedMaker {
     const [writer, { block }] = [this.#writer, this.#values];
-    const held = this.#heldSource(weight, dims);
-    if (held !== null) return (kernel, taps) => turnedHeldFilter(writer, held, dims, block, kernel, taps);
-    this.#values.toPlain(weight);
-    const rows = filterRows(writer, weight, dims, block);
+    const rows = this.#rows(weight, dims);
     return (kernel, taps) => turnedFilter(writer, rows, dims, block, kernel, taps);
+  }
+
+  #rows(weight: string, dims: readonly number[]): FilterRows {
+    const known = this.#madeRows.get(weight);
+    if (known !== undefined) return known;
+    const { block } = this.#values;
+    const isHeld = this.#heldSource(weight, dims) !== null;
+    if (!isHeld) this.#values.toPlain(weight);
+    const rows = isHeld
+      ? rowsOfBlocked(this.#writer, this.blocked(weight, 'OIHWBiBo'), dims, block)
+      : filterRows(this.#writer, weight, dims, block);
+    this.#madeRows.set(weight, rows);
+    return rows;
   }
 
   #straight(weight: string, dims: readonly number[], order: FilterOrder): string {
     const held = order === 'OIHWBiBo' ? this.#heldSource(weight, dims) : null;
-    if (held !== null) return blockedHeldFilter(this.#writer, held, dims, this.#values.block);
+    if (held !== null) {
+      this.#values.toPlain(held);
+      return blockedHeldFilter(this.#writer, held, dims, this.#values.block);
+    }
     this.#values.toPlain(weight);
     return blockedFilter(this.#writer, weight, dims, order);
   }
 
   /** The held form of weights, where there is one. */
   #heldSource(weight: string, dims: readonly number[]): string | null {
-    const held = heldSource(weight, dims, this.#values.block, this.#makers, this.#values.shapes);
-    if (held !== null) this.#values.toPlain(held);
-    return held;
+    return heldSource(weight, dims, this.#values.block, this.#makers, this.#values.shapes);
   }
 }
