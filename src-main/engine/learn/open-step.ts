@@ -1,6 +1,7 @@
 import { weightGradientsByTap } from '../graph/autodiff/weight-gradient-by-tap.ts';
 import { blockLayout } from '../graph/blocked/block-layout.ts';
 import { type HeldFilters, holdFilters, isHoldable } from '../graph/blocked/held-filters.ts';
+import { masksInOne } from '../graph/masks-in-one.ts';
 import type { OnnxModel } from '../graph/model.ts';
 import { gradientInput } from '../graph/optimise/step-options.ts';
 import type { TrainingStep } from '../graph/optimise/training-step.ts';
@@ -20,7 +21,7 @@ export interface StepSession {
 
 /**
  * Opens a graph of a training step in the form that its device is fastest at: on the CPU with convolutions in the blocked
- * layout, where this processor has one, and chains over large values strip by strip; elsewhere with weight gradients as
+ * layout, where this processor has one, masks in one operator, and chains over large values strip by strip; elsewhere with weight gradients as
  * matrix products.
  *
  * @param held filters that are handed in and out in blocks (`heldFilters`). @throws AppError as `openSession`.
@@ -51,7 +52,8 @@ export async function heldFilters(step: TrainingStep, provider: ProviderName): P
 
 async function suitedToCpu(model: OnnxModel): Promise<OnnxModel> {
   const block = hasConvolutions(model) ? await channelBlock() : null;
-  return inStrips(block === null ? model : blockLayout(model, block));
+  const masked = masksInOne(model);
+  return inStrips(block === null ? masked : blockLayout(masked, block));
 }
 
 const hasConvolutions = ({ graph }: OnnxModel): boolean => graph.nodes.some(({ op }) => op === 'Conv');

@@ -14,7 +14,7 @@ export interface ShapeContext {
 
 const SAME_AS_FIRST = new Set(
   (
-    'Relu Tanh Sigmoid Softplus Gelu Erf Exp Log Neg Sqrt Reciprocal Abs Sign Identity Cast Softmax LogSoftmax ' +
+    'Relu Tanh Sigmoid HardSigmoid Softplus Gelu Erf Exp Log Neg Sqrt Reciprocal Abs Sign Identity Cast Softmax LogSoftmax ' +
     'Dropout Not IsNaN IsInf ' +
     'BatchNormalization LayerNormalization InstanceNormalization ScatterElements LeakyRelu Clip'
   ).split(' '),

@@ -26,7 +26,7 @@ export function blockLayout(model: OnnxModel, block: number): OnnxModel {
 
 /** Operators on each number by itself, which do not see how the numbers lie. */
 const ELEMENTWISE = new Set(
-  'Relu Add Sub Mul Div Greater Cast Neg Sigmoid Tanh Exp Sqrt Clip LeakyRelu Sign'.split(' '),
+  'Relu Add Sub Mul Div Neg Sigmoid HardSigmoid Tanh Exp Sqrt Clip LeakyRelu Sign'.split(' '),
 );
 
 class BlockLayout {
@@ -191,9 +191,6 @@ class BlockLayout {
     if (node.domain !== '' || !ELEMENTWISE.has(node.op)) return false;
     const [output = ''] = node.outputs;
     if (!this.#values.canBeBlocked(output)) return false;
-    // A mask of booleans could not be brought back.
-    if (node.op === 'Greater' && this.#readers.get(output)?.some(({ op }) => op !== 'Cast') !== false) return false;
-    if (node.op === 'Cast' && intAttribute(node, 'to', 0) !== 1) return false;
     const dims = this.#shapes.dimsOf(output)?.join();
     const full = node.inputs.filter((input) => this.#shapes.dimsOf(input)?.join() === dims);
     const others = node.inputs.filter((input) => !full.includes(input) && input !== '');

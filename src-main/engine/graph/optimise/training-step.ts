@@ -2,6 +2,7 @@ import { inTrainingMode, measureBatchNorms, type RunningStatistic } from '../aut
 import { differentiate } from '../autodiff/differentiate.ts';
 import { type DropoutMask, withDropoutMasks } from '../autodiff/dropout.ts';
 import { foldFrozenNorms } from '../autodiff/fold-frozen-norms.ts';
+import { reluAfterPool } from '../autodiff/relu-after-pool.ts';
 import type { Tape } from '../autodiff/tape.ts';
 import type { GraphTensor, OnnxModel } from '../model.ts';
 import { elementCount, floatsOf } from '../model.ts';
@@ -95,13 +96,11 @@ function prepare(options: TrainingStepOptions) {
   const { model, inputDims, batchNorm = 'frozen' } = options;
   const dropped = withDropoutMasks(model, inputDims);
   const measured = measureBatchNorms(batchNorm === 'batch' ? inTrainingMode(dropped.model) : dropped.model);
+  const read = [options.loss, ...options.watch];
   const folded = foldFrozenNorms(measured.model, {
-    trained: new Set(namesOf(options)),
-    batchNorms: measured.batchNorms,
-    inputDims,
-    read: [options.loss, ...options.watch],
+    ...{ trained: new Set(namesOf(options)), batchNorms: measured.batchNorms, inputDims, read },
   });
-  return { ...measured, model: folded, masks: dropped.masks };
+  return { ...measured, model: reluAfterPool(folded, read), masks: dropped.masks };
 }
 
 function tensorsOf(

@@ -5,7 +5,7 @@ import { elementCount, type Graph, type GraphNode } from '../model.ts';
 /** Operators that make each number from the numbers at the same place. */
 const ELEMENTWISE = new Set(
   (
-    'Add Sub Mul Div Pow Min Max Neg Abs Sign Sqrt Exp Log Reciprocal Erf Relu LeakyRelu Sigmoid Tanh Clip ' +
+    'Add Sub Mul Div Pow Min Max Neg Abs Sign Sqrt Exp Log Reciprocal Erf Relu LeakyRelu Sigmoid HardSigmoid Tanh Clip ' +
     'Greater GreaterOrEqual Less LessOrEqual Equal Not And Or Where Cast'
   ).split(' '),
 );
