@@ -12,6 +12,7 @@ import { onDevice, refuseNoNumber } from './device-failure.ts';
 import { type Feeds, MovingTensor, type Tensor } from './moving-tensor.ts';
 import { heldFilters, openStep } from './open-step.ts';
 import { readBack } from './read-back.ts';
+import { runInPlace, withoutCopies } from './run-in-place.ts';
 
 export interface RunnerOptions {
   readonly optimiser: OptimiserSpec;
@@ -57,7 +58,8 @@ export class StepRunner {
     const held = await heldFilters(step, provider);
     const open = async (model: OnnxModel) => {
       const keepOnDevice = model.graph.outputs.map(({ name }) => name).filter((name) => moving.has(name));
-      return await openStep(model, { provider, threads, keepOnDevice }, held);
+      const given = provider === 'cpu' ? withoutCopies(model) : model;
+      return await openStep(given, { provider, threads, keepOnDevice }, held);
     };
     const session = await open(step.model);
     const update = step.update === null ? null : await open(step.update);
@@ -209,8 +211,7 @@ export class StepRunner {
       if (written.has(output)) outputs[output] = pair.next(session, output);
     }
     const known = Object.entries(inputs).filter(([name]) => session.inputNames.includes(name));
-    for (const name of session.outputNames) outputs[name] ??= null;
-    const results = await onDevice(this.provider, () => session.run(Object.fromEntries(known), outputs));
+    const results = await onDevice(this.provider, () => this.#written(session, Object.fromEntries(known), outputs));
     for (const { input, output } of moving) {
       if (written.has(output)) this.#pairs.get(input)?.advance(results[output] as Tensor | undefined);
     }
@@ -220,6 +221,20 @@ export class StepRunner {
     const loss = Number(results[this.#step.loss]?.data[0] ?? Number.NaN);
     if (written.has(this.#step.loss) && this.#step.overflow === null) refuseNoNumber(this.provider, loss);
     return { loss, watched };
+  }
+
+  /** Runs with the given outputs; the others (a loss, what is watched) are made where their shapes are known. */
+  async #written(session: Session, feeds: Feeds, outputs: Readonly<Record<string, Tensor | null>>): Promise<Feeds> {
+    const all: Record<string, Tensor | null> = { ...outputs };
+    for (const declared of session.outputMetadata) {
+      if (!declared.isTensor) continue;
+      const sizes = declared.shape.filter((size) => typeof size === 'number');
+      const isKnown = declared.type === 'float32' && sizes.length === declared.shape.length;
+      all[declared.name] ??= isKnown ? this.#tensor(new Float32Array(elementCount(sizes)), sizes) : null;
+    }
+    const given = Object.entries(all).filter((entry): entry is [string, Tensor] => entry[1] !== null);
+    if (given.length < Object.keys(all).length) return (await session.run(feeds, all)) as Feeds;
+    return await runInPlace(session, feeds, Object.fromEntries(given));
   }
 
   #parameters(of: (tensor: MovingTensor) => Tensor): Feeds {
@@ -246,8 +261,12 @@ export class StepRunner {
     return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, this.#scalar(value)]));
   }
 
+  #tensor(values: Float32Array, dims: readonly number[]): Tensor {
+    return new this.#runtime.Tensor('float32', values, dims);
+  }
+
   #scalar(value: number): Tensor {
-    return new this.#runtime.Tensor('float32', Float32Array.of(value), []);
+    return this.#tensor(Float32Array.of(value), []);
   }
 
   /** Fresh dropout masks; their symbols take the sizes that the data gives to its first axis. */
