@@ -20,6 +20,11 @@ export function withoutCopies(model: OnnxModel): OnnxModel {
   return { ...model, graph: { ...graph, nodes: [...graph.nodes, none], outputs } };
 }
 
+/** True for a session of a graph `withoutCopies`. */
+export function copiesNothing({ outputNames }: Session): boolean {
+  return outputNames.includes(NO_TENSOR);
+}
+
 /**
  * Runs a session whose outputs are all written into the given tensors. Of a graph `withoutCopies` nothing is copied: the
  * run ends, then the binding stops at the first output, which is no tensor. Whether it had come so far is seen by a mark
@@ -36,7 +41,7 @@ export async function runInPlace(
   const witness = Object.values(outputs).find(
     ({ type, size, data }) => type === 'float32' && size > 0 && !read.has(data),
   );
-  if (witness === undefined || !session.outputNames.includes(NO_TENSOR)) return await plainly(session, feeds, outputs);
+  if (witness === undefined || !copiesNothing(session)) return await plainly(session, feeds, outputs);
   const mark = new Uint32Array((witness.data as Float32Array).buffer, (witness.data as Float32Array).byteOffset, 1);
   mark[0] = MARK;
   try {

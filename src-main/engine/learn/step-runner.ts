@@ -12,7 +12,7 @@ import { onDevice, refuseNoNumber } from './device-failure.ts';
 import { type Feeds, MovingTensor, type Tensor } from './moving-tensor.ts';
 import { heldFilters, openStep } from './open-step.ts';
 import { readBack } from './read-back.ts';
-import { runInPlace, withoutCopies } from './run-in-place.ts';
+import { copiesNothing, runInPlace, withoutCopies } from './run-in-place.ts';
 
 export interface RunnerOptions {
   readonly optimiser: OptimiserSpec;
@@ -223,13 +223,13 @@ export class StepRunner {
     return { loss, watched };
   }
 
-  /** Runs with the given outputs; the others (a loss, what is watched) are made where their shapes are known. */
+  /** Runs with the given outputs; the others (a loss, what is watched) are made where that saves copies of all. */
   async #written(session: Session, feeds: Feeds, outputs: Readonly<Record<string, Tensor | null>>): Promise<Feeds> {
     const all: Record<string, Tensor | null> = { ...outputs };
     for (const declared of session.outputMetadata) {
       if (!declared.isTensor) continue;
       const sizes = declared.shape.filter((size) => typeof size === 'number');
-      const isKnown = declared.type === 'float32' && sizes.length === declared.shape.length;
+      const isKnown = declared.type === 'float32' && sizes.length === declared.shape.length && copiesNothing(session);
       all[declared.name] ??= isKnown ? this.#tensor(new Float32Array(elementCount(sizes)), sizes) : null;
     }
     const given = Object.entries(all).filter((entry): entry is [string, Tensor] => entry[1] !== null);

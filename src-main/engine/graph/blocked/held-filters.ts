@@ -140,34 +140,41 @@ class Holding {
     return this.#gradient(node) || this.#elementwise(node, outputs) || this.#summed(node);
   }
 
-  /** A weight gradient: all of it written anew in three dimensions, or turned where it has another form. */
+  /** A weight gradient: written anew in three dimensions, or turned from [out, taps, in] where it is one of groups. */
   #gradient(node: GraphNode): boolean {
     const [output = ''] = node.outputs;
     const dims = this.#sizes(output);
-    const written =
-      dims === null || !isHoldable(dims, this.#block) ? null : writtenGradient(node, this.#makers, this.#shapes);
-    if (dims === null || written === null) return false;
-    const taps = this.#shapes.dimsOf(written.conv.outputs[0] ?? '');
-    const [rows, columns] = [Number(taps?.[2]), Number(taps?.[3]) / Number(dims[1])];
-    if (!Number.isInteger(rows) || !Number.isInteger(columns)) return false;
-    this.#held.set(output, this.#inThreeDimensions(written, dims, [rows, columns]));
+    if (dims === null || !isHoldable(dims, this.#block)) return false;
+    const written = writtenGradient(node, this.#makers, this.#shapes);
+    const held = written === null ? this.#byTap(node, dims) : this.#inThreeDimensions(written, dims);
+    if (held === null) return false;
+    this.#held.set(output, held);
     this.#plain.set(output, null);
     return true;
+  }
+
+  #byTap(last: GraphNode, dims: readonly number[]): string | null {
+    const swap = last.op === 'Reshape' ? this.#makers.get(last.inputs[0] ?? '') : undefined;
+    if (swap?.op !== 'Transpose' || intsAttribute(swap, 'perm')?.join() !== '0,2,1') return null;
+    const [out = 1, depth = 1, taps = 1, block = 1] = heldDims(dims, this.#block);
+    const [source = ''] = swap.inputs;
+    if (this.#sizes(source)?.join() !== [out, taps, depth * block].join()) return null;
+    const open = this.#writer.reshape(this.#toPlain(source), [out, taps, depth, block]);
+    return this.#writer.transpose(open, [0, 2, 1, 3]);
   }
 
   /**
    * Blocks of channels as the depth of an image [1, N, C / b, H, W b]: places of a row are the channels of one block, and
    * every slice of depth is convolved with dY by itself. So images are read in the blocked layout, as they lie.
    */
-  #inThreeDimensions(
-    { image, conv, cut }: WrittenGradient,
-    dims: readonly number[],
-    [rows, columns]: readonly [number, number],
-  ): string {
+  #inThreeDimensions({ image, conv, cut }: WrittenGradient, dims: readonly number[]): string | null {
     const [out = 1, into = 1] = dims;
     const [writer, block] = [this.#writer, this.#block];
     const depth = into / block;
-    const [height = 1, width = 1] = this.#sizes(image, 2)?.slice(2) ?? [];
+    const [, , rows = 0, wide = 0] = this.#sizes(conv.outputs[0]) ?? [];
+    const [, , height = 0, width = 0] = this.#sizes(image, 2) ?? [];
+    const columns = wide / into;
+    if (rows * columns * height * width === 0) return null;
     const blocked = reorder(writer, this.#toPlain(image));
     const open = writer.reshape(blocked, [1, -1, depth, height, width * block]);
     const [, filter = ''] = conv.inputs;
