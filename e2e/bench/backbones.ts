@@ -70,6 +70,8 @@ export async function bench(): Promise<void> {
   const torch = new TorchReference();
   const folder = await mkdtemp(join(tmpdir(), 'hyaline-bench-'));
   try {
+    // PyTorch loads its libraries on all cores: nothing is measured beside that.
+    await torch.secondsPerImage('resnet18', 1, 1);
     const wanted = process.env.HYALINE_BENCH_NETWORKS?.split(',') ?? Object.keys(NETWORKS);
     for (const [name, runs] of Object.entries(NETWORKS).filter(([each]) => wanted.includes(each)))
       console.log(`  ${await line(torch, name, runs, folder)}`);

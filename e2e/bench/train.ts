@@ -48,7 +48,8 @@ const TILES_AT_ONCE = 8192;
 class TorchReference {
   private readonly child = spawn(PYTHON, [fileURLToPath(new URL('train.torch.py', import.meta.url))], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, BENCH_THREADS: String(THREADS) },
+    // Its threads for gradients take their number from here alone.
+    env: { ...process.env, BENCH_THREADS: String(THREADS), OMP_NUM_THREADS: String(THREADS) },
   });
   private readonly lines = createInterface({ input: this.child.stdout });
   /** The most memory it has held so far. */
@@ -93,7 +94,7 @@ export async function bench(): Promise<void> {
   const only = process.env.BENCH_ONLY;
   const torch = new TorchReference();
   try {
-    // It loads its libraries on all cores: nothing is measured beside that.
+    // PyTorch loads its libraries on all cores: nothing is measured beside that.
     await torch.timePerStep('bag:1', 1);
     for (const [label, what, runs] of CASES) {
       if (only !== undefined && !what.startsWith(only)) continue;

@@ -8,12 +8,12 @@ import { encodeModel } from './proto.ts';
 /** y = the mask of x above a bound; and, where asked for, the comparison itself put to another use. */
 function masked(bound: number, alsoNot = false): OnnxModel {
   const g = new GraphBuilder('mask');
-  const x = g.input('x', [6]);
+  const x = g.input('x', [8]);
   const more = g.node('more', 'Greater', [x, g.floats('bound', [], Float32Array.of(bound))]);
   g.node('y', 'Cast', [more], { to: ELEMENT.float });
   if (alsoNot) g.node('z', 'Cast', [g.node('less', 'Not', [more])], { to: ELEMENT.float });
-  g.output('y', [6]);
-  if (alsoNot) g.output('z', [6]);
+  g.output('y', [8]);
+  if (alsoNot) g.output('z', [8]);
   return g.build();
 }
 
@@ -29,11 +29,12 @@ const opsOf = ({ graph }: OnnxModel): readonly string[] => graph.nodes.map(({ op
 
 describe('masks in one operator', () => {
   it('are one where a number is positive, however small, and zero elsewhere', async () => {
-    const values = Float32Array.of(-3e38, -1.2e-38, 0, 1.2e-38, 0.7, 3e38);
+    const [low, high] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+    const values = Float32Array.of(low, -3e38, -1.2e-38, 0, 1.2e-38, 0.7, 3e38, high);
     const one = masksInOne(masked(0));
     expect(opsOf(one)).toEqual(['HardSigmoid']);
     expect(await run(one, values)).toEqual(await run(masked(0), values));
-    expect(await run(one, values)).toEqual(Float32Array.of(0, 0, 0, 1, 1, 1));
+    expect(await run(one, values)).toEqual(Float32Array.of(0, 0, 0, 0, 1, 1, 1, 1));
   });
 
   it('are left where the bound is another one, or the comparison has another use', () => {

@@ -1,3 +1,4 @@
+import { namesRead } from './cut.ts';
 import { ELEMENT, floatsOf, type Graph, type GraphNode, intAttribute, type OnnxModel } from './model.ts';
 
 /** The largest finite float: times this, every normal positive number is more than one. */
@@ -6,8 +7,8 @@ const STEEP = 3.4028234663852886e38;
 /**
  * The same graph with each mask of ones where a number is positive (Greater than zero, then Cast) in one operator: a
  * HardSigmoid as steep as floats allow, max(0, min(1, steep x)). On a CPU onnxruntime compares into booleans and casts
- * them one after the other, which takes twice as long. Only subnormal numbers (below 1.2e-38) come out between 0 and 1;
- * for float32 alone, where zero times the slope is zero.
+ * them one after the other, which takes twice as long. Only subnormal numbers (below 1.2e-38) may come out between 0 and
+ * 1, and what is no number stays none instead of giving 0. For float32 alone: in float16 the slope would be infinite.
  */
 export function masksInOne(model: OnnxModel): OnnxModel {
   const { graph } = model;
@@ -20,9 +21,11 @@ export function masksInOne(model: OnnxModel): OnnxModel {
   const given = new Set(graph.outputs.map(({ name }) => name));
   const readers = new Map<string, GraphNode[]>();
   for (const node of graph.nodes) {
-    for (const name of node.inputs) if (comparisons.has(name)) readers.set(name, [...(readers.get(name) ?? []), node]);
+    for (const name of namesRead(node))
+      if (comparisons.has(name)) readers.set(name, [...(readers.get(name) ?? []), node]);
   }
-  const isMask = (node: GraphNode): boolean => node.op === 'Cast' && intAttribute(node, 'to', 0) === ELEMENT.float;
+  const isMask = (node: GraphNode): boolean =>
+    node.op === 'Cast' && node.domain === '' && intAttribute(node, 'to', 0) === ELEMENT.float;
   const dropped = new Set<GraphNode>();
   const masks = new Map<GraphNode, GraphNode>();
   for (const [name, comparison] of comparisons) {

@@ -10,6 +10,7 @@ import { inStrips } from '../graph/strips/in-strips.ts';
 import { channelBlock } from '../infer/channel-block.ts';
 import type { ProviderName } from '../infer/protocol.ts';
 import { openSession, type Session } from '../infer/runtime.ts';
+import { stopsBeforeCopies, withoutCopies } from './run-in-place.ts';
 
 /** What a graph of a training step runs on. */
 export interface StepSession {
@@ -20,9 +21,9 @@ export interface StepSession {
 }
 
 /**
- * Opens a graph of a training step in the form that its device is fastest at: on the CPU with convolutions in the blocked
- * layout, where this processor has one, masks in one operator, and chains over large values strip by strip; elsewhere with weight gradients as
- * matrix products.
+ * Opens a graph of a training step, to be run by `runStep`, in the form that its device is fastest at: on the CPU with
+ * convolutions in the blocked layout, where this processor has one, masks in one operator, chains over large values strip
+ * by strip, and outputs that nobody copies; elsewhere with weight gradients as matrix products.
  *
  * @param held filters that are handed in and out in blocks (`heldFilters`). @throws AppError as `openSession`.
  */
@@ -31,8 +32,7 @@ export async function openStep(
   { provider, threads, keepOnDevice }: StepSession,
   held: HeldFilters | null,
 ): Promise<Session> {
-  const kept = held === null ? model : holdFilters(model, held);
-  const suited = provider === 'cpu' ? await suitedToCpu(kept) : weightGradientsByTap(model);
+  const suited = provider === 'cpu' ? await suitedToCpu(model, held) : weightGradientsByTap(model);
   return await openSession({ model: encodeModel(suited), provider, threads, keepOnDevice });
 }
 
@@ -46,14 +46,15 @@ export async function heldFilters(step: TrainingStep, provider: ProviderName): P
   const filters = step.parameters.filter(({ dims }) => isHoldable(dims, block)).map(({ input }) => input);
   const state = step.state
     .map(({ input }) => input)
-    .filter((input) => filters.some((name) => input.endsWith(`/${name}`)));
+    .filter((input) => filters.includes(input.slice(input.indexOf('/') + 1)));
   return { names: new Set([...filters, ...state, ...filters.map(gradientInput)]), block };
 }
 
-async function suitedToCpu(model: OnnxModel): Promise<OnnxModel> {
+async function suitedToCpu(model: OnnxModel, held: HeldFilters | null): Promise<OnnxModel> {
   const block = hasConvolutions(model) ? await channelBlock() : null;
-  const masked = masksInOne(model);
-  return inStrips(block === null ? masked : blockLayout(masked, block));
+  const masked = masksInOne(held === null ? model : holdFilters(model, held));
+  const cut = inStrips(block === null ? masked : blockLayout(masked, block));
+  return (await stopsBeforeCopies()) ? withoutCopies(cut) : cut;
 }
 
 const hasConvolutions = ({ graph }: OnnxModel): boolean => graph.nodes.some(({ op }) => op === 'Conv');

@@ -12,7 +12,7 @@ import { onDevice, refuseNoNumber } from './device-failure.ts';
 import { type Feeds, MovingTensor, type Tensor } from './moving-tensor.ts';
 import { heldFilters, openStep } from './open-step.ts';
 import { readBack } from './read-back.ts';
-import { copiesNothing, runInPlace, withoutCopies } from './run-in-place.ts';
+import { runStep } from './run-in-place.ts';
 
 export interface RunnerOptions {
   readonly optimiser: OptimiserSpec;
@@ -58,8 +58,7 @@ export class StepRunner {
     const held = await heldFilters(step, provider);
     const open = async (model: OnnxModel) => {
       const keepOnDevice = model.graph.outputs.map(({ name }) => name).filter((name) => moving.has(name));
-      const given = provider === 'cpu' ? withoutCopies(model) : model;
-      return await openStep(given, { provider, threads, keepOnDevice }, held);
+      return await openStep(model, { provider, threads, keepOnDevice }, held);
     };
     const session = await open(step.model);
     const update = step.update === null ? null : await open(step.update);
@@ -97,9 +96,9 @@ export class StepRunner {
    */
   async step(data: Feeds, rates: Readonly<Record<string, number>>): Promise<StepResult> {
     if (this.#update !== null) throw new Error('this step accumulates: call accumulate and update');
-    this.#steps++;
     const moving = [...this.#step.parameters, ...this.#step.state, ...this.#step.statistics];
     const result = await this.#run(this.#session, { ...data, ...this.#scalars(rates), ...this.#drawn(data) }, moving);
+    this.#steps++;
     return { ...result, skipped: this.#settle(result.watched) };
   }
 
@@ -115,9 +114,9 @@ export class StepRunner {
   /** Updates by what has been accumulated and empties the accumulators. @returns true where it overflowed. */
   async update(rates: Readonly<Record<string, number>>): Promise<boolean> {
     if (this.#update === null) throw new Error('this step does not accumulate');
-    this.#steps++;
     const { parameters, state, accumulators } = this.#step;
     const result = await this.#run(this.#update, this.#scalars(rates), [...parameters, ...state], accumulators);
+    this.#steps++;
     for (const { input } of accumulators) this.#pairs.get(input)?.clear();
     return this.#settle(result.watched);
   }
@@ -128,10 +127,10 @@ export class StepRunner {
     sums: ReadonlyMap<string, MovingTensor>,
     rates: Readonly<Record<string, number>>,
   ): Promise<void> {
-    this.#steps++;
     const gradients = Object.fromEntries([...sums].map(([name, { current }]) => [name, current]));
     const { parameters, state } = this.#step;
     await this.#run(session, { ...this.#scalars(rates), ...gradients }, [...parameters, ...state]);
+    this.#steps++;
   }
 
   get provider(): ProviderName {
@@ -211,7 +210,9 @@ export class StepRunner {
       if (written.has(output)) outputs[output] = pair.next(session, output);
     }
     const known = Object.entries(inputs).filter(([name]) => session.inputNames.includes(name));
-    const results = await onDevice(this.provider, () => this.#written(session, Object.fromEntries(known), outputs));
+    const results = await onDevice(this.provider, () =>
+      runStep(this.#runtime, session, Object.fromEntries(known), outputs),
+    );
     for (const { input, output } of moving) {
       if (written.has(output)) this.#pairs.get(input)?.advance(results[output] as Tensor | undefined);
     }
@@ -221,20 +222,6 @@ export class StepRunner {
     const loss = Number(results[this.#step.loss]?.data[0] ?? Number.NaN);
     if (written.has(this.#step.loss) && this.#step.overflow === null) refuseNoNumber(this.provider, loss);
     return { loss, watched };
-  }
-
-  /** Runs with the given outputs; the others (a loss, what is watched) are made where that saves copies of all. */
-  async #written(session: Session, feeds: Feeds, outputs: Readonly<Record<string, Tensor | null>>): Promise<Feeds> {
-    const all: Record<string, Tensor | null> = { ...outputs };
-    for (const declared of session.outputMetadata) {
-      if (!declared.isTensor) continue;
-      const sizes = declared.shape.filter((size) => typeof size === 'number');
-      const isKnown = declared.type === 'float32' && sizes.length === declared.shape.length && copiesNothing(session);
-      all[declared.name] ??= isKnown ? this.#tensor(new Float32Array(elementCount(sizes)), sizes) : null;
-    }
-    const given = Object.entries(all).filter((entry): entry is [string, Tensor] => entry[1] !== null);
-    if (given.length < Object.keys(all).length) return (await session.run(feeds, all)) as Feeds;
-    return await runInPlace(session, feeds, Object.fromEntries(given));
   }
 
   #parameters(of: (tensor: MovingTensor) => Tensor): Feeds {
@@ -254,19 +241,16 @@ export class StepRunner {
     return skipped;
   }
 
+  /** What the next step is told. */
   #scalars(rates: Readonly<Record<string, number>>): Feeds {
-    const [correction1, correction2] = corrections(this.#options.optimiser, this.#steps);
+    const [correction1, correction2] = corrections(this.#options.optimiser, this.#steps + 1);
     const named = Object.entries(rates).map(([group, rate]) => [rateInput(group), rate] as const);
     const all = { ...Object.fromEntries(named), correction1, correction2, [LOSS_SCALE]: this.lossScale.scale };
     return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, this.#scalar(value)]));
   }
 
-  #tensor(values: Float32Array, dims: readonly number[]): Tensor {
-    return new this.#runtime.Tensor('float32', values, dims);
-  }
-
   #scalar(value: number): Tensor {
-    return this.#tensor(Float32Array.of(value), []);
+    return new this.#runtime.Tensor('float32', Float32Array.of(value), []);
   }
 
   /** Fresh dropout masks; their symbols take the sizes that the data gives to its first axis. */

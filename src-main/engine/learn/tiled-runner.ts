@@ -7,6 +7,7 @@ import { keepsOutputs, loadRuntime, type Runtime, type Session } from '../infer/
 import { onDevice, refuseNoNumber } from './device-failure.ts';
 import { type Feeds, MovingTensor, type Tensor } from './moving-tensor.ts';
 import { openStep } from './open-step.ts';
+import { runStep } from './run-in-place.ts';
 import type { StepRunner } from './step-runner.ts';
 
 /** Sessions of the parts of a tiled step. */
@@ -118,11 +119,12 @@ export class TiledRunner {
       inputs[input] = sum.current;
       outputs[output] = sum.next(session, output);
     }
-    for (const name of session.outputNames) outputs[name] ??= null;
     const known = Object.entries(inputs).filter(([name]) => session.inputNames.includes(name));
-    const results = await onDevice(this.#provider, () => session.run(Object.fromEntries(known), outputs));
+    const results = await onDevice(this.#provider, () =>
+      runStep(this.#runtime, session, Object.fromEntries(known), outputs),
+    );
     for (const { input, output } of sums) this.#sums.get(input)?.advance(results[output] as Tensor | undefined);
-    return results as Feeds;
+    return results;
   }
 
   *#parts(tiles: number): Generator<Part> {

@@ -1,3 +1,4 @@
+import { namesRead } from '../cut.ts';
 import type { GraphNode, OnnxModel } from '../model.ts';
 
 /**
@@ -10,7 +11,7 @@ import type { GraphNode, OnnxModel } from '../model.ts';
 export function reluAfterPool(model: OnnxModel, read: readonly string[]): OnnxModel {
   const { graph } = model;
   const counts = new Map<string, number>();
-  for (const name of [...graph.nodes.flatMap(({ inputs }) => inputs), ...read, ...graph.outputs.map((o) => o.name)])
+  for (const name of [...graph.nodes.flatMap(namesRead), ...read, ...graph.outputs.map((o) => o.name)])
     counts.set(name, (counts.get(name) ?? 0) + 1);
   const relus = new Map<string, GraphNode>();
   for (const node of graph.nodes) if (isPlain(node, 'Relu')) relus.set(node.outputs[0] ?? '', node);

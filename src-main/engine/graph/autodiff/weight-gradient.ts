@@ -7,7 +7,8 @@ import type { Tape } from './tape.ts';
  * as the kernel, where images stand for channels and stride and dilation change places. With the channels of an image
  * last, channels that lie beside each other are places of a row (of W x C places), so that one convolution gives all
  * taps and channels. onnxruntime gathers what a tap sees block by block just before its matrix kernel reads it, on all
- * threads; as matrix products the images would be copied once for every tap.
+ * threads; as matrix products the images would be copied once for every tap. Of filters that are held in blocks it is
+ * written anew (`blockedWeightGradient`).
  */
 export function weightGradient(tape: Tape, image: string, weight: string, dy: string, window: Window): string {
   const dims = tape.shape(weight).map(Number);
@@ -153,7 +154,8 @@ export function writtenGradient(
   const conv = before(before(cut ?? byTap, 'Reshape'), 'Conv');
   if (conv === undefined || intAttribute(conv, 'group', 1) !== 1 || !isWeightGradient(conv, makers, shapes))
     return null;
-  const last4 = before(before(conv, 'Reshape'), 'Transpose');
-  const [image] = last4 === undefined || intsAttribute(last4, 'perm')?.join() !== '0,2,3,1' ? [] : last4.inputs;
+  const lastAxis = before(before(conv, 'Reshape'), 'Transpose');
+  const [image] =
+    lastAxis === undefined || intsAttribute(lastAxis, 'perm')?.join() !== '0,2,3,1' ? [] : lastAxis.inputs;
   return image === undefined ? null : { image, conv, cut };
 }

@@ -254,7 +254,10 @@ class BlockLayout {
     return true;
   }
 
-  /** What reads blocked values of another pass's making (`holdFilters`) finds them, given another shape. */
+  /**
+   * `holdFilters` reorders images itself and gives them another shape. Here what then exists blocked is read instead, and
+   * the reordering, which nothing but that Reshape reads, is not written.
+   */
   #readAsBlocked(node: GraphNode): boolean {
     if (node.op === 'ReorderInput' && node.domain === NCHWC) return true;
     const [x = '', shape = ''] = node.inputs;

@@ -99,8 +99,9 @@ export function blockedHeldFilter(writer: GraphWriter, held: string, dims: reado
 }
 
 /**
- * Rows of the weights [I, O, kh, kw] from their blocked filter in the order OIHWBiBo. Two passes over rows of b x b numbers:
- * one that gathers rows of b numbers from where they are held reads from another page of memory each time, and is slower.
+ * Rows of the weights [I, O, kh, kw] from their blocked filter in the order OIHWBiBo: with the Gather of `turnedFilter` two
+ * passes over rows of b x b numbers. A single one over rows of b numbers, from where they are held, takes longer: each of
+ * them lies in another page of memory.
  */
 export function rowsOfBlocked(writer: GraphWriter, filter: string, dims: readonly number[], block: number): FilterRows {
   const [, out = 1, height = 1, width = 1] = dims;

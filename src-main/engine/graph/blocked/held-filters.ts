@@ -1,4 +1,4 @@
-import { type ShapeContext, windowOf } from '../autodiff/shapes.ts';
+import type { ShapeContext } from '../autodiff/shapes.ts';
 import { type WrittenGradient, writtenGradient } from '../autodiff/weight-gradient.ts';
 import { ancestorNodes } from '../cut.ts';
 import {
@@ -9,8 +9,8 @@ import {
   intsAttribute,
   type OnnxModel,
 } from '../model.ts';
-import { reorder } from './blocked-filter.ts';
-import { GraphWriter } from './graph-writer.ts';
+import { blockedGradientOf, writeBlockedGradient } from './blocked-weight-gradient.ts';
+import { GraphWriter, NCHWC } from './graph-writer.ts';
 import { knownShapes } from './known-shapes.ts';
 
 /** [out, in / b, b, taps] to [out, in / b, taps, b], and back. */
@@ -37,8 +37,8 @@ export function isHoldable(dims: readonly number[], block: number): boolean {
 
 /**
  * The same graph of a step with some filters, and what an optimiser keeps of them, held as [out, in / b, taps, b] from step
- * to step. In that order their gradients come out of a convolution that reads blocked images as they lie, and the blocked
- * filters of both directions are one pass away. Updates work on each number by itself and do not see the difference.
+ * to step. In that order their gradients come out of a convolution that reads blocked images as they lie, and their
+ * blocked filters are one pass away. Updates work on each number by itself and do not see the difference.
  *
  * @param held inputs that are taken in that order, as far as the graph has them; their outputs are NAME/next.
  */
@@ -124,6 +124,7 @@ class Holding {
     );
     return {
       ...this.#model,
+      opsets: { ...this.#model.opsets, [NCHWC]: 1 },
       graph: {
         ...graph,
         nodes,
@@ -137,20 +138,27 @@ class Holding {
   /** Writes a node on held values where it can be. */
   #asHeld(node: GraphNode, outputs: ReadonlySet<string>): boolean {
     if (node.domain !== '' || node.outputs.length !== 1) return false;
-    return this.#gradient(node) || this.#elementwise(node, outputs) || this.#summed(node);
+    return this.#gradient(node, outputs) || this.#elementwise(node, outputs) || this.#summed(node);
   }
 
   /** A weight gradient: written anew in three dimensions, or turned from [out, taps, in] where it is one of groups. */
-  #gradient(node: GraphNode): boolean {
+  #gradient(node: GraphNode, outputs: ReadonlySet<string>): boolean {
     const [output = ''] = node.outputs;
     const dims = this.#sizes(output);
-    if (dims === null || !isHoldable(dims, this.#block)) return false;
+    if (dims === null || outputs.has(output) || !isHoldable(dims, this.#block)) return false;
     const written = writtenGradient(node, this.#makers, this.#shapes);
     const held = written === null ? this.#byTap(node, dims) : this.#inThreeDimensions(written, dims);
     if (held === null) return false;
     this.#held.set(output, held);
     this.#plain.set(output, null);
     return true;
+  }
+
+  #inThreeDimensions(written: WrittenGradient, dims: readonly number[]): string | null {
+    const gradient = blockedGradientOf(written, dims, this.#block, this.#shapes);
+    if (gradient === null) return null;
+    const [image, filter] = [written.image, written.conv.inputs[1] ?? ''].map((name) => this.#toPlain(name));
+    return writeBlockedGradient(this.#writer, image ?? '', filter ?? '', gradient);
   }
 
   #byTap(last: GraphNode, dims: readonly number[]): string | null {
@@ -161,42 +169,6 @@ class Holding {
     if (this.#sizes(source)?.join() !== [out, taps, depth * block].join()) return null;
     const open = this.#writer.reshape(this.#toPlain(source), [out, taps, depth, block]);
     return this.#writer.transpose(open, [0, 2, 1, 3]);
-  }
-
-  /**
-   * Blocks of channels as the depth of an image [1, N, C / b, H, W b]: places of a row are the channels of one block, and
-   * every slice of depth is convolved with dY by itself. So images are read in the blocked layout, as they lie.
-   */
-  #inThreeDimensions({ image, conv, cut }: WrittenGradient, dims: readonly number[]): string | null {
-    const [out = 1, into = 1] = dims;
-    const [writer, block] = [this.#writer, this.#block];
-    const depth = into / block;
-    const [, , rows = 0, wide = 0] = this.#sizes(conv.outputs[0]) ?? [];
-    const [, , height = 0, width = 0] = this.#sizes(image, 2) ?? [];
-    const columns = wide / into;
-    if (rows * columns * height * width === 0) return null;
-    const blocked = reorder(writer, this.#toPlain(image));
-    const open = writer.reshape(blocked, [1, -1, depth, height, width * block]);
-    const [, filter = ''] = conv.inputs;
-    const window = windowOf(conv, this.#shapes.dimsOf(filter));
-    const [stride = 1] = window.strides;
-    const [down = 1, across = 1] = window.dilations;
-    const [top = 0, left = 0, bottom = 0, right = 0] = window.pads;
-    const perPlace = block / into;
-    const ints = (value: readonly number[]) => ({ kind: 'ints', value }) as const;
-    const attributes = {
-      kernel_shape: ints([1, ...window.kernel]),
-      strides: ints([1, stride, 1]),
-      dilations: ints([1, down, across * perPlace]),
-      pads: ints([0, top, left * perPlace, 0, bottom, right * perPlace]),
-    };
-    const kernel = writer.reshape(this.#toPlain(filter), [out, -1, 1, ...window.kernel]);
-    const taps = writer.emit('Conv', [open, kernel], attributes);
-    if (cut === null) return writer.reshape(taps, heldDims(dims, block));
-    const [starts, ends, , steps] = cut.inputs.slice(1).map((name) => this.#shapes.intsOf(name) ?? []);
-    const bounds = [starts, ends, [2, 3], steps].map((values) => writer.ints(values ?? []));
-    const wanted = writer.emit('Slice', [writer.reshape(taps, [out, depth, rows, columns, block]), ...bounds]);
-    return writer.reshape(wanted, heldDims(dims, block));
   }
 
   /** Each number by itself, or with one number for each output channel. */
@@ -252,8 +224,8 @@ class Holding {
     this.#writer.emit('Transpose', [open], { perm }, { output });
   }
 
-  #sizes(name = '', from = 0): readonly number[] | null {
+  #sizes(name = ''): readonly number[] | null {
     const dims = this.#shapes.dimsOf(name);
-    return dims?.slice(from).every((size) => typeof size === 'number') === true ? dims.map(Number) : null;
+    return dims?.every((size) => typeof size === 'number') === true ? dims.map(Number) : null;
   }
 }

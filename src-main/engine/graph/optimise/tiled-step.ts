@@ -1,5 +1,6 @@
 import { differentiate } from '../autodiff/differentiate.ts';
 import { foldFrozenNorms } from '../autodiff/fold-frozen-norms.ts';
+import { reluAfterPool } from '../autodiff/relu-after-pool.ts';
 import { splitRows } from '../autodiff/row-split.ts';
 import type { Dims } from '../autodiff/shapes.ts';
 import { Tape } from '../autodiff/tape.ts';
@@ -40,7 +41,7 @@ export function buildTiledStep(options: TrainingStepOptions, rows: string): Tile
   const names = trained.map(({ name }) => name);
   const { model, inputDims, loss } = options;
   const folded = foldFrozenNorms(model, { trained: new Set(names), inputDims, read: [loss] });
-  const open = withInputs(folded, trained);
+  const open = withInputs(reluAfterPool(folded, [loss]), trained);
   const split = splitRows(open, rows, [options.loss]);
   const border = split.border.map(({ name, dims }) => ({ name, gradient: `d/${name}`, dims }));
   const back = backward(split.back, options.loss, names, border);

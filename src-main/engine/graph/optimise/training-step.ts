@@ -91,14 +91,17 @@ export function trainedTensors({ model, groups }: Pick<TrainingStepOptions, 'mod
   });
 }
 
-/** The network with its training-time behaviour spelt out: masks for dropout, measured batch norms. */
+/** The network with its training-time behaviour spelt out (masks for dropout, measured batch norms), as cheap as it can be. */
 function prepare(options: TrainingStepOptions) {
   const { model, inputDims, batchNorm = 'frozen' } = options;
   const dropped = withDropoutMasks(model, inputDims);
   const measured = measureBatchNorms(batchNorm === 'batch' ? inTrainingMode(dropped.model) : dropped.model);
   const read = [options.loss, ...options.watch];
   const folded = foldFrozenNorms(measured.model, {
-    ...{ trained: new Set(namesOf(options)), batchNorms: measured.batchNorms, inputDims, read },
+    trained: new Set(namesOf(options)),
+    batchNorms: measured.batchNorms,
+    inputDims,
+    read,
   });
   return { ...measured, model: reluAfterPool(folded, read), masks: dropped.masks };
 }
