@@ -7,6 +7,8 @@ export interface Bag {
   readonly features: Float32Array;
   /** Index of the slide's class. */
   readonly label: number;
+  /** Number of the patient whose slide it is; a patient of its own where left out. */
+  readonly patient?: number;
 }
 
 /** Gives bags one at a time, so that an archive need not fit into memory. */

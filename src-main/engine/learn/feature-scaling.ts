@@ -33,14 +33,15 @@ export function scaledBags(bags: BagSet, { mean, scale }: FeatureScaling): BagSe
   return {
     count: bags.count,
     get: async (index) => {
-      const { features, label } = await bags.get(index);
+      const bag = await bags.get(index);
+      const { features } = bag;
       const scaled = new Float32Array(features.length);
       for (let at = 0; at < features.length; at += mean.length) {
         for (let d = 0; d < mean.length; d++) {
           scaled[at + d] = ((features[at + d] as number) - (mean[d] as number)) / (scale[d] as number);
         }
       }
-      return { features: scaled, label };
+      return { ...bag, features: scaled };
     },
   };
 }

@@ -92,8 +92,20 @@ describe('margins of tiles by heads that were not told their slide label', () =>
     expect(positives.filter((of) => (of[0] ?? 0) === Math.max(...of)).length).toBeGreaterThanOrEqual(9);
   });
 
-  it('are none where a class has one slide', async () => {
+  it('do not give the labels of patients back either, of whom each has several slides with the same tiles', async () => {
+    const slides = noise(false);
+    const twice = slides.flatMap((bag, patient) => [bag, bag].map((slide) => ({ ...slide, patient })));
+    const ofSlides = await heldOutMargins(SPEC, setOf(slides.flatMap((bag) => [bag, bag])), 1, [1, 1], solve);
+    expect(givenBack(ofSlides ?? [])).toBeGreaterThan(0.8);
+    const ofPatients = (await heldOutMargins(SPEC, setOf(twice), 1, [1, 1], solve)) ?? [];
+    expect(ofPatients.map(({ label }) => label)).toEqual(twice.map(({ label }) => label));
+    expect(Math.abs(givenBack(ofPatients) - 0.5)).toBeLessThan(0.2);
+  });
+
+  it('are none where a class has one slide, or one patient', async () => {
     const bags = noise(false).slice(0, 3);
     expect(await heldOutMargins(SPEC, setOf(bags), 1, [1, 1], solve)).toBeNull();
+    const ofOne = noise(false).map((bag) => (bag.label === 1 ? { ...bag, patient: 1 } : bag));
+    expect(await heldOutMargins(SPEC, setOf(ofOne), 1, [1, 1], solve)).toBeNull();
   });
 });

@@ -21,13 +21,14 @@ export type Solve = (
 ) => Promise<Float64Array>;
 
 /**
- * Margins of every slide's tiles by heads that were not told that slide's label: slides are dealt into five folds, each kind
- * in turn, and a fold is judged by the head solved for on the others, every tile carrying its slide's label. Penalties are
+ * Margins of every slide's tiles by heads that were not told the label of any slide of that patient: patients are dealt into
+ * five folds, those with a positive slide and the others in turn, and a fold is judged by the head solved for on the other
+ * folds, every tile carrying its slide's label. Penalties are
  * tried from the strongest on for as long as the slides left out are met better (cross-entropy of their tiles). A head that
  * has seen a slide gives its label back; one that has not can be held back less where the other slides allow it.
  * Source: cross-fitting as in Chernozhukov et al. 2018, section 3.
  *
- * @returns null where a class has one slide only.
+ * @returns null where only one patient has a positive slide, or only one has none.
  */
 export async function heldOutMargins(
   spec: HeadSpec,
@@ -36,7 +37,7 @@ export async function heldOutMargins(
   classWeights: readonly number[],
   solve: Solve,
 ): Promise<Margins | null> {
-  const folds = await foldsOf(bags);
+  const folds = await foldsOf(bags, positive);
   if (folds === null) return null;
   const heads = folds.map((): Float64Array => new Float64Array((spec.featureDim + 1) * spec.classes));
   let [best, least]: [Margins | null, number] = [null, Number.POSITIVE_INFINITY];
@@ -76,14 +77,21 @@ export async function marginsOf(spec: HeadSpec, x: Float64Array, bags: BagSet, p
   return margins;
 }
 
-/** Places of the bags by fold, both kinds in each; null where that cannot be. */
-async function foldsOf(bags: BagSet): Promise<number[][] | null> {
-  const kinds: [number[], number[]] = [[], []];
-  for (let b = 0; b < bags.count; b++) kinds[(await bags.get(b)).label as 0 | 1].push(b);
+/** Places of the bags by fold, patients whole and both kinds of them in each; null where that cannot be. */
+async function foldsOf(bags: BagSet, positive: number): Promise<number[][] | null> {
+  const patients = new Map<number | string, { readonly places: number[]; isPositive: boolean }>();
+  for (let b = 0; b < bags.count; b++) {
+    const { label, patient = `bag ${b}` } = await bags.get(b);
+    const known = patients.get(patient) ?? { places: [], isPositive: false };
+    known.places.push(b);
+    known.isPositive ||= label === positive;
+    patients.set(patient, known);
+  }
+  const kinds = [false, true].map((kind) => [...patients.values()].filter(({ isPositive }) => isPositive === kind));
   const count = Math.min(FOLDS, ...kinds.map(({ length }) => length));
   if (count < 2) return null;
   const folds = Array.from({ length: count }, (): number[] => []);
-  for (const kind of kinds) for (const [i, bag] of kind.entries()) folds[i % count]?.push(bag);
+  for (const kind of kinds) for (const [i, { places }] of kind.entries()) folds[i % count]?.push(...places);
   return folds;
 }
 

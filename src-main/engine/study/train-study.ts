@@ -207,6 +207,7 @@ async function trainOne({ data, plan, worker, hooks, classes, positive }: Contex
     seed,
     ...(plan.relabelled === true && positive !== null && { backgroundClass: 1 - positive }),
   };
+  const patients = new Map([...new Set(data.cases.map(({ group }) => group))].map((group, i) => [group, i]));
   const part = (indices: readonly number[], name: string): BagSet => {
     const labels = indices.map((index) => classes.indexOf(data.cases[index]?.label ?? ''));
     const order = shuffle ? shuffled(indices.length, new RandomStream(seed, `labels of ${name} ${fold}`)) : null;
@@ -215,6 +216,7 @@ async function trainOne({ data, plan, worker, hooks, classes, positive }: Contex
       get: async (i) => ({
         features: await data.features(indices[i] ?? 0),
         label: labels[order === null ? i : (order[i] ?? i)] ?? -1,
+        patient: patients.get(data.cases[indices[i] ?? 0]?.group ?? '') ?? -1,
       }),
     };
   };
