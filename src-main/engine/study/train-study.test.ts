@@ -47,19 +47,22 @@ function cohort(patients: number, signal: number): StudyData {
   };
 }
 
-/** The worker, keeping what each training was shown: cases by number, in turn, and the labels of its training part. */
+/** The worker, keeping what each training was shown: cases by number, in turn, and the labels and patients of its training part. */
 function spied(data: StudyData): {
   data: StudyData;
   worker: Pick<TrainingWorker, 'train' | 'predict'>;
   seen: number[][];
   labels: number[][];
+  patients: (number | undefined)[][];
 } {
   const seen: number[][] = [];
   const labels: number[][] = [];
+  const patients: (number | undefined)[][] = [];
   let training = false;
   return {
     seen,
     labels,
+    patients,
     data: {
       ...data,
       features: (index) => {
@@ -70,9 +73,9 @@ function spied(data: StudyData): {
     worker: {
       train: async (...args) => {
         const [, bags] = args;
-        const told: number[] = [];
-        for (let i = 0; i < bags.count; i++) told.push((await bags.get(i)).label);
-        labels.push(told);
+        const told = await Promise.all(Array.from({ length: bags.count }, (_, i) => bags.get(i)));
+        labels.push(told.map(({ label }) => label));
+        patients.push(told.map(({ patient }) => patient));
         seen.push([]);
         training = true;
         try {
@@ -112,6 +115,8 @@ describe('a cross-validated study', () => {
       const said = own.map(({ spec, weights }) => worker.predict(spec, weights, features));
       expect(bySeed).toEqual((await Promise.all(said)).map(({ probabilities }) => [...probabilities]));
     }
+    // Each bag says whose it is: two slides of every patient.
+    for (const told of spy.patients) expect(new Set(told).size).toBe(told.length / 2);
     // The control learned from the same labels in another order.
     const [labels = [], , shuffled = []] = spy.labels;
     expect(shuffled).not.toEqual(labels);
