@@ -51,7 +51,7 @@ describe('the opening address', () => {
     const second = await newPage(browser, host.origin);
     const answer = await second.page.goto(host.openingUrl);
     expect(answer?.status()).toBe(403);
-    expect(await second.page.innerText('body')).toContain('was not opened with its full address');
+    expect(await second.page.innerText('body')).toContain('opens it once: go on in the browser that was first');
     const bare = await second.page.goto(host.origin);
     expect(bare?.status()).toBe(403);
     await second.context.close();

@@ -16,7 +16,7 @@ const REFUSALS: Readonly<Record<Refusal, string>> = {
   'wrong-host': 'Hyaline answers only under the address it was opened with.',
   'wrong-origin': 'Another page tried to reach Hyaline; it answers only its own.',
   'no-session':
-    'Hyaline was not opened with its full address. Open the address it printed at its start, token included.',
+    'This browser may not open Hyaline. The address it prints at its start, token included, opens it once: go on in the browser that was first, or start Hyaline again.',
 };
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
