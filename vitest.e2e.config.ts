@@ -9,5 +9,7 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 300_000,
     hookTimeout: 120_000,
+    // A page that lists a thousand slides on a busy machine does not answer within a second, the default.
+    expect: { poll: { timeout: 30_000 } },
   },
 });
